@@ -1,0 +1,73 @@
+use super::*;
+
+#[test]
+fn references_parse_and_print_the_same() {
+    let digest = format!("sha256:{}", "a".repeat(64));
+    for text in [
+        "nginx",
+        "nginx:1.27",
+        "acme/web:1.4.2",
+        "localhost/web",
+        "127.0.0.1:5000/shop/web:1.4.2",
+        "registry.example.com/a/b/c__d/e-f.g:v1_2",
+        "[::1]:5000/web",
+    ] {
+        for text in [text.to_owned(), format!("{text}@{digest}")] {
+            assert_eq!(text.parse::<Reference>().unwrap().to_string(), text);
+        }
+    }
+}
+
+#[test]
+fn what_breaks_the_grammar_is_refused() {
+    for bad in [
+        "",
+        ":1",
+        "@sha256:00",
+        "Nginx",
+        "a//b",
+        "/a",
+        "a/",
+        "a:",
+        "a:.b",
+        "a: b",
+        "-a",
+        "a-",
+        "a.._b",
+        "a___b",
+        "{{ x }}",
+        "host.example:port/a",
+        "host.example:99999/a",
+        "a@sha256:xyz",
+        "../web",
+        "./web",
+        ".example.com/web",
+        "a b",
+        "é",
+    ] {
+        assert!(bad.parse::<Reference>().is_err(), "{bad}");
+    }
+    let longest = "a".repeat(128);
+    assert!(format!("web:{longest}").parse::<Reference>().is_ok());
+    assert!(format!("web:{longest}a").parse::<Reference>().is_err());
+}
+
+#[test]
+fn a_port_is_no_tag() {
+    let reference: Reference = "localhost:5000/web".parse().unwrap();
+    assert_eq!(reference.repository.host(), Some("localhost:5000"));
+    assert_eq!(reference.tag, None);
+}
+
+#[test]
+fn two_spellings_of_one_repository_are_the_same() {
+    let check = |left: &str, right: &str, same: bool| {
+        let (left, right): (Repository, Repository) = (left.parse().unwrap(), right.parse().unwrap());
+        assert_eq!(left.is_same(&right), same, "{left} {right}");
+    };
+    check("nginx", "docker.io/library/nginx", true);
+    check("acme/web", "docker.io/acme/web", true);
+    check("acme/web", "index.docker.io/acme/web", true);
+    check("acme/web", "mirror.example.com/acme/web", false);
+    check("web", "acme/web", false);
+}

@@ -1,0 +1,8 @@
+//! lockkeeper: a `GitOps` promotion bot.
+//!
+//! It watches registries for new digests and moves each pinned digest through the environments of a git
+//! repository, one pull request per stage. The modules stand in reading order: each uses only what stands above it
+//! (`tests/architecture.rs` holds that rule).
+
+// The pure core: no async, no I/O, no clock, no random, no log.
+pub mod image;
