@@ -1,0 +1,91 @@
+//! The images of a pipeline.
+
+use super::node::{Names, Node, Report, shown};
+use crate::image::{Platform, Tag};
+use crate::pipeline::follow::belongs_to_another_image;
+use crate::pipeline::{Follow, ImageRule};
+
+/// Most images of one pipeline: a pull request lists each, and 64 lines can still be read.
+const IMAGES_MAX: usize = 64;
+/// Most platforms of one image.
+const PLATFORMS_MAX: usize = 32;
+
+const IMAGE_NAMES: Names = Names {
+    known: &["repository", "follow", "platforms"],
+    later: &["signed_by", "provenance", "sbom", "allow", "ignore"],
+};
+const FOLLOW_NAMES: Names = Names {
+    known: &["semver", "tag"],
+    later: &["pattern", "order", "calver", "numeric", "newest", "lexical", "prereleases", "exact"],
+};
+
+pub(super) fn images(pipeline: &Node<'_>, report: &mut Report) -> Vec<ImageRule> {
+    let Some(list) = pipeline.required("images", report) else { return Vec::new() };
+    let Some(nodes) = list.items(IMAGES_MAX, report) else { return Vec::new() };
+    if nodes.is_empty() {
+        report.add(&list, "wanted at least one image, found an empty list");
+    }
+    let mut images: Vec<ImageRule> = Vec::new();
+    for node in nodes {
+        let Some(image) = image(&node, report) else { continue };
+        if images.iter().any(|known| known.repository.is_same(&image.repository)) {
+            report.add(&node, format!("repository `{}` is listed twice in this pipeline", image.repository));
+            continue;
+        }
+        images.push(image);
+    }
+    images
+}
+
+fn image(node: &Node<'_>, report: &mut Report) -> Option<ImageRule> {
+    if !node.is_map_of(&IMAGE_NAMES, report) {
+        return None;
+    }
+    let repository = node.required("repository", report);
+    let repository = repository.and_then(|node| node.parsed("a repository", str::parse, report));
+    let follow = node.required("follow", report).and_then(|follow| self::follow(&follow, report));
+    let platforms = node.get("platforms").map(|list| platforms(&list, report)).unwrap_or_default();
+    Some(ImageRule { repository: repository?, follow: follow?, platforms })
+}
+
+fn follow(node: &Node<'_>, report: &mut Report) -> Option<Follow> {
+    if !node.is_map_of(&FOLLOW_NAMES, report) {
+        return None;
+    }
+    match (node.get("semver"), node.get("tag")) {
+        (Some(range), None) => range.parsed("a version range", str::parse, report).map(Follow::Semver),
+        (None, Some(tag)) => followed_tag(&tag, report).map(Follow::Tag),
+        (Some(_), Some(_)) => {
+            report.add(node, "wanted either `semver` or `tag`, found both");
+            None
+        }
+        (None, None) => {
+            report.add(node, "wanted `semver` or `tag`, found neither");
+            None
+        }
+    }
+}
+
+fn followed_tag(node: &Node<'_>, report: &mut Report) -> Option<Tag> {
+    let tag: Tag = node.parsed("a tag", str::parse, report)?;
+    if belongs_to_another_image(&tag) {
+        report.add(
+            node,
+            format!("wanted the tag of an image, found `{}`, which signatures use", shown(tag.as_str())),
+        );
+        return None;
+    }
+    Some(tag)
+}
+
+fn platforms(list: &Node<'_>, report: &mut Report) -> Vec<Platform> {
+    let mut platforms: Vec<Platform> = Vec::new();
+    for node in list.items(PLATFORMS_MAX, report).unwrap_or_default() {
+        let Some(platform) = node.parsed("a platform", str::parse, report) else { continue };
+        if platforms.contains(&platform) {
+            report.add(&node, format!("platform `{platform}` is listed twice"));
+        }
+        platforms.push(platform);
+    }
+    platforms
+}

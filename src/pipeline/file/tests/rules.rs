@@ -1,0 +1,306 @@
+//! What each key means, and what is refused.
+
+use std::time::Duration;
+
+use super::{check_error, parsed, prod, with_image, with_stage, with_stages};
+use crate::pipeline::{Approvals, Follow, MergePolicy, OutOfBand, PinTarget, Together};
+
+#[test]
+fn a_stage_without_keys_has_the_defaults() {
+    let stage = prod("");
+    assert_eq!(stage.merge, MergePolicy::Approved);
+    let approvals = Approvals { min: 1, from: vec![], independent: true, unknown_authors_allowed: false };
+    assert_eq!(stage.gates.approvals, Some(approvals));
+    assert_eq!(stage.gates.soak, Duration::ZERO);
+    assert!(stage.gates.checks.is_empty() && stage.rollback_by.is_empty() && stage.group.is_none());
+    assert!(stage.supersede);
+    assert_eq!(stage.out_of_band, OutOfBand::Refused);
+    assert_eq!(stage.after, ["dev".parse().unwrap()]);
+    assert_eq!(stage.pins, [PinTarget { file: "prod.yaml".to_owned(), path: None }]);
+}
+
+#[test]
+fn a_pipeline_without_keys_has_the_defaults() {
+    let pipeline = parsed(&with_stage("")).pipelines.remove(0);
+    assert_eq!(
+        (pipeline.together, pipeline.settle, pipeline.start_now),
+        (Together::Any, Duration::ZERO, false)
+    );
+    assert_eq!(pipeline.owner, None);
+    assert_eq!(pipeline.images[0].follow, Follow::Tag("main".parse().unwrap()));
+}
+
+#[test]
+fn approvals_depend_on_who_merges() {
+    let approvals = |keys: &str| prod(keys).gates.approvals;
+    assert_eq!(approvals("merge: automatic"), None);
+    let with = approvals("merge: automatic, gates: { approvals: { min: 2 } }").unwrap();
+    assert_eq!((with.min, with.independent), (2, false));
+    let with = approvals("gates: { approvals: { min: 2, from: [\"team:a/b\", \"user:c\"] } }").unwrap();
+    assert_eq!(
+        (with.min, with.from.len(), with.independent, with.unknown_authors_allowed),
+        (2, 2, true, false)
+    );
+    let with = approvals("gates: { approvals: { independent: false, unknown_authors: allow } }").unwrap();
+    assert_eq!((with.min, with.independent, with.unknown_authors_allowed), (1, false, true));
+    assert!(approvals("merge: automatic, gates: { approvals: { independent: true } }").unwrap().independent);
+}
+
+#[test]
+fn each_key_of_a_stage_is_read() {
+    let stage = prod("gates: { soak: 1h30m, checks: [e2e, { name: e2e, app: ci }] }, supersede: never");
+    assert_eq!(stage.gates.soak, Duration::from_mins(90));
+    assert_eq!(stage.gates.checks.len(), 2);
+    assert_eq!(stage.gates.checks[1].app.as_deref(), Some("ci"));
+    assert!(!stage.supersede);
+    assert_eq!(prod("out_of_band: allowed").out_of_band, OutOfBand::Allowed);
+    assert_eq!(prod("rollback: { by: [\"role:admin\"] }, live: merged").rollback_by.len(), 1);
+    assert_eq!(prod("after: []").after, []);
+    assert_eq!(prod("group: all-prod").group.unwrap().as_str(), "all-prod");
+}
+
+#[test]
+fn stages_come_in_order_of_their_upstreams() {
+    let order = |stages: &str| {
+        let pipeline = parsed(&with_stages(stages)).pipelines.remove(0);
+        pipeline.stages.iter().map(|stage| stage.name.to_string()).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(
+        order(
+            "      - { name: c, pins: [c], after: [b] }\n      - { name: a, pins: [a], after: [] }\n      \
+             - { name: b, pins: [b], after: a }\n      - { name: d, pins: [d] }\n"
+        ),
+        "a b c d"
+    );
+    assert_eq!(
+        order(
+            "      - { name: x, pins: [x] }\n      - { name: y, pins: [y], after: [] }\n      - { name: z, pins: [z], after: [x, y] }\n"
+        ),
+        "x y z"
+    );
+}
+
+#[test]
+fn upstreams_and_names_are_checked() {
+    let p = "pipelines[0]";
+    let stages =
+        "      - { name: dev, pins: [a], after: prod }\n      - { name: prod, pins: [b], after: dev }\n";
+    check_error(
+        &with_stages(stages),
+        &format!("{p}.stages[0].after"),
+        "found `dev` after `prod` after `dev`",
+    );
+    check_error(&with_stage("after: prod"), &format!("{p}.stages[1].after"), "found `prod` after `prod`");
+    check_error(
+        &with_stage("after: dex"),
+        &format!("{p}.stages[1].after"),
+        "found `dex`; did you mean `dev`?",
+    );
+    check_error(&with_stage("after: [dev, dev]"), &format!("{p}.stages[1].after[1]"), "listed twice");
+    check_error(
+        &with_stage("group: dev"),
+        &format!("{p}.stages[1].group"),
+        "has the name of the stage in line 8",
+    );
+    check_error(
+        &with_stage("group: prod"),
+        &format!("{p}.stages[1].group"),
+        "has the name of the stage in line 9",
+    );
+    check_error(&with_stage("group: all"), &format!("{p}.stages[1].group"), "no command uses");
+    let stages = "      - { name: dev, pins: [a] }\n      - { name: dev, pins: [b] }\n";
+    check_error(&with_stages(stages), &format!("{p}.stages[1]"), "taken by the stage in line 8");
+    for name in ["Dev", "-dev", "dev-", "d.ev", "\"\"", "to", "until", "all"] {
+        let stages = format!("      - {{ name: {name}, pins: [a] }}\n");
+        check_error(&with_stages(&stages), &format!("{p}.stages[0].name"), "name");
+    }
+    let twice = format!("{}{}", with_stage(""), with_stage("").split_once("pipelines:\n").unwrap().1);
+    check_error(&twice, "pipelines[1]", "taken by the pipeline in line 3");
+}
+
+#[test]
+fn gates_are_checked() {
+    let gates = "pipelines[0].stages[1].gates";
+    for (keys, key, reason) in [
+        ("soak: 1w", "soak", "wanted a duration"),
+        ("soak: 91d", "soak", "wanted at most 90d"),
+        ("soak: 30", "soak", "found the number `30`; put it in quotes"),
+        ("soak: ", "soak", "found nothing"),
+        ("approvals: 2", "approvals", "found the number `2`"),
+        ("approvals: { min: 0 }", "approvals.min", "`merge: automatic`"),
+        ("approvals: { min: 17 }", "approvals.min", "found `17`"),
+        ("approvals: { min: -1 }", "approvals.min", "found the number `-1`"),
+        ("approvals: { min: two }", "approvals.min", "found the text `two`"),
+        ("approvals: { from: [] }", "approvals.from", "empty list"),
+        ("approvals: { from: [sam] }", "approvals.from[0]", "wanted `team:"),
+        ("approvals: { from: [\"role:read\"] }", "approvals.from[0]", "`role:write`"),
+        ("approvals: { from: [\"user:a\", \"user:a\"] }", "approvals.from[1]", "listed twice"),
+        (
+            "approvals: { independent: yes }",
+            "approvals.independent",
+            "wanted `true` or `false`, found the text `yes`",
+        ),
+        ("approvals: { unknown_authors: maybe }", "approvals.unknown_authors", "wanted `refuse` or `allow`"),
+        ("approvals: { mni: 1 }", "approvals.mni", "did you mean `min`?"),
+        ("checks: e2e", "checks", "wanted a list"),
+        ("checks: [e2e, e2e]", "checks[1]", "listed twice"),
+        ("checks: [lockkeeper]", "checks[0]", "waits for this gate itself"),
+        ("checks: [\"\"]", "checks[0]", "visible bytes"),
+        ("checks: [{ app: x }]", "checks[0]", "wanted the key `name`"),
+        ("window: {}", "window", "not supported by this version"),
+        ("healthy: {}", "healthy", "not supported by this version"),
+    ] {
+        check_error(&with_stage(&format!("gates: {{ {keys} }}")), &format!("{gates}.{key}"), reason);
+    }
+    let first = with_stages("      - { name: dev, pins: [a], gates: { soak: 1m } }\n");
+    check_error(&first, "pipelines[0].stages[0].gates.soak", "nothing upstream");
+    check_error(&with_stage("after: [], gates: { soak: 1m }"), &format!("{gates}.soak"), "nothing upstream");
+    parsed(&with_stage("after: [], gates: { soak: 0s }"));
+}
+
+#[test]
+fn values_of_a_stage_are_checked() {
+    for (keys, key, reason) in [
+        ("merge: manual", "merge", "wanted `approved` or `automatic`, found `manual`"),
+        ("merge: aproved", "merge", "did you mean `approved`?"),
+        ("supersede: always", "supersede", "wanted `newer` or `never`"),
+        ("out_of_band: ok", "out_of_band", "wanted `refused` or `allowed`"),
+        ("live: cluster", "live", "not supported by this version"),
+        ("live: observed", "live", "not supported by this version"),
+        ("live: alive", "live", "wanted `merged`"),
+        ("watch: { for: 1m }", "watch", "not supported by this version"),
+        ("rollback: {}", "rollback", "wanted the key `by`"),
+        ("rollback: { by: [] }", "rollback.by", "empty list"),
+        (
+            "rollback: { by: [\"user:a\"], approvals: 0 }",
+            "rollback.approvals",
+            "not supported by this version",
+        ),
+        ("mergee: approved", "mergee", "unknown key"),
+        ("after: 1", "after", "wanted a list, found the number `1`"),
+    ] {
+        check_error(&with_stage(keys), &format!("pipelines[0].stages[1].{key}"), reason);
+    }
+}
+
+#[test]
+fn pins_stay_inside_of_the_repository() {
+    for pin in [
+        "../a.yaml",
+        "a/../b.yaml",
+        "/etc/passwd",
+        "a//b",
+        "a/",
+        "./a",
+        "'a\\b'",
+        ".git/config",
+        "a/.GIT/x",
+        "''",
+        "\"a\\u202eb\"",
+        "\"a\\nb\"",
+        "lockkeeper.yaml",
+    ] {
+        let stages = format!("      - {{ name: dev, pins: [{pin}] }}\n");
+        check_error(&with_stages(&stages), "pipelines[0].stages[0].pins[0]", "wanted");
+    }
+    let stages =
+        "      - { name: dev, pins: [{ file: ../a, path: x }, { path: x }, { file: b, path: '' }, 7] }\n";
+    check_error(
+        &with_stages(stages),
+        "pipelines[0].stages[0].pins[0].file",
+        "from the root of the repository",
+    );
+    check_error(&with_stages(stages), "pipelines[0].stages[0].pins[1]", "wanted the key `file`");
+    check_error(&with_stages(stages), "pipelines[0].stages[0].pins[2].path", "lockkeeper pins");
+    check_error(&with_stages(stages), "pipelines[0].stages[0].pins[3]", "found the number `7`");
+    check_error(
+        &with_stages("      - { name: dev, pins: [] }\n"),
+        "pipelines[0].stages[0].pins",
+        "at least one file",
+    );
+    check_error(&with_stages("      - { name: dev }\n"), "pipelines[0].stages[0]", "wanted the key `pins`");
+    parsed(&with_stages("      - { name: dev, pins: [a..b/.github/x, 'with space.yaml', .gitignore] }\n"));
+}
+
+#[test]
+fn images_are_checked() {
+    let image = "pipelines[0].images[0]";
+    for (text, key, reason) in [
+        ("{ repository: r/a }", "", "wanted the key `follow`"),
+        ("{ follow: { tag: main } }", "", "wanted the key `repository`"),
+        ("{ repository: R/a, follow: { tag: main } }", ".repository", "repository `R/a`"),
+        ("{ repository: r/a, follow: main }", ".follow", "wanted a map"),
+        ("{ repository: r/a, follow: {} }", ".follow", "found neither"),
+        ("{ repository: r/a, follow: { tag: a, semver: '*' } }", ".follow", "found both"),
+        (
+            "{ repository: r/a, follow: { semver: 1.2 } }",
+            ".follow.semver",
+            "found the number `1.2`; put it in quotes",
+        ),
+        ("{ repository: r/a, follow: { semver: '>>1' } }", ".follow.semver", "range `>>1`"),
+        (
+            "{ repository: r/a, follow: { tag: 1.10 } }",
+            ".follow.tag",
+            "found the number `1.10`; put it in quotes",
+        ),
+        ("{ repository: r/a, follow: { tag: 'a b' } }", ".follow.tag", "tag `a b`"),
+        ("{ repository: r/a, follow: { calver: x } }", ".follow.calver", "not supported by this version"),
+        (
+            "{ repository: r/a, follow: { tag: m }, signed_by: {} }",
+            ".signed_by",
+            "not supported by this version",
+        ),
+        ("{ repository: r/a, follow: { tag: m }, platforms: [linux] }", ".platforms[0]", "platform `linux`"),
+        ("{ repository: r/a, follow: { tag: m }, platforms: [a/b, a/b] }", ".platforms[1]", "listed twice"),
+    ] {
+        check_error(&with_image(text), &format!("{image}{key}"), reason);
+    }
+    let signature = format!("{{ repository: r/a, follow: {{ tag: sha256-{} }} }}", "0f".repeat(32));
+    check_error(&with_image(&signature), &format!("{image}.follow.tag"), "signatures");
+    let twice = "{ repository: nginx, follow: { tag: m } }, { repository: docker.io/library/nginx, follow: { tag: m } }";
+    check_error(&with_image(twice), "pipelines[0].images[1]", "listed twice");
+    check_error(&with_image(""), "pipelines[0].images", "at least one image");
+    let never =
+        with_image("{ repository: r/a, follow: { tag: m } }, { repository: r/b, follow: { tag: n } }");
+    let never = never.replace("    stages", "    together: same_tag\n    stages");
+    check_error(&never, "pipelines[0].together", "found `m` and `n` followed");
+    parsed(&never.replace("same_tag", "any"));
+    parsed(&never.replace("tag: n", "tag: m"));
+}
+
+/// Two pipelines `one` and `two`, each with an image and a stage that pins this.
+fn two(image: &str, pin: &str, other_image: &str, other_pin: &str) -> String {
+    let pipeline = |name, image, pin| {
+        format!(
+            "  - {{ name: {name}, images: [{{ repository: {image}, follow: {{ tag: m }} }}], stages: [{{ name: s, pins: [{pin}] }}] }}\n"
+        )
+    };
+    format!(
+        "version: 1\npipelines:\n{}{}",
+        pipeline("one", image, pin),
+        pipeline("two", other_image, other_pin)
+    )
+}
+
+#[test]
+fn a_pin_belongs_to_one_stage() {
+    let key = "pipelines[1].stages[0].pins[0]";
+    let both =
+        "belongs to stage `s` of pipeline `one` (line 3) and cannot belong to stage `s` of pipeline `two`";
+    check_error(&two("r/a", "f", "r/a", "f"), key, both);
+    check_error(&two("nginx", "f", "docker.io/library/nginx", "f"), key, both);
+    check_error(&two("r/a", "f", "r/a", "{ file: f, path: x }"), key, both);
+    check_error(&two("r/a", "{ file: f, path: x }", "r/a", "f"), key, both);
+    check_error(
+        &two("r/a", "{ file: f, path: x }", "r/b", "{ file: f, path: x }"),
+        key,
+        "`f` at `x` belongs to",
+    );
+    parsed(&two("r/a", "f", "r/b", "f"));
+    parsed(&two("r/a", "f", "r/a", "g"));
+    parsed(&two("r/a", "{ file: f, path: x }", "r/a", "{ file: f, path: y }"));
+    let base = "      - { name: dev, pins: [base.yaml] }\n      - { name: prod, pins: [base.yaml] }\n";
+    check_error(&with_stages(base), "pipelines[0].stages[1].pins[0]", "stage `dev` of pipeline `shop`");
+    let twice = "      - { name: dev, pins: [a.yaml, a.yaml] }\n";
+    check_error(&with_stages(twice), "pipelines[0].stages[0].pins[1]", "belongs to stage `dev`");
+}

@@ -1,0 +1,104 @@
+//! Which gates a change of `lockkeeper.yaml` loosens: such a change is shown on open promotions and voids their
+//! approvals.
+
+use super::{
+    Approvals, ImageRule, MergePolicy, OutOfBand, Pipeline, Principal, RoleName, Stage, duration_text,
+};
+
+/// What an empty list of approvers means, and (beside the owner) an empty list of those who may roll back.
+const BY_DEFAULT: [Principal; 1] = [Principal::Role(RoleName::Write)];
+
+/// Names each gate of a stage that `after` has looser than `before`, as fragments for people; empty if none is.
+///
+/// A team or user that is added counts as looser, even beside `role:write`: whether its members have that permission
+/// is not known here. Images are a matter of the pipeline: [`loosened_images`].
+#[must_use]
+pub fn loosened(before: &Stage, after: &Stage) -> Vec<String> {
+    let mut found = Vec::new();
+    if after.gates.soak < before.gates.soak {
+        let (before, after) = (duration_text(before.gates.soak), duration_text(after.gates.soak));
+        found.push(format!("soak shortened from {before} to {after}"));
+    }
+    let lost = before.after.iter().filter(|upstream| !after.after.contains(upstream));
+    found.extend(lost.map(|upstream| format!("no longer comes after stage `{upstream}`")));
+    if before.merge == MergePolicy::Approved && after.merge == MergePolicy::Automatic {
+        found.push("merge changed from approved to automatic".to_owned());
+    }
+    match (&before.gates.approvals, &after.gates.approvals) {
+        (Some(before), Some(after)) => found.extend(loosened_approvals(before, after)),
+        (Some(_), None) => found.push("approvals no longer needed".to_owned()),
+        (None, _) => {}
+    }
+    found.extend(loosened_checks(before, after));
+    if before.out_of_band == OutOfBand::Refused && after.out_of_band == OutOfBand::Allowed {
+        found.push("changes out of band allowed".to_owned());
+    }
+    let added = added(&before.rollback_by, &after.rollback_by);
+    found.extend(added.into_iter().map(|principal| format!("`{principal}` may now roll back")));
+    found
+}
+
+/// Names each platform that an image no longer must have, as fragments for people.
+///
+/// An image that is new or gone is another pipeline's business: its releases are not those that were approved.
+#[must_use]
+pub fn loosened_images(before: &Pipeline, after: &Pipeline) -> Vec<String> {
+    let same =
+        |image: &ImageRule| after.images.iter().find(|other| other.repository.is_same(&image.repository));
+    let pairs = before.images.iter().filter_map(|image| Some((image, same(image)?)));
+    let dropped = pairs.flat_map(|(before, after)| {
+        let gone = before
+            .platforms
+            .iter()
+            .filter(|platform| !after.platforms.iter().any(|other| other.serves(platform)));
+        gone.map(|platform| format!("platform {platform} of `{}` no longer needed", before.repository))
+    });
+    dropped.collect()
+}
+
+fn loosened_approvals(before: &Approvals, after: &Approvals) -> Vec<String> {
+    let mut found = Vec::new();
+    if after.min < before.min {
+        found.push(format!("approvals lowered from {} to {}", before.min, after.min));
+    }
+    let added = added(&before.from, &after.from);
+    found.extend(added.into_iter().map(|principal| format!("approvals of `{principal}` now count")));
+    if before.independent && !after.independent {
+        found.push("approvals of the commits' authors now count".to_owned());
+    }
+    if !before.unknown_authors_allowed && after.unknown_authors_allowed && after.independent {
+        found.push("unknown authors allowed".to_owned());
+    }
+    found
+}
+
+fn loosened_checks(before: &Stage, after: &Stage) -> Vec<String> {
+    let mut found = Vec::new();
+    for check in before.gates.checks.iter().filter(|check| !after.gates.checks.contains(check)) {
+        let is_in_another_form = after.gates.checks.iter().any(|other| other.name == check.name);
+        match &check.app {
+            // From any app to one certain app is stricter.
+            None if is_in_another_form => {}
+            Some(app) if is_in_another_form => {
+                found.push(format!("check `{}` need not come from `{app}` any more", check.name));
+            }
+            Some(_) | None => found.push(format!("check `{}` no longer needed", check.name)),
+        }
+    }
+    found
+}
+
+/// Who is in `after` and was not covered by `before`.
+fn added<'a>(before: &'a [Principal], after: &'a [Principal]) -> Vec<&'a Principal> {
+    let or_default = |list: &'a [Principal]| if list.is_empty() { &BY_DEFAULT } else { list };
+    let before = or_default(before);
+    let covered = |principal: &&Principal| {
+        let is_admin_of_writers =
+            **principal == Principal::Role(RoleName::Admin) && before.contains(&BY_DEFAULT[0]);
+        before.contains(principal) || is_admin_of_writers
+    };
+    or_default(after).iter().filter(|principal| !covered(principal)).collect()
+}
+
+#[cfg(test)]
+mod tests;

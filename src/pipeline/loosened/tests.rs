@@ -1,0 +1,93 @@
+use super::*;
+use crate::pipeline::{Pipelines, parse};
+
+/// A pipeline whose stage `prod` has these keys, with this image.
+fn pipeline(keys: &str, platforms: &str) -> Pipeline {
+    let text = format!(
+        "version: 1\npipelines:\n  - name: shop\n    images: [{{ repository: r/a, follow: {{ tag: m }}, platforms: [{platforms}] }}]\n    \
+         stages:\n      - {{ name: dev, pins: [a] }}\n      - {{ name: qa, pins: [b] }}\n      - {{ name: prod, pins: [c], {keys} }}\n"
+    );
+    let Pipelines { mut pipelines } =
+        parse(text.as_bytes()).unwrap_or_else(|errors| panic!("{text}\n{errors:?}"));
+    pipelines.remove(0)
+}
+
+/// Checks what is looser from one set of keys to the other, and that the way back never is the same.
+fn check(before: &str, after: &str, want: &[&str]) {
+    let stage = |keys: &str| pipeline(keys, "").stages.remove(2);
+    assert_eq!(loosened(&stage(before), &stage(after)), want, "{before} → {after}");
+    assert_eq!(loosened(&stage(before), &stage(before)), [""; 0], "{before}");
+}
+
+#[test]
+fn each_gate_that_gets_looser_is_named() {
+    check("gates: { soak: 1d }", "gates: { soak: 23h }", &["soak shortened from 1d to 23h"]);
+    check("gates: { soak: 1h }", "", &["soak shortened from 1h to 0s"]);
+    check("gates: { soak: 1h }", "gates: { soak: 2h }", &[]);
+    check("after: [dev, qa]", "after: [qa]", &["no longer comes after stage `dev`"]);
+    check("after: [qa]", "after: [dev, qa]", &[]);
+    check(
+        "merge: approved",
+        "merge: automatic",
+        &["merge changed from approved to automatic", "approvals no longer needed"],
+    );
+    check("merge: automatic", "merge: approved", &[]);
+    let approvals = |keys: &str| format!("gates: {{ approvals: {{ {keys} }} }}");
+    check(&approvals("min: 2"), &approvals("min: 1"), &["approvals lowered from 2 to 1"]);
+    check(&approvals("min: 2"), "", &["approvals lowered from 2 to 1"]);
+    check(&approvals("min: 1"), &approvals("min: 2"), &[]);
+    check(&approvals(""), &approvals("independent: false"), &["approvals of the commits' authors now count"]);
+    check(&approvals(""), &approvals("unknown_authors: allow"), &["unknown authors allowed"]);
+    check(&approvals("unknown_authors: allow"), &approvals(""), &[]);
+    check("", "out_of_band: allowed", &["changes out of band allowed"]);
+    check("out_of_band: allowed", "", &[]);
+}
+
+#[test]
+fn who_counts_and_who_may_roll_back_is_compared() {
+    let from = |who: &str| format!("gates: {{ approvals: {{ from: [{who}] }} }}");
+    check(&from("'team:a/b'"), &from("'team:a/b', 'user:c'"), &["approvals of `user:c` now count"]);
+    check(&from("'team:a/b', 'user:c'"), &from("'team:a/b'"), &[]);
+    check(&from("'team:a/b'"), "", &["approvals of `role:write` now count"]);
+    check("", &from("'role:write'"), &[]);
+    check("", &from("'role:admin'"), &[]);
+    check(&from("'role:admin'"), &from("'role:write'"), &["approvals of `role:write` now count"]);
+    check("", &from("'team:a/b'"), &["approvals of `team:a/b` now count"]);
+    let by = |who: &str| format!("rollback: {{ by: [{who}] }}");
+    check(&by("'team:a/b'"), &by("'team:a/c'"), &["`team:a/c` may now roll back"]);
+    check(&by("'team:a/b'"), "", &["`role:write` may now roll back"]);
+    check("", &by("'role:admin'"), &[]);
+}
+
+#[test]
+fn checks_are_compared_with_their_app() {
+    let checks = |list: &str| format!("gates: {{ checks: [{list}] }}");
+    check(&checks("e2e"), "", &["check `e2e` no longer needed"]);
+    check(
+        &checks("{ name: e2e, app: ci }"),
+        &checks("e2e"),
+        &["check `e2e` need not come from `ci` any more"],
+    );
+    check(
+        &checks("{ name: e2e, app: ci }"),
+        &checks("{ name: e2e, app: other }"),
+        &["check `e2e` need not come from `ci` any more"],
+    );
+    check(&checks("e2e"), &checks("{ name: e2e, app: ci }"), &[]);
+    check(&checks("e2e"), &checks("e2e, lint"), &[]);
+}
+
+#[test]
+fn platforms_of_images_are_compared() {
+    let compare = |before: &str, after: &str| loosened_images(&pipeline("", before), &pipeline("", after));
+    assert_eq!(
+        compare("linux/amd64, linux/arm64", "linux/amd64"),
+        ["platform linux/arm64 of `r/a` no longer needed"]
+    );
+    assert_eq!(
+        compare("linux/arm64/v8", "linux/arm64"),
+        ["platform linux/arm64/v8 of `r/a` no longer needed"]
+    );
+    assert_eq!(compare("linux/arm64", "linux/arm64/v8"), [""; 0]);
+    assert_eq!(compare("", "linux/amd64"), [""; 0]);
+}

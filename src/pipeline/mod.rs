@@ -1,0 +1,261 @@
+//! `lockkeeper.yaml`: what is promoted, and by which rules.
+
+mod duration;
+mod hidden;
+mod nearest;
+mod range;
+mod follow;
+mod principal;
+mod loosened;
+mod file;
+
+pub use duration::{DurationError, duration_text, parse_duration};
+pub use file::{FILE_NAME, FileError, Pipelines, parse};
+pub use follow::{Follow, Order, Together};
+pub use loosened::{loosened, loosened_images};
+pub use principal::PrincipalError;
+pub use range::{RangeError, VersionRange, version_of};
+
+pub(crate) use hidden::is_hidden;
+pub(crate) use nearest::nearest;
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::image::{Platform, Repository};
+
+/// The name of a pipeline: 1 to 63 of `[a-z0-9-]`, a letter or digit at both ends (it becomes part of branch names).
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct PipelineName(pub(crate) String);
+
+/// The name of a stage, by the same grammar.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct StageName(pub(crate) String);
+
+/// A validated pipeline.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Pipeline {
+    /// The name, unique in the file.
+    pub name: PipelineName,
+    /// Who owns it.
+    pub owner: Option<Principal>,
+    /// The images promoted together, at least one, in the order of the file; the first gives the version in titles.
+    pub images: Vec<ImageRule>,
+    /// The stages, upstream before downstream.
+    pub stages: Vec<Stage>,
+    /// When a release of several images is complete: by tag.
+    pub together: Together,
+    /// When a release of several images is complete: by time without a change.
+    pub settle: Duration,
+    /// Whether proposals begin without a first `/promote`.
+    pub start_now: bool,
+}
+
+/// One image of a pipeline.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ImageRule {
+    /// The repository, as the manifests name it.
+    pub repository: Repository,
+    /// How new digests are picked.
+    pub follow: Follow,
+    /// Platforms that the image must have.
+    pub platforms: Vec<Platform>,
+}
+
+/// One stage of a pipeline.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Stage {
+    /// The name, unique in the pipeline.
+    pub name: StageName,
+    /// The group it is addressed with.
+    pub group: Option<StageName>,
+    /// The upstream stages: `after`, or the stage before it in the file; none for a first stage.
+    pub after: Vec<StageName>,
+    /// Where its pins are.
+    pub pins: Vec<PinTarget>,
+    /// What must hold before a promotion is opened or merged.
+    pub gates: Gates,
+    /// Whether a merge needs an approval.
+    pub merge: MergePolicy,
+    /// Whether an open pull request gives way to a newer release that has passed.
+    pub supersede: bool,
+    /// Who may roll back; empty: owner and write.
+    pub rollback_by: Vec<Principal>,
+    /// Whether a person's own pull request may change the pins.
+    pub out_of_band: OutOfBand,
+}
+
+/// A file of the environment repository, and perhaps the one place in it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct PinTarget {
+    /// The path from the root of the repository, `/` between parts, no `.` or `..`.
+    pub file: String,
+    /// The only place that counts, in the spelling of `lockkeeper pins`; none: every pin of the pipeline's images.
+    pub path: Option<String>,
+}
+
+/// The gates of a stage.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Gates {
+    /// How long a release must have been live in each upstream stage, unbroken.
+    pub soak: Duration,
+    /// Who must approve the head; none with `merge: automatic` and no `approvals`.
+    pub approvals: Option<Approvals>,
+    /// Checks that must have passed on the head.
+    pub checks: Vec<RequiredCheck>,
+}
+
+/// How many approvals, from whom.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Approvals {
+    /// How many people, at least 1.
+    pub min: u32,
+    /// Whose approval counts; empty: anyone with write permission.
+    pub from: Vec<Principal>,
+    /// Whether authors of the commits behind the digest are left out.
+    pub independent: bool,
+    /// Whether the gate opens where those authors cannot be known.
+    pub unknown_authors_allowed: bool,
+}
+
+/// A check by name, and the app that must have reported it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct RequiredCheck {
+    /// The name of the check.
+    pub name: String,
+    /// The app; none: any app but lockkeeper.
+    pub app: Option<String>,
+}
+
+/// Who merges, and on what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MergePolicy {
+    /// When the gates open, approvals among them.
+    Approved,
+    /// When the gates open; no approval unless `approvals` asks for one.
+    Automatic,
+}
+
+/// What a pull request of a person that changes a pin meets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OutOfBand {
+    /// Our check fails there and names the command to use.
+    Refused,
+    /// Our check passes there, and the merge is recorded as out-of-band.
+    Allowed,
+}
+
+/// Somebody in a rule: `team:acme/sre`, `user:sam`, `role:write`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub enum Principal {
+    /// The active members of a team, named as the forge does.
+    Team(String),
+    /// One login.
+    User(String),
+    /// Everyone with at least this permission.
+    Role(RoleName),
+}
+
+/// The permissions that a rule can name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub enum RoleName {
+    /// Write permission or more.
+    Write,
+    /// Administrators of the repository.
+    Admin,
+}
+
+impl Pipeline {
+    /// The stage of this name.
+    #[must_use]
+    pub fn stage(&self, name: &StageName) -> Option<&Stage> {
+        self.stages.iter().find(|stage| &stage.name == name)
+    }
+
+    /// The stages that this word addresses: the stage of that name, or all of the group.
+    #[must_use]
+    pub fn addressed(&self, word: &str) -> Vec<&Stage> {
+        let is_meant = |stage: &&Stage| {
+            stage.name.as_str() == word || stage.group.as_ref().is_some_and(|group| group.as_str() == word)
+        };
+        self.stages.iter().filter(is_meant).collect()
+    }
+
+    /// This stage and all that come after it, directly or not.
+    #[must_use]
+    pub fn downstream(&self, name: &StageName) -> BTreeSet<StageName> {
+        let mut found = BTreeSet::from([name.clone()]);
+        for stage in &self.stages {
+            if stage.after.iter().any(|upstream| found.contains(upstream)) {
+                found.insert(stage.name.clone());
+            }
+        }
+        found
+    }
+
+    /// The names of all teams that any rule of the pipeline mentions: what has to be asked of the forge.
+    #[must_use]
+    pub fn teams(&self) -> BTreeSet<String> {
+        let approvers =
+            self.stages.iter().filter_map(|stage| stage.gates.approvals.as_ref()).flat_map(|a| &a.from);
+        let on_call = self.stages.iter().flat_map(|stage| &stage.rollback_by);
+        let all = self.owner.iter().chain(approvers).chain(on_call);
+        all.filter_map(|principal| match principal {
+            Principal::Team(team) => Some(team.clone()),
+            Principal::User(_) | Principal::Role(_) => None,
+        })
+        .collect()
+    }
+}
+
+macro_rules! name_type {
+    ($name:ident) => {
+        impl $name {
+            /// The text.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str(&self.0)
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = NameError;
+
+            fn from_str(text: &str) -> Result<Self, NameError> {
+                let is_word = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+                let ends_in_words =
+                    text.bytes().next().is_some_and(is_word) && text.bytes().last().is_some_and(is_word);
+                if !ends_in_words
+                    || text.len() > 63
+                    || !text.bytes().all(|byte| is_word(byte) || byte == b'-')
+                {
+                    return Err(NameError { found: text.chars().take(100).collect() });
+                }
+                Ok(Self(text.to_owned()))
+            }
+        }
+    };
+}
+
+/// The text is no name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("name `{found}` is not 1 to 63 of `a-z`, `0-9`, `-`, with a letter or digit at both ends")]
+pub struct NameError {
+    found: String,
+}
+
+name_type!(PipelineName);
+name_type!(StageName);
