@@ -7,3 +7,4 @@
 // The pure core: no async, no I/O, no clock, no random, no log.
 pub mod image;
 pub mod pipeline;
+pub mod manifest;
