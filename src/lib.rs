@@ -8,3 +8,5 @@
 pub mod image;
 pub mod pipeline;
 pub mod manifest;
+pub mod commit;
+pub mod pull_request;
