@@ -10,3 +10,4 @@ pub mod pipeline;
 pub mod manifest;
 pub mod commit;
 pub mod pull_request;
+pub mod command;

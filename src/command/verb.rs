@@ -1,0 +1,126 @@
+//! The verbs, and who may use them.
+
+use serde::{Deserialize, Serialize};
+
+use super::Problem;
+use crate::pipeline::nearest;
+
+/// Most edits between a mistyped verb and the one meant.
+const TYPO_EDITS_MAX: usize = 2;
+/// Verbs of the design that a later version brings.
+const LATER: [&str; 2] = ["freeze", "unfreeze"];
+
+/// What a command does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verb {
+    /// `/promote`
+    Promote,
+    /// `/rollback`
+    Rollback,
+    /// `/hold`
+    Hold,
+    /// `/resume`
+    Resume,
+    /// `/veto`
+    Veto,
+    /// `/unveto`
+    Unveto,
+    /// `/retry`
+    Retry,
+    /// `/status`
+    Status,
+    /// `/explain`
+    Explain,
+    /// `/history`
+    History,
+    /// `/help`
+    Help,
+}
+
+/// What somebody is, with regard to one stage of one pipeline. People have several.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// May read the environment repository.
+    Read,
+    /// May write to it.
+    Write,
+    /// Is the pipeline's `owner`, or in that team.
+    Owner,
+    /// Is in the stage's `approvals.from`.
+    Approver,
+    /// Is in the stage's `rollback.by`; where there is none: owner and write.
+    OnCall,
+    /// Administers the repository.
+    Admin,
+}
+
+/// The roles of which one is needed for a verb; whoever has none of them is refused.
+///
+/// The table is the design page's, section 6. A role stands for itself: an administrator has write permission and
+/// therefore `Write` as well, but is nobody's owner or on-call by that.
+#[must_use]
+pub fn allowed(verb: Verb) -> &'static [Role] {
+    match verb {
+        Verb::Promote => &[Role::Owner],
+        Verb::Rollback => &[Role::OnCall],
+        Verb::Hold | Verb::Resume => &[Role::Write, Role::OnCall, Role::Admin],
+        Verb::Veto | Verb::Unveto => &[Role::Owner, Role::Approver],
+        Verb::Retry => &[Role::Write, Role::Admin],
+        Verb::Status | Verb::Explain | Verb::History | Verb::Help => {
+            &[Role::Read, Role::Write, Role::Owner, Role::Approver, Role::OnCall, Role::Admin]
+        }
+    }
+}
+
+impl Verb {
+    /// All verbs, in the order of the help.
+    pub const ALL: [Self; 11] = [
+        Self::Promote,
+        Self::Rollback,
+        Self::Hold,
+        Self::Resume,
+        Self::Veto,
+        Self::Unveto,
+        Self::Retry,
+        Self::Status,
+        Self::Explain,
+        Self::History,
+        Self::Help,
+    ];
+
+    /// The word, without `/`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Promote => "promote",
+            Self::Rollback => "rollback",
+            Self::Hold => "hold",
+            Self::Resume => "resume",
+            Self::Veto => "veto",
+            Self::Unveto => "unveto",
+            Self::Retry => "retry",
+            Self::Status => "status",
+            Self::Explain => "explain",
+            Self::History => "history",
+            Self::Help => "help",
+        }
+    }
+
+    /// The verb of this word; the case of its letters does not matter, as phones change it.
+    pub(super) fn of_word(word: &str) -> Result<Self, Problem> {
+        let word = word.to_ascii_lowercase();
+        if let Some(verb) = Self::ALL.into_iter().find(|verb| verb.name() == word) {
+            return Ok(verb);
+        }
+        if word == "approve" || word == "unapprove" {
+            return Err(Problem::ApprovalIsReview);
+        }
+        if LATER.contains(&word.as_str()) {
+            return Err(Problem::NotSupported { what: format!("/{word}") });
+        }
+        let meant = nearest(&word, Self::ALL.map(Self::name), TYPO_EDITS_MAX);
+        Err(Problem::UnknownVerb { found: word, meant })
+    }
+}
