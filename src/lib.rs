@@ -11,3 +11,4 @@ pub mod manifest;
 pub mod commit;
 pub mod pull_request;
 pub mod command;
+pub mod promotion;

@@ -1,0 +1,378 @@
+//! What happened, in the order it happened.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::image::{Digest, Release};
+use crate::pipeline::StageName;
+
+/// One event of a pipeline and when it happened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// When.
+    pub at: Timestamp,
+    /// What.
+    #[serde(flatten)]
+    pub event: Event,
+}
+
+/// The way a release takes into a stage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Lane {
+    /// Through all gates.
+    Normal,
+    /// Back to an earlier release, at once.
+    Rollback,
+}
+
+/// Who did something, and how we know.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Actor {
+    /// The forge's numeric id; 0 for lockkeeper itself.
+    pub id: u64,
+    /// The login, for people.
+    pub name: String,
+    /// How the person was identified: `comment 12`, `cli`, `pull request 7`, `git history`.
+    pub via: String,
+}
+
+/// An approval that counted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Approval {
+    /// Who approved.
+    pub person: Actor,
+    /// The forge's id of the review.
+    pub review: u64,
+    /// The head commit that was approved, 40 hex digits.
+    pub head: String,
+}
+
+/// Why a pull request was closed without a merge.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "why", rename_all = "snake_case")]
+pub enum Why {
+    /// A newer release has passed.
+    Superseded {
+        /// The version that takes its place.
+        by: String,
+    },
+    /// A person closed it, and so refused the release for this stage.
+    Refused {
+        /// Who.
+        by: Actor,
+    },
+    /// A rollback overtook it.
+    Preempted,
+    /// A veto hit its release.
+    Vetoed,
+    /// The pins on the base are not those it was made from, or its base is in conflict.
+    Stale,
+    /// A person asked for another attempt.
+    Retried,
+    /// The pipeline or stage is gone from `lockkeeper.yaml`.
+    Removed,
+}
+
+/// What kind of stop a hold is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HoldKind {
+    /// A person said so.
+    Person,
+    /// A rollback put it.
+    Rollback,
+    /// The pin was changed by somebody else.
+    OutOfBand,
+}
+
+/// How a command ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// It was carried out, or answered.
+    Done,
+    /// It is not possible as things stand.
+    Refused,
+    /// The person may not.
+    Denied,
+    /// It was not understood.
+    Unknown,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// Proposals may begin.
+    Started {
+        /// Who said so.
+        by: Actor,
+    },
+    /// What a stage pins when it is first seen: a rollback target, never a candidate.
+    Adopted {
+        /// The stage.
+        stage: StageName,
+        /// What it pins.
+        release: Release,
+    },
+    /// The follow rule picked this release for the first time.
+    Seen {
+        /// The candidate.
+        release: Release,
+    },
+    /// A person asks for this release in this stage.
+    Requested {
+        /// The stage.
+        stage: StageName,
+        /// The lane.
+        lane: Lane,
+        /// What is wanted there.
+        release: Release,
+        /// Who asks.
+        by: Actor,
+        /// Why.
+        reason: Option<String>,
+    },
+    /// Intent: a branch and a pull request are about to be made.
+    Proposing {
+        /// The stage.
+        stage: StageName,
+        /// The lane.
+        lane: Lane,
+        /// What the stage gets.
+        release: Release,
+        /// What it pins now; none where it has no digest yet.
+        was: Option<Release>,
+        /// Counts from 1 for each (lane, release).
+        attempt: u32,
+        /// The commit of the base branch it is made from, 40 hex digits.
+        base: String,
+        /// The branch.
+        branch: String,
+        /// The person who asked, if one did.
+        requested_by: Option<Actor>,
+        /// Why, in the person's words.
+        reason: Option<String>,
+    },
+    /// Outcome: the pull request is open.
+    Proposed {
+        /// The stage.
+        stage: StageName,
+        /// The pull request.
+        number: u64,
+        /// The commit pushed, 40 hex digits.
+        head: String,
+    },
+    /// The branch of this attempt holds something else: the next attempt takes another name.
+    AttemptTaken {
+        /// The stage.
+        stage: StageName,
+        /// The attempt.
+        attempt: u32,
+    },
+    /// A person pushed to the branch: this promotion is stopped.
+    Interrupted {
+        /// The stage.
+        stage: StageName,
+        /// The pull request.
+        number: u64,
+        /// The head found there, 40 hex digits.
+        head: String,
+    },
+    /// A person asks for another attempt.
+    RetryAsked {
+        /// The stage.
+        stage: StageName,
+        /// Who.
+        by: Actor,
+    },
+    /// Intent: the pull request is about to be merged on these approvals.
+    Merging {
+        /// The stage.
+        stage: StageName,
+        /// The pull request.
+        number: u64,
+        /// The approvals that counted.
+        approvals: Vec<Approval>,
+    },
+    /// Outcome: the stage pins the release on the base branch.
+    Merged {
+        /// The stage.
+        stage: StageName,
+        /// The lane.
+        lane: Lane,
+        /// What it pins now.
+        release: Release,
+        /// What it replaced.
+        was: Option<Release>,
+        /// The pull request; none where it was read from git history.
+        number: Option<u64>,
+        /// The commit on the base branch, 40 hex digits.
+        commit: String,
+        /// The approvals that counted.
+        approvals: Vec<Approval>,
+        /// Who asked for it.
+        requested_by: Option<Actor>,
+        /// Why.
+        reason: Option<String>,
+    },
+    /// The pull request is closed without a merge.
+    Closed {
+        /// The stage.
+        stage: StageName,
+        /// The pull request.
+        number: u64,
+        /// Why.
+        #[serde(flatten)]
+        why: Why,
+    },
+    /// The pin is not what our last record put there. The stage is held.
+    OutOfBand {
+        /// The stage.
+        stage: StageName,
+        /// What is pinned now; none where no digest is.
+        found: Option<Release>,
+        /// What our record says.
+        replaced: Option<Release>,
+        /// The commit of the base branch where it was seen, 40 hex digits.
+        commit: String,
+    },
+    /// A hold is put on a stage.
+    Held {
+        /// The stage.
+        stage: StageName,
+        /// What kind.
+        kind: HoldKind,
+        /// Who.
+        by: Actor,
+        /// Why.
+        reason: Option<String>,
+        /// When it ends by itself; none: a person has to lift it.
+        until: Option<Timestamp>,
+    },
+    /// The hold is lifted.
+    Resumed {
+        /// The stage.
+        stage: StageName,
+        /// Who.
+        by: Actor,
+        /// Why.
+        reason: Option<String>,
+    },
+    /// These digests are not proposed in this stage or downstream of it.
+    Vetoed {
+        /// The stage from which on.
+        stage: StageName,
+        /// The digests.
+        digests: BTreeSet<Digest>,
+        /// What people call them.
+        version: String,
+        /// Who.
+        by: Actor,
+        /// Why.
+        reason: Option<String>,
+    },
+    /// All vetoes on these digests are taken back.
+    Unvetoed {
+        /// The digests.
+        digests: BTreeSet<Digest>,
+        /// Who.
+        by: Actor,
+        /// Why.
+        reason: Option<String>,
+    },
+    /// `lockkeeper.yaml` loosened gates of a stage: earlier approvals are void.
+    Loosened {
+        /// The stage.
+        stage: StageName,
+        /// What got looser.
+        what: Vec<String>,
+        /// The commit of the base branch, 40 hex digits.
+        commit: String,
+    },
+    /// The pipeline's operations issue is open.
+    IssueOpened {
+        /// Its number.
+        number: u64,
+    },
+    /// A command was answered, and with it ends.
+    Answered {
+        /// The key of the command: `comment:12`, `cli:…`.
+        command: String,
+        /// How it ended.
+        outcome: Outcome,
+        /// The reply.
+        text: String,
+    },
+    /// The comment under a merged pull request tells how it went on.
+    Announced {
+        /// The pull request.
+        number: u64,
+    },
+    /// `lockkeeper.yaml` cannot be used; said in the operations issue.
+    FileBroken {
+        /// What is wrong.
+        text: String,
+    },
+    /// `lockkeeper.yaml` can be used again.
+    FileMended,
+    /// The reply to a command stands at the forge.
+    Replied {
+        /// The key of the command.
+        command: String,
+    },
+}
+
+impl Actor {
+    /// lockkeeper itself.
+    #[must_use]
+    pub fn lockkeeper() -> Self {
+        Self { id: 0, name: "lockkeeper".to_owned(), via: "policy".to_owned() }
+    }
+}
+
+impl fmt::Display for Lane {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Normal => "normal",
+            Self::Rollback => "rollback",
+        })
+    }
+}
+
+impl Event {
+    /// The name, as it is stored.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Started { .. } => "started",
+            Self::Adopted { .. } => "adopted",
+            Self::Seen { .. } => "seen",
+            Self::Requested { .. } => "requested",
+            Self::Proposing { .. } => "proposing",
+            Self::Proposed { .. } => "proposed",
+            Self::AttemptTaken { .. } => "attempt_taken",
+            Self::Interrupted { .. } => "interrupted",
+            Self::Merging { .. } => "merging",
+            Self::Merged { .. } => "merged",
+            Self::Closed { .. } => "closed",
+            Self::OutOfBand { .. } => "out_of_band",
+            Self::Held { .. } => "held",
+            Self::Resumed { .. } => "resumed",
+            Self::Vetoed { .. } => "vetoed",
+            Self::Unvetoed { .. } => "unvetoed",
+            Self::Loosened { .. } => "loosened",
+            Self::IssueOpened { .. } => "issue_opened",
+            Self::Answered { .. } => "answered",
+            Self::Replied { .. } => "replied",
+            Self::Announced { .. } => "announced",
+            Self::FileBroken { .. } => "file_broken",
+            Self::FileMended => "file_mended",
+            Self::RetryAsked { .. } => "retry_asked",
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! The state of one stage.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::state::{Hold, MergeIntent, Proposal, Request, push_bounded};
+use super::stint::{End, Origin, Stint, Stints};
+use super::{Actor, Event, HoldKind, Lane, Why};
+use crate::image::{Release, ReleaseId};
+
+/// The state of one stage.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct StageState {
+    /// What was live here, and is.
+    pub stints: Stints,
+    /// The hold in force.
+    pub hold: Option<Hold>,
+    /// What a person asked for and has not come yet.
+    pub request: Option<Request>,
+    /// The promotion under way.
+    pub proposal: Option<Proposal>,
+    /// The pull request merged last.
+    pub merged: Option<u64>,
+    /// The pull requests closed lately without a merge: their threads still take commands.
+    pub closed: VecDeque<u64>,
+    /// Releases that a person refused here by closing their pull request.
+    pub refused: BTreeSet<ReleaseId>,
+    /// Approvals up to this time are void.
+    pub void_until: Option<Timestamp>,
+    /// Attempts made, by lane and release.
+    pub(super) attempts: BTreeMap<String, u32>,
+}
+
+/// Closed pull requests kept by number, 8 bytes each.
+const CLOSED_MAX: usize = 200;
+
+impl StageState {
+    /// Folds one event of this stage in; none if it does not fit.
+    pub(super) fn apply(&mut self, event: &Event, at: Timestamp) -> Option<()> {
+        match event {
+            Event::Adopted { release, .. } => self.begin(release, Origin::Adopted, at, None, None),
+            Event::Requested { lane, release, by, reason, .. } => {
+                self.refused.remove(&release.id());
+                self.request = Some(Request {
+                    lane: *lane,
+                    release: release.clone(),
+                    by: by.clone(),
+                    reason: reason.clone(),
+                    at,
+                });
+            }
+            Event::Proposing { .. } => self.begin_proposal(event, at)?,
+            Event::Proposed { number, head, .. } => {
+                self.proposal.as_mut()?.open = Some((*number, head.clone()));
+            }
+            Event::AttemptTaken { .. } => self.proposal = None,
+            Event::Interrupted { head, .. } => self.proposal.as_mut()?.interrupted = Some(head.clone()),
+            Event::RetryAsked { .. } => self.proposal.as_mut()?.retry = true,
+            Event::Merging { approvals, .. } => {
+                self.proposal.as_mut()?.merging = Some(MergeIntent { approvals: approvals.clone(), at });
+            }
+            Event::Merged { lane, release, number, commit, .. } => {
+                let end = if *lane == Lane::Rollback { End::RolledBack } else { End::Replaced };
+                self.stints.end(at, end);
+                self.begin(release, Origin::Promoted(*lane), at, Some(commit.clone()), *number);
+                self.merged = number.or(self.merged);
+                self.proposal = None;
+                self.request = None;
+            }
+            Event::Closed { why, .. } => self.close(why)?,
+            Event::OutOfBand { found, commit, .. } => self.out_of_band(found.as_ref(), at, commit),
+            Event::Held { kind, by, reason, until, .. } => {
+                self.hold =
+                    Some(Hold { kind: *kind, by: by.clone(), reason: reason.clone(), at, until: *until });
+            }
+            Event::Resumed { .. } => self.hold = None,
+            Event::Loosened { what, .. } => {
+                self.void_until = Some(at);
+                self.proposal.as_mut()?.loosened.clone_from(what);
+            }
+            Event::Started { .. }
+            | Event::Seen { .. }
+            | Event::IssueOpened { .. }
+            | Event::Answered { .. }
+            | Event::Replied { .. }
+            | Event::Announced { .. }
+            | Event::FileBroken { .. }
+            | Event::FileMended
+            | Event::Vetoed { .. }
+            | Event::Unvetoed { .. } => return None,
+        }
+        Some(())
+    }
+
+    fn begin(
+        &mut self,
+        release: &Release,
+        origin: Origin,
+        at: Timestamp,
+        commit: Option<String>,
+        number: Option<u64>,
+    ) {
+        self.stints.begin(Stint { release: release.clone(), origin, from: at, ended: None, commit, number });
+    }
+
+    fn begin_proposal(&mut self, event: &Event, at: Timestamp) -> Option<()> {
+        let Event::Proposing { lane, release, was, attempt, base, branch, requested_by, reason, .. } = event
+        else {
+            return None;
+        };
+        self.attempts.insert(attempt_key(*lane, release), *attempt);
+        self.proposal = Some(Proposal {
+            lane: *lane,
+            release: release.clone(),
+            was: was.clone(),
+            attempt: *attempt,
+            base: base.clone(),
+            branch: branch.clone(),
+            requested_by: requested_by.clone(),
+            reason: reason.clone(),
+            at,
+            open: None,
+            interrupted: None,
+            retry: false,
+            loosened: Vec::new(),
+            merging: None,
+        });
+        Some(())
+    }
+
+    /// A person's closing refuses the release and drops the request; a veto or a removal drops the request as well.
+    fn close(&mut self, why: &Why) -> Option<()> {
+        let proposal = self.proposal.take()?;
+        if let Some((number, _)) = proposal.open {
+            push_bounded(&mut self.closed, number, CLOSED_MAX);
+        }
+        match why {
+            Why::Refused { .. } => {
+                self.refused.insert(proposal.release.id());
+                self.request = None;
+            }
+            Why::Vetoed | Why::Removed => self.request = None,
+            Why::Preempted | Why::Superseded { .. } => {
+                self.request = self.request.take().filter(|request| request.lane == Lane::Rollback);
+            }
+            Why::Stale | Why::Retried => {}
+        }
+        Some(())
+    }
+
+    fn out_of_band(&mut self, found: Option<&Release>, at: Timestamp, commit: &str) {
+        self.stints.end(at, End::OutOfBand);
+        if let Some(found) = found {
+            self.begin(found, Origin::OutOfBand, at, Some(commit.to_owned()), None);
+        }
+        let by = Actor {
+            id: 0,
+            name: "somebody".to_owned(),
+            via: format!("commit {}", commit.get(..12).unwrap_or(commit)),
+        };
+        self.hold = Some(Hold {
+            kind: HoldKind::OutOfBand,
+            by,
+            reason: Some("the pin was changed by a commit that is not lockkeeper's".to_owned()),
+            at,
+            until: None,
+        });
+        self.request = None;
+    }
+}
+
+pub(super) fn attempt_key(lane: Lane, release: &Release) -> String {
+    format!("{lane}/{}", release.id())
+}

@@ -1,0 +1,118 @@
+//! Stints: which release was in a stage, from when until when, and how it ended.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::Lane;
+use crate::image::Release;
+
+/// How a release came into a stage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Origin {
+    /// It was there when the stage was first seen.
+    Adopted,
+    /// By a merge of ours.
+    Promoted(Lane),
+    /// By somebody else's commit.
+    OutOfBand,
+}
+
+/// How a stint ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum End {
+    /// Another release took its place.
+    Replaced,
+    /// It was rolled back: not good here.
+    RolledBack,
+    /// Somebody else's commit took its place.
+    OutOfBand,
+}
+
+/// One release in one stage, for one unbroken time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stint {
+    /// The release.
+    pub release: Release,
+    /// How it came.
+    pub origin: Origin,
+    /// From when.
+    pub from: Timestamp,
+    /// Until when, and how it ended; none while it is live.
+    pub ended: Option<(Timestamp, End)>,
+    /// The commit on the base branch that brought it, 40 hex digits; none where it was adopted.
+    pub commit: Option<String>,
+    /// The pull request that brought it.
+    pub number: Option<u64>,
+}
+
+/// The stints of one stage, oldest first; the last is live if it has not ended.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Stints {
+    stints: VecDeque<Stint>,
+}
+
+/// Stints kept in the state: 200 × about 400 bytes stay under 100 kB a stage. Older ones remain events.
+const STINTS_MAX: usize = 200;
+
+impl Stints {
+    /// The live stint.
+    #[must_use]
+    pub fn live(&self) -> Option<&Stint> {
+        self.stints.back().filter(|stint| stint.ended.is_none())
+    }
+
+    /// All stints, newest first.
+    pub fn newest_first(&self) -> impl Iterator<Item = &Stint> {
+        self.stints.iter().rev()
+    }
+
+    /// Ends the live stint, where there is one.
+    pub(super) fn end(&mut self, at: Timestamp, end: End) {
+        if let Some(stint) = self.stints.back_mut().filter(|stint| stint.ended.is_none()) {
+            stint.ended = Some((at, end));
+        }
+    }
+
+    /// Begins a stint; the one before has ended.
+    pub(super) fn begin(&mut self, stint: Stint) {
+        self.stints.push_back(stint);
+        if self.stints.len() > STINTS_MAX {
+            self.stints.pop_front();
+        }
+    }
+
+    /// Whether this release was rolled back here and has not come back since.
+    #[must_use]
+    pub fn was_rolled_back(&self, release: &Release) -> bool {
+        let last = self.newest_first().find(|stint| stint.release.is_same(release));
+        last.is_some_and(|stint| matches!(stint.ended, Some((_, End::RolledBack))))
+    }
+
+    /// The longest unbroken time that the release was live here by a promotion, since it was last rolled back here.
+    ///
+    /// None if it never was: an adopted or out-of-band release does not pass.
+    #[must_use]
+    pub fn longest(&self, release: &Release, now: Timestamp) -> Option<Duration> {
+        let good = self
+            .newest_first()
+            .filter(|stint| stint.release.is_same(release))
+            .take_while(|stint| !matches!(stint.ended, Some((_, End::RolledBack))))
+            .filter(|stint| matches!(stint.origin, Origin::Promoted(_)));
+        good.map(|stint| stint.length(now)).max()
+    }
+}
+
+impl Stint {
+    /// How long it lasted, or lasts by now.
+    #[must_use]
+    pub fn length(&self, now: Timestamp) -> Duration {
+        let end = self.ended.map_or(now, |(at, _)| at);
+        Duration::try_from(end.duration_since(self.from)).unwrap_or_default()
+    }
+}
