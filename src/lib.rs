@@ -12,3 +12,4 @@ pub mod commit;
 pub mod pull_request;
 pub mod command;
 pub mod promotion;
+pub mod plan;

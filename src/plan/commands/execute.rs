@@ -1,0 +1,198 @@
+//! Each command: what it records and what it answers, or why not.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::Refusal;
+use super::authorise::authorise;
+use super::promote::promote;
+use super::rollback::rollback;
+use super::veto::{unveto, veto};
+use crate::command::{self, Command, Until, Verb};
+use crate::pipeline::Stage;
+use crate::plan::candidate::{self, minute};
+use crate::plan::effect::Plan;
+use crate::plan::messages::{self, code, prose};
+use crate::plan::snapshot::{Asked, FileState, Snapshot, Thread};
+use crate::plan::step;
+use crate::promotion::{Event, HoldKind};
+
+/// What a command records, and its reply.
+pub(super) type Done = Result<(Vec<Event>, String), Refusal>;
+
+/// Carries out one command.
+pub(super) fn one(snapshot: &Snapshot, asked: &Asked, command: &Command) -> Done {
+    let verb = command.verb();
+    if let FileState::Broken { .. } = snapshot.file
+        && !matches!(
+            verb,
+            Verb::Rollback | Verb::Hold | Verb::Status | Verb::Explain | Verb::History | Verb::Help
+        )
+    {
+        return Err(Refusal::refused(prose(&messages::broken_file(snapshot))));
+    }
+    if !matches!(verb, Verb::Hold | Verb::Veto | Verb::Status | Verb::Explain | Verb::History | Verb::Help) {
+        not_too_old(snapshot, asked)?;
+    }
+    match command {
+        Command::Rollback { stage, to, reason } => {
+            rollback(snapshot, asked, stage.as_deref(), to.as_ref(), reason.as_ref())
+        }
+        Command::Promote { stage, to, reason } => {
+            promote(snapshot, asked, stage.as_deref(), to.as_ref(), reason.as_ref())
+        }
+        Command::Hold { stage, until, reason } => {
+            hold(snapshot, asked, stage.as_deref(), until.as_ref(), reason.as_ref())
+        }
+        Command::Resume { stage, reason } => resume(snapshot, asked, stage.as_deref(), reason.as_ref()),
+        Command::Veto { target, reason } => veto(snapshot, asked, target.as_ref(), reason.as_ref()),
+        Command::Unveto { target, reason } => unveto(snapshot, asked, target.as_ref(), reason.as_ref()),
+        Command::Retry => retry(snapshot, asked),
+        Command::Status { stage } | Command::Explain { stage } | Command::History { stage } => {
+            tell(snapshot, asked, verb, stage.as_deref())
+        }
+        Command::Help => Ok((Vec::new(), command::help_text())),
+    }
+}
+
+/// A command that waited too long was meant for another world.
+fn not_too_old(snapshot: &Snapshot, asked: &Asked) -> Result<(), Refusal> {
+    let age = Duration::try_from(snapshot.now.duration_since(asked.at)).unwrap_or_default();
+    if age <= snapshot.settings.command_age_max {
+        return Ok(());
+    }
+    let max = messages::duration(snapshot.settings.command_age_max);
+    Err(Refusal::refused(format!(
+        "This command was written {} and reached lockkeeper more than {max} later. Write it again if it still holds.",
+        minute(asked.at)
+    )))
+}
+
+/// The stages that a command addresses: those named, else that of the pull request, else the only one.
+pub(super) fn addressed<'a>(
+    snapshot: &'a Snapshot,
+    asked: &Asked,
+    word: Option<&str>,
+) -> Result<Vec<&'a Stage>, Refusal> {
+    if let Some(word) = word {
+        let found = snapshot.pipeline.addressed(word);
+        return if found.is_empty() {
+            Err(Refusal::refused(format!(
+                "There is no stage or group {}. {}",
+                code(word),
+                stage_list(snapshot)
+            )))
+        } else {
+            Ok(found)
+        };
+    }
+    let of_thread = match asked.thread {
+        Thread::Forge { number, .. } => {
+            snapshot.stage_of(number).and_then(|name| snapshot.pipeline.stage(name))
+        }
+        Thread::CommandLine => None,
+    };
+    match (of_thread, snapshot.pipeline.stages.as_slice()) {
+        (Some(stage), _) | (None, [stage]) => Ok(vec![stage]),
+        (None, _) => Err(Refusal::refused(format!("Name a stage or group. {}", stage_list(snapshot)))),
+    }
+}
+
+fn stage_list(snapshot: &Snapshot) -> String {
+    let mut names: Vec<String> =
+        snapshot.pipeline.stages.iter().map(|stage| format!("`{}`", stage.name)).collect();
+    let groups: BTreeSet<String> = snapshot
+        .pipeline
+        .stages
+        .iter()
+        .filter_map(|stage| stage.group.as_ref())
+        .map(|group| format!("`{group}`"))
+        .collect();
+    names.extend(groups);
+    format!("There are {}.", names.join(", "))
+}
+
+fn hold(
+    snapshot: &Snapshot,
+    asked: &Asked,
+    word: Option<&str>,
+    until: Option<&Until>,
+    reason: Option<&String>,
+) -> Done {
+    let until = until.map(|until| until_time(asked, until)).transpose()?;
+    let mut events = Vec::new();
+    let mut lines = Vec::new();
+    for stage in addressed(snapshot, asked, word)? {
+        authorise(snapshot, asked, Verb::Hold, stage)?;
+        let name = stage.name.clone();
+        lines.push(match until {
+            Some(until) => format!("`{name}` is held until {}.", minute(until)),
+            None => format!("`{name}` is held until `/resume {name}`."),
+        });
+        events.push(Event::Held {
+            stage: name,
+            kind: HoldKind::Person,
+            by: asked.actor(),
+            reason: reason.cloned(),
+            until,
+        });
+    }
+    Ok((events, lines.join("\n")))
+}
+
+fn until_time(asked: &Asked, until: &Until) -> Result<Timestamp, Refusal> {
+    let at = match until {
+        Until::At(at) => *at,
+        Until::After(duration) => candidate::later(asked.at, *duration),
+    };
+    if at > asked.at { Ok(at) } else { Err(Refusal::refused(format!("{} is in the past.", minute(at)))) }
+}
+
+fn resume(snapshot: &Snapshot, asked: &Asked, word: Option<&str>, reason: Option<&String>) -> Done {
+    let mut events = Vec::new();
+    let mut lines = Vec::new();
+    for stage in addressed(snapshot, asked, word)? {
+        authorise(snapshot, asked, Verb::Resume, stage)?;
+        let name = stage.name.clone();
+        if snapshot.state.hold(&name, snapshot.now).is_none() {
+            return Err(Refusal::refused(format!("`{name}` is not held.")));
+        }
+        lines.push(format!("`{name}` is resumed; vetoes stay until `/unveto`."));
+        events.push(Event::Resumed { stage: name, by: asked.actor(), reason: reason.cloned() });
+    }
+    Ok((events, lines.join("\n")))
+}
+
+fn retry(snapshot: &Snapshot, asked: &Asked) -> Done {
+    let stages = addressed(snapshot, asked, None)?;
+    let stage = stages.first().ok_or_else(|| Refusal::refused("no stage."))?;
+    authorise(snapshot, asked, Verb::Retry, stage)?;
+    let Some(pull_request) = snapshot.pull_request_of(&stage.name) else {
+        return Err(Refusal::refused(format!("no pull request is open for `{}`.", stage.name)));
+    };
+    let event = Event::RetryAsked { stage: stage.name.clone(), by: asked.actor() };
+    Ok((vec![event], format!("Closing pull request {} and making another attempt.", pull_request.number)))
+}
+
+/// Status, explanation and history, in the words of the plan.
+fn tell(snapshot: &Snapshot, asked: &Asked, verb: Verb, word: Option<&str>) -> Done {
+    let stages = match word {
+        Some(_) => addressed(snapshot, asked, word)?,
+        None => snapshot.pipeline.stages.iter().collect(),
+    };
+    if let Some(stage) = stages.first() {
+        authorise(snapshot, asked, verb, stage)?;
+    }
+    let mut plan = Plan::default();
+    step::all(snapshot, &mut plan);
+    let text = if verb == Verb::Explain {
+        messages::explain(snapshot, &stages, &plan)
+    } else if verb == Verb::History {
+        messages::history(snapshot, &stages)
+    } else {
+        messages::status(snapshot, &stages, &plan)
+    };
+    Ok((Vec::new(), text))
+}

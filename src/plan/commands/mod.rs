@@ -1,0 +1,127 @@
+//! What people ask for: one comment at a time, by who they are now, all of its lines or none.
+
+mod authorise;
+mod execute;
+mod promote;
+mod rollback;
+mod veto;
+
+use std::collections::BTreeSet;
+
+use super::effect::Plan;
+use super::messages::code;
+use super::snapshot::{Asked, Snapshot};
+use crate::command::{self, Command};
+use crate::promotion::{Entry, Event, Outcome, State};
+
+/// Why a command is not carried out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Refusal {
+    /// How the command ends.
+    pub(super) outcome: Outcome,
+    /// Why, Markdown for the reply.
+    pub(super) text: String,
+}
+
+impl Refusal {
+    fn refused(text: impl Into<String>) -> Self {
+        Self { outcome: Outcome::Refused, text: text.into() }
+    }
+
+    fn denied(text: impl Into<String>) -> Self {
+        Self { outcome: Outcome::Denied, text: text.into() }
+    }
+}
+
+/// Answers the oldest comment that holds commands: one layer of the plan. The next one is answered by the next plan,
+/// which sees what this one did.
+pub(super) fn obey(snapshot: &Snapshot, plan: &mut Plan) {
+    let open = snapshot.asked.iter().filter(|asked| !snapshot.state.is_answered(&asked.key));
+    for asked in open {
+        if let Some((events, outcome, text)) = answer(snapshot, asked) {
+            for event in events {
+                plan.record(snapshot.now, event);
+            }
+            let command = asked.key.clone();
+            plan.record(snapshot.now, Event::Answered { command, outcome, text });
+            return;
+        }
+    }
+}
+
+/// The events and the reply of one comment; none where it holds no command.
+fn answer(snapshot: &Snapshot, asked: &Asked) -> Option<(Vec<Event>, Outcome, String)> {
+    let parsed = parse(snapshot, asked)?;
+    let commands = match parsed {
+        Ok(commands) => commands,
+        Err(text) => return Some((Vec::new(), Outcome::Unknown, text)),
+    };
+    if asked.edited {
+        let text =
+            "This comment was edited, and edited comments are not carried out. Write a new one.".to_owned();
+        return Some((Vec::new(), Outcome::Refused, text));
+    }
+    Some(match run(snapshot, asked, &commands) {
+        Ok((events, text)) => (events, Outcome::Done, text),
+        Err(refusal) => (Vec::new(), refusal.outcome, refusal.text),
+    })
+}
+
+/// The commands of a comment; none where there are none, an error text where they are not understood.
+fn parse(snapshot: &Snapshot, asked: &Asked) -> Option<Result<Vec<Command>, String>> {
+    if asked.person.bot {
+        return None;
+    }
+    match command::parse(&asked.body, &snapshot.me.name, &known_words(snapshot)) {
+        Ok(commands) if commands.is_empty() => None,
+        Ok(commands) => Some(Ok(commands)),
+        Err(error) => Some(Err(format!("{error}\n\n{}", command::help_text()))),
+    }
+}
+
+/// The names of all stages and groups.
+fn known_words(snapshot: &Snapshot) -> BTreeSet<String> {
+    let stages = snapshot.pipeline.stages.iter();
+    stages
+        .flat_map(|stage| [Some(&stage.name), stage.group.as_ref()])
+        .flatten()
+        .map(ToString::to_string)
+        .collect()
+}
+
+/// Carries out all commands on a copy of the state, so that the second sees what the first did; one refusal drops all.
+fn run(snapshot: &Snapshot, asked: &Asked, commands: &[Command]) -> Result<(Vec<Event>, String), Refusal> {
+    let mut scratch = snapshot.clone();
+    let mut events = Vec::new();
+    let mut replies = Vec::new();
+    for command in commands {
+        let (new, reply) =
+            execute::one(&scratch, asked, command).map_err(|refusal| named(refusal, command, commands))?;
+        fold(&mut scratch.state, snapshot, &new)?;
+        events.extend(new);
+        replies.push(reply);
+    }
+    Ok((events, replies.join("\n\n")))
+}
+
+fn fold(state: &mut State, snapshot: &Snapshot, events: &[Event]) -> Result<(), Refusal> {
+    for event in events {
+        let entry = Entry { at: snapshot.now, event: event.clone() };
+        state.apply(&entry).map_err(|error| Refusal::refused(error.to_string()))?;
+    }
+    Ok(())
+}
+
+/// Of several commands, the reply says which one stopped all.
+fn named(refusal: Refusal, command: &Command, commands: &[Command]) -> Refusal {
+    if commands.len() == 1 {
+        return refusal;
+    }
+    let text = format!(
+        "{}: {} None of the {} commands was carried out.",
+        code(&format!("/{}", command.verb().name())),
+        refusal.text,
+        commands.len()
+    );
+    Refusal { outcome: refusal.outcome, text }
+}

@@ -1,0 +1,126 @@
+//! `/promote`: a release now, through its gates.
+
+use super::Refusal;
+use super::authorise::authorise;
+use super::execute::{Done, addressed};
+use crate::command::{Target, Verb};
+use crate::image::Release;
+use crate::pipeline::{Order, Stage};
+use crate::plan::candidate::{self, Candidate};
+use crate::plan::messages::{code, prose};
+use crate::plan::pins::Pins;
+use crate::plan::snapshot::{Asked, Snapshot};
+use crate::plan::{gates, step};
+use crate::promotion::{self, Event, Lane};
+
+/// Asks for a release in each stage addressed; the first asking starts the pipeline.
+pub(super) fn promote(
+    snapshot: &Snapshot,
+    asked: &Asked,
+    word: Option<&str>,
+    to: Option<&Target>,
+    reason: Option<&String>,
+) -> Done {
+    let first = snapshot.pipeline.stages.first().map(|stage| stage.name.to_string());
+    let word = match (word, addressed(snapshot, asked, None).is_ok()) {
+        (None, false) => first.as_deref(),
+        (word, _) => word,
+    };
+    let stages = addressed(snapshot, asked, word)?;
+    let mut events = Vec::new();
+    let mut lines = Vec::new();
+    for stage in stages {
+        authorise(snapshot, asked, Verb::Promote, stage)?;
+        let (release, line) = promote_stage(snapshot, stage, to)?;
+        let reason = reason.cloned();
+        if !snapshot.state.started && events.is_empty() {
+            events.push(Event::Started { by: asked.actor() });
+        }
+        let stage = stage.name.clone();
+        events.push(Event::Requested { stage, lane: Lane::Normal, release, by: asked.actor(), reason });
+        lines.push(line);
+    }
+    Ok((events, lines.join("\n")))
+}
+
+fn promote_stage(
+    snapshot: &Snapshot,
+    stage: &Stage,
+    to: Option<&Target>,
+) -> Result<(Release, String), Refusal> {
+    if let Some(hold) = gates::hold_of_stage(snapshot, stage) {
+        return Err(Refusal::refused(format!("`{}` is {}.", stage.name, prose(&hold.text))));
+    }
+    let pinned = match snapshot.pins(stage) {
+        Pins::Release(release) => Some(release),
+        Pins::Unpinned(_) => None,
+        Pins::Mixed(text) | Pins::Unreadable(text) => return Err(Refusal::refused(prose(&text))),
+    };
+    let release = match to {
+        Some(target) => named_release(snapshot, stage, target)?,
+        None => match candidate::candidate(snapshot, stage, pinned.as_ref()) {
+            Candidate::Release(release) => release,
+            Candidate::UpToDate => {
+                return Err(Refusal::refused(format!(
+                    "nothing newer is to be promoted to `{}`.",
+                    stage.name
+                )));
+            }
+            Candidate::Held(hold) => {
+                return Err(Refusal::refused(format!("`{}`: {}.", stage.name, prose(&hold.text))));
+            }
+        },
+    };
+    if pinned.as_ref().is_some_and(|pinned| pinned.is_same(&release)) {
+        return Err(Refusal::refused(format!("`{}` pins {} already.", stage.name, code(&release.version()))));
+    }
+    let is_older = pinned.as_ref().is_some_and(|pinned| {
+        candidate::compare(&snapshot.pipeline, &snapshot.state, &release, pinned) == Order::Older
+    });
+    if is_older {
+        return Err(Refusal::refused(format!(
+            "{} is older than what `{}` pins. To go back: {}",
+            code(&release.version()),
+            stage.name,
+            code(&format!("/rollback {} to {}", stage.name, release.version()))
+        )));
+    }
+    let mut unrefused = snapshot.clone();
+    if let Some(state) = unrefused.state.stages.get_mut(&stage.name) {
+        state.refused.remove(&release.id());
+    }
+    if let Some(hold) = step::entry_hold(&unrefused, stage, &release, step::Asked::ByPerson) {
+        return Err(Refusal::refused(format!("`{}`: {}.", stage.name, prose(&hold.text))));
+    }
+    if !stage.after.is_empty()
+        && !matches!(candidate::passed(&unrefused, stage, &release), candidate::Passed::Yes)
+    {
+        let upstream: Vec<String> = stage.after.iter().map(|name| format!("`{name}`")).collect();
+        return Err(Refusal::refused(format!(
+            "{} has not passed in {}.",
+            code(&release.version()),
+            upstream.join(", ")
+        )));
+    }
+    let line = format!(
+        "Proposing {} for `{}`; its merge gates still apply, and your own approval does not count.",
+        code(&release.version()),
+        stage.name
+    );
+    Ok((release, line))
+}
+
+/// The release that a person names: what `follow` picks, or one that was upstream.
+fn named_release(snapshot: &Snapshot, stage: &Stage, target: &Target) -> Result<Release, Refusal> {
+    let picked = stage.after.is_empty().then(|| candidate::picked(snapshot, &stage.name).ok()).flatten();
+    let seen = snapshot.state.seen.iter().rev().map(|(release, _)| release.clone());
+    let upstream = stage
+        .after
+        .iter()
+        .filter_map(|name| snapshot.state.stints(name))
+        .flat_map(|stints| stints.newest_first().map(|stint| stint.release.clone()).collect::<Vec<_>>());
+    let mut known = picked.into_iter().chain(upstream).chain(seen);
+    known.find(|release| promotion::names(target, release)).ok_or_else(|| {
+        Refusal::refused(format!("no release {} is known to lockkeeper.", code(&target.to_string())))
+    })
+}

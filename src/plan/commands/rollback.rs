@@ -1,0 +1,170 @@
+//! `/rollback`: the way back, at once.
+
+use std::collections::BTreeSet;
+
+use super::Refusal;
+use super::authorise::authorise;
+use super::execute::{Done, addressed};
+use crate::command::{Target, Verb};
+use crate::image::{Digest, Release};
+use crate::pipeline::Stage;
+use crate::plan::candidate::minute;
+use crate::plan::messages::{code, prose};
+use crate::plan::snapshot::{Asked, Presence, Snapshot};
+use crate::promotion::{self, Event, HoldKind, Lane, Origin, StageState, Stint};
+
+/// Rolls back each stage addressed; those that cannot are said.
+pub(super) fn rollback(
+    snapshot: &Snapshot,
+    asked: &Asked,
+    word: Option<&str>,
+    to: Option<&Target>,
+    reason: Option<&String>,
+) -> Done {
+    let stages = addressed(snapshot, asked, word)?;
+    for stage in &stages {
+        authorise(snapshot, asked, Verb::Rollback, stage)?;
+    }
+    let mut events = Vec::new();
+    let mut lines = Vec::new();
+    let mut refused = None;
+    for stage in stages {
+        match rollback_stage(snapshot, asked, stage, to, reason) {
+            Ok((new, line)) => {
+                events.extend(new);
+                lines.push(line);
+            }
+            Err(refusal) => {
+                lines.push(format!("`{}`: {}", stage.name, refusal.text));
+                refused = Some(refusal);
+            }
+        }
+    }
+    match refused {
+        Some(refusal) if events.is_empty() => {
+            Err(Refusal { outcome: refusal.outcome, text: lines.join("\n") })
+        }
+        _ => Ok((events, lines.join("\n"))),
+    }
+}
+
+fn rollback_stage(
+    snapshot: &Snapshot,
+    asked: &Asked,
+    stage: &Stage,
+    to: Option<&Target>,
+    reason: Option<&String>,
+) -> Done {
+    let name = &stage.name;
+    let Some(live) = snapshot.state.live(name) else {
+        return Err(Refusal::refused(format!("nothing is pinned in `{name}` that lockkeeper knows of.")));
+    };
+    let state = snapshot.state.stage(name);
+    if let Some(release) = state.and_then(rollback_under_way) {
+        return Err(Refusal::refused(format!(
+            "a rollback of `{name}` to {} is under way.",
+            code(&release.version())
+        )));
+    }
+    if to.is_none() && is_rolled_back(state, live) {
+        return Err(Refusal::refused(format!(
+            "`{name}` is already there: it was rolled back to {} at {}. Further back only by name: {}",
+            code(&live.release.version()),
+            minute(live.from),
+            code(&format!("/rollback {name} to <version or digest>"))
+        )));
+    }
+    if live.from > asked.at {
+        return Err(Refusal::refused(format!(
+            "`{name}` got {} at {}, after this was written. Write it again if you mean that.",
+            code(&live.release.version()),
+            minute(live.from)
+        )));
+    }
+    let is_forced = reason.is_some_and(|reason| reason.split_whitespace().next() == Some("force"));
+    let absent = if is_forced { Vec::new() } else { absent(snapshot) };
+    let target = promotion::target(&snapshot.state, &snapshot.pipeline, name, to, &absent)
+        .map_err(|error| Refusal::refused(format!("{}.", prose(&error.to_string()))))?;
+    if let Some(missing) = target.release.digests().into_iter().find(|digest| absent.contains(digest)) {
+        return Err(Refusal::refused(format!(
+            "{} is not in the registry (`{missing}`). {} does it nevertheless.",
+            code(&target.release.version()),
+            code(&format!("/rollback {name} to {} force", target.release.version()))
+        )));
+    }
+    Ok(rollback_events(asked, stage, live, target, reason))
+}
+
+fn rollback_events(
+    asked: &Asked,
+    stage: &Stage,
+    live: &Stint,
+    target: &Stint,
+    reason: Option<&String>,
+) -> (Vec<Event>, String) {
+    let name = stage.name.clone();
+    let by = asked.actor();
+    let reason = reason.cloned();
+    let restored = target.release.clone();
+    let bad: BTreeSet<Digest> = live.release.digests().difference(&restored.digests()).copied().collect();
+    let health = "its health then is unknown: merged counts as live";
+    let why =
+        format!("the latest release before it that was live here and not rolled back or vetoed ({health})");
+    let reply = format!(
+        "Rolling `{name}` back: {} → {} `sha256:{}`, {why}. `{name}` is held until `/resume {name}`; {} is vetoed here and downstream until `/unveto`.",
+        code(&live.release.version()),
+        code(&restored.version()),
+        restored.short(),
+        code(&live.release.version())
+    );
+    let events = vec![
+        Event::Held {
+            stage: name.clone(),
+            kind: HoldKind::Rollback,
+            by: by.clone(),
+            reason: reason.clone(),
+            until: None,
+        },
+        Event::Vetoed {
+            stage: name.clone(),
+            digests: bad,
+            version: live.release.version(),
+            by: by.clone(),
+            reason: reason.clone(),
+        },
+        Event::Requested { stage: name, lane: Lane::Rollback, release: restored, by, reason },
+    ];
+    (events, reply)
+}
+
+/// Where a rollback that is under way goes.
+fn rollback_under_way(state: &StageState) -> Option<&Release> {
+    let requested = state
+        .request
+        .as_ref()
+        .filter(|request| request.lane == Lane::Rollback)
+        .map(|request| &request.release);
+    let proposed = state
+        .proposal
+        .as_ref()
+        .filter(|proposal| proposal.lane == Lane::Rollback)
+        .map(|proposal| &proposal.release);
+    requested.or(proposed)
+}
+
+/// Whether the stage stands where a rollback put it, and nobody has resumed it.
+fn is_rolled_back(state: Option<&StageState>, live: &Stint) -> bool {
+    let is_held =
+        state.and_then(|state| state.hold.as_ref()).is_some_and(|hold| hold.kind == HoldKind::Rollback);
+    is_held && live.origin == Origin::Promoted(Lane::Rollback)
+}
+
+fn absent(snapshot: &Snapshot) -> Vec<Digest> {
+    let is_absent = |presence: &Presence| matches!(presence, Presence::Absent(_));
+    snapshot
+        .presence
+        .iter()
+        .filter(|(_, presence)| is_absent(presence))
+        .map(|((_, digest), _)| *digest)
+        .collect()
+}

@@ -1,0 +1,121 @@
+//! `/veto` and `/unveto`: a lasting no to some digests, and taking it back.
+
+use std::collections::BTreeSet;
+
+use super::Refusal;
+use super::authorise::authorise;
+use super::execute::Done;
+use crate::command::{Target, Verb};
+use crate::image::{Digest, Pinned, Release};
+use crate::pipeline::StageName;
+use crate::plan::messages::code;
+use crate::plan::snapshot::{Asked, Snapshot, Thread};
+use crate::promotion::{self, Event};
+
+/// The release of the pull request that a comment stands on, with its stage.
+fn release_of_thread<'a>(snapshot: &'a Snapshot, asked: &Asked) -> Option<(&'a StageName, &'a Release)> {
+    let Thread::Forge { number, .. } = asked.thread else { return None };
+    let name = snapshot.stage_of(number)?;
+    let state = snapshot.state.stage(name)?;
+    let proposed = state
+        .proposal
+        .as_ref()
+        .filter(|proposal| proposal.open.as_ref().is_some_and(|open| open.0 == number));
+    let merged = state.stints.newest_first().find(|stint| stint.number == Some(number));
+    let release = proposed.map(|proposal| &proposal.release).or(merged.map(|stint| &stint.release))?;
+    Some((name, release))
+}
+
+/// Vetoes a release, or the one of the pull request.
+pub(super) fn veto(
+    snapshot: &Snapshot,
+    asked: &Asked,
+    target: Option<&Target>,
+    reason: Option<&String>,
+) -> Done {
+    let of_thread = release_of_thread(snapshot, asked);
+    let first = snapshot.pipeline.stages.first().map(|stage| &stage.name);
+    let stage_name = of_thread
+        .map(|(name, _)| name)
+        .or(first)
+        .ok_or_else(|| Refusal::refused("the pipeline has no stages."))?;
+    let stage = snapshot.pipeline.stage(stage_name).ok_or_else(|| Refusal::refused("the stage is gone."))?;
+    authorise(snapshot, asked, Verb::Veto, stage)?;
+    let release = match target {
+        Some(target) => known_release(snapshot, target)?,
+        None => of_thread.map(|(_, release)| release.clone()).ok_or_else(|| {
+            Refusal::refused("Name a version or digest: `/veto <version or digest> [reason]`.")
+        })?,
+    };
+    // Of several images, those that the stage has today are not what the veto means.
+    let good = snapshot.state.live(stage_name).map(|stint| stint.release.digests()).unwrap_or_default();
+    let mut digests: BTreeSet<Digest> = release.digests().difference(&good).copied().collect();
+    if digests.is_empty() {
+        digests = release.digests();
+    }
+    let version = release.version();
+    let reply =
+        format!("{} is vetoed in `{stage_name}` and downstream until `/unveto {version}`.", code(&version));
+    let event = Event::Vetoed {
+        stage: stage_name.clone(),
+        digests,
+        version,
+        by: asked.actor(),
+        reason: reason.cloned(),
+    };
+    Ok((vec![event], reply))
+}
+
+fn known_release(snapshot: &Snapshot, target: &Target) -> Result<Release, Refusal> {
+    let live = snapshot
+        .state
+        .stages
+        .values()
+        .flat_map(|state| state.stints.newest_first().map(|stint| &stint.release));
+    let seen = snapshot.state.seen.iter().map(|(release, _)| release);
+    live.chain(seen).find(|release| promotion::names(target, release)).cloned().ok_or_else(|| {
+        Refusal::refused(format!("no release {} is known to lockkeeper.", code(&target.to_string())))
+    })
+}
+
+/// Takes back the vetoes that are meant.
+pub(super) fn unveto(
+    snapshot: &Snapshot,
+    asked: &Asked,
+    target: Option<&Target>,
+    reason: Option<&String>,
+) -> Done {
+    let of_thread = release_of_thread(snapshot, asked).map(|(_, release)| release.digests());
+    let is_meant = |veto: &&promotion::Veto| match (target, &of_thread) {
+        (Some(target @ Target::Version(version)), _) => {
+            &veto.version == version || veto.digests.iter().any(|digest| is_digest(target, *digest))
+        }
+        (Some(target @ Target::Digest(_)), _) => veto.digests.iter().any(|digest| is_digest(target, *digest)),
+        (None, Some(digests)) => !veto.digests.is_disjoint(digests),
+        (None, None) => false,
+    };
+    let vetoes: Vec<&promotion::Veto> = snapshot.state.vetoes.iter().filter(is_meant).collect();
+    if vetoes.is_empty() {
+        let known: Vec<String> = snapshot.state.vetoes.iter().map(|veto| code(&veto.version)).collect();
+        let known = if known.is_empty() {
+            "There is none.".to_owned()
+        } else {
+            format!("There are: {}.", known.join(", "))
+        };
+        return Err(Refusal::refused(format!("no veto of that name. {known}")));
+    }
+    for veto in &vetoes {
+        if let Some(stage) = snapshot.pipeline.stage(&veto.stage) {
+            authorise(snapshot, asked, Verb::Unveto, stage)?;
+        }
+    }
+    let digests = vetoes.iter().flat_map(|veto| veto.digests.iter().copied()).collect();
+    let names: BTreeSet<String> = vetoes.iter().map(|veto| code(&veto.version)).collect();
+    let names: Vec<String> = names.into_iter().collect();
+    let event = Event::Unvetoed { digests, by: asked.actor(), reason: reason.cloned() };
+    Ok((vec![event], format!("The veto of {} is taken back; holds stay until `/resume`.", names.join(", "))))
+}
+
+fn is_digest(target: &Target, digest: Digest) -> bool {
+    target.matches(&Pinned { tag: None, digest })
+}

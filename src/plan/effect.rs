@@ -1,0 +1,263 @@
+//! What a plan says: effects, each with its precondition, and holds, each with its reason.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::pins::FileEdit;
+use crate::commit::CommitId;
+use crate::image::Release;
+use crate::pipeline::StageName;
+use crate::promotion::{Actor, Approval, Entry, Event, Lane, Why};
+use crate::pull_request::{Check, MergeMethod, Number, Reaction};
+
+/// What is to be done, in this order, and what is not.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Plan {
+    /// The effects.
+    pub effects: Vec<Effect>,
+    /// What does not happen, and why.
+    pub holds: Vec<HoldReason>,
+    /// The soonest time at which a hold opens by itself.
+    pub wake_at: Option<Timestamp>,
+}
+
+/// One thing to do. Doing it twice changes nothing more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// Events for the record, together.
+    Record(Vec<Entry>),
+    /// Make the branch and the pull request.
+    Open(Box<Open>),
+    /// Set title and body.
+    Edit {
+        /// The pull request.
+        number: Number,
+        /// The title.
+        title: String,
+        /// The body.
+        body: String,
+    },
+    /// Report our check.
+    Check {
+        /// The commit.
+        head: CommitId,
+        /// The check.
+        check: Check,
+    },
+    /// Write our comment with this marker.
+    Comment {
+        /// The pull request or issue.
+        thread: Number,
+        /// The hidden marker.
+        marker: String,
+        /// The text.
+        body: String,
+    },
+    /// React to a comment.
+    React {
+        /// The comment.
+        comment: u64,
+        /// The reaction.
+        reaction: Reaction,
+    },
+    /// Close the pull request and delete its branch.
+    Close(Box<Close>),
+    /// Merge the pull request.
+    Merge(Box<MergeNow>),
+    /// Open the operations issue, or bring it up to date.
+    Issue {
+        /// The title.
+        title: String,
+        /// The body.
+        body: String,
+    },
+}
+
+/// A branch and a pull request to be made, from this base, with these bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Open {
+    /// The intent, for the record.
+    pub intent: Event,
+    /// The stage.
+    pub stage: StageName,
+    /// The commit that the branch starts from.
+    pub base: CommitId,
+    /// The branch.
+    pub branch: String,
+    /// Each file: path, bytes before, bytes after.
+    pub edits: Vec<FileEdit>,
+    /// The message of the commit on the branch.
+    pub message: String,
+    /// The title.
+    pub title: String,
+    /// The body.
+    pub body: String,
+    /// The labels.
+    pub labels: Vec<String>,
+}
+
+/// A pull request to be closed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Close {
+    /// The stage.
+    pub stage: StageName,
+    /// The pull request.
+    pub number: Number,
+    /// The branch.
+    pub branch: String,
+    /// The head found there: it is deleted only if it is still this.
+    pub head: CommitId,
+    /// Why, for the record.
+    pub why: Why,
+    /// Why, for people.
+    pub comment: String,
+}
+
+/// A pull request to be merged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MergeNow {
+    /// The stage.
+    pub stage: StageName,
+    /// The lane.
+    pub lane: Lane,
+    /// The pull request.
+    pub number: Number,
+    /// The branch, deleted afterwards.
+    pub branch: String,
+    /// The head that was reviewed: exactly this is merged.
+    pub head: CommitId,
+    /// The message of the merge commit, with its trailers.
+    pub message: String,
+    /// How.
+    pub method: MergeMethod,
+    /// The release.
+    pub release: Release,
+    /// What it replaces.
+    pub was: Option<Release>,
+    /// The approvals that counted.
+    pub approvals: Vec<Approval>,
+    /// Who asked.
+    pub requested_by: Option<Actor>,
+    /// Why.
+    pub reason: Option<String>,
+}
+
+/// The kind of condition that is not met.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Gate {
+    /// `lockkeeper.yaml` is broken or the pipeline is gone from it.
+    File,
+    /// The pins of the stage cannot be read, disagree, or cannot be changed exactly.
+    Pins,
+    /// The registry does not answer, or has nothing that fits.
+    Registry,
+    /// The pipeline has not been started.
+    Start,
+    /// A hold.
+    Hold,
+    /// A veto.
+    Veto,
+    /// A person refused the release for this stage.
+    Refused,
+    /// The candidate is older than what is pinned, or its version moved.
+    Order,
+    /// The release has not been live upstream.
+    Upstream,
+    /// The release has not been live upstream for long enough.
+    Soak,
+    /// More images may be on their way.
+    Settle,
+    /// Platforms are missing.
+    Platforms,
+    /// Approvals are missing, or changes are requested.
+    Approvals,
+    /// Checks have not passed.
+    Checks,
+    /// A person pushed to the branch.
+    Branch,
+    /// The forge has not said whether it merges.
+    Mergeable,
+}
+
+/// Why something does not happen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HoldReason {
+    /// The stage.
+    pub stage: StageName,
+    /// The condition.
+    pub gate: Gate,
+    /// What it waits for, one line, the same words everywhere.
+    pub text: String,
+    /// Who can act.
+    pub who: Option<String>,
+    /// When it may open by itself.
+    pub opens_at: Option<Timestamp>,
+}
+
+impl Plan {
+    /// Adds an effect.
+    pub(super) fn push(&mut self, effect: Effect) {
+        self.effects.push(effect);
+    }
+
+    /// Adds one event for the record.
+    pub(super) fn record(&mut self, at: Timestamp, event: Event) {
+        let entry = Entry { at, event };
+        match self.effects.last_mut() {
+            Some(Effect::Record(entries)) => entries.push(entry),
+            _ => self.effects.push(Effect::Record(vec![entry])),
+        }
+    }
+
+    /// The holds of one stage.
+    pub fn holds_of<'a>(&'a self, stage: &'a StageName) -> impl Iterator<Item = &'a HoldReason> {
+        self.holds.iter().filter(move |hold| &hold.stage == stage)
+    }
+}
+
+impl HoldReason {
+    /// A hold without a person to act or a time to open.
+    pub(super) fn new(stage: &StageName, gate: Gate, text: impl Into<String>) -> Self {
+        Self { stage: stage.clone(), gate, text: text.into(), who: None, opens_at: None }
+    }
+
+    /// Who can act.
+    #[must_use]
+    pub(super) fn who(mut self, who: impl Into<String>) -> Self {
+        self.who = Some(who.into());
+        self
+    }
+
+    /// When it may open.
+    #[must_use]
+    pub(super) fn opens_at(mut self, at: Timestamp) -> Self {
+        self.opens_at = Some(at);
+        self
+    }
+}
+
+impl Gate {
+    /// The name, as in `lockkeeper.yaml` where it stands there.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::File => "file",
+            Self::Pins => "pins",
+            Self::Registry => "registry",
+            Self::Start => "start",
+            Self::Hold => "hold",
+            Self::Veto => "veto",
+            Self::Refused => "refused",
+            Self::Order => "order",
+            Self::Upstream => "upstream",
+            Self::Soak => "soak",
+            Self::Settle => "settle",
+            Self::Platforms => "platforms",
+            Self::Approvals => "approvals",
+            Self::Checks => "checks",
+            Self::Branch => "branch",
+            Self::Mergeable => "mergeable",
+        }
+    }
+}

@@ -1,0 +1,334 @@
+//! The merge gates of an open pull request.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::candidate::minute;
+use super::effect::{Gate, HoldReason};
+use super::snapshot::{Snapshot, is};
+use crate::pipeline::{Approvals, Principal, RequiredCheck, RoleName, Stage};
+use crate::promotion::{self, Approval, Ballot, Discount, HoldKind, Lane, Proposal};
+use crate::pull_request::{Authors, CheckStatus, PullRequest, Review, Verdict};
+
+/// One gate of a pull request: open, or shut with a hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct GateLine {
+    /// Which.
+    pub(super) gate: Gate,
+    /// What it says, one line.
+    pub(super) text: String,
+    /// Why it is shut; none if it is open.
+    pub(super) hold: Option<HoldReason>,
+}
+
+/// All merge gates of a pull request, and the approvals that count.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct MergeGates {
+    /// The gates, in the order in which people read them.
+    pub(super) lines: Vec<GateLine>,
+    /// The approvals that count.
+    pub(super) approvals: Vec<Approval>,
+}
+
+/// Our own name among the checks.
+pub(super) const CHECK_NAME: &str = "lockkeeper";
+
+/// Evaluates the merge gates. The rollback lane passes hold, soak, checks and approvals.
+pub(super) fn merge_gates(
+    snapshot: &Snapshot,
+    stage: &Stage,
+    proposal: &Proposal,
+    pull_request: &PullRequest,
+) -> MergeGates {
+    let mut gates = MergeGates::default();
+    branch(stage, proposal, pull_request, &mut gates);
+    if proposal.lane == Lane::Normal {
+        held(snapshot, stage, &mut gates);
+        soaked(snapshot, stage, proposal, &mut gates);
+        platforms(snapshot, stage, proposal, &mut gates);
+        checks(stage, pull_request, &mut gates);
+        if let Some(rule) = &stage.gates.approvals {
+            approvals(snapshot, stage, rule, proposal, pull_request, &mut gates);
+        }
+    }
+    if pull_request.mergeable.is_none() {
+        let again_at = super::candidate::later(snapshot.now, std::time::Duration::from_secs(2));
+        let hold = HoldReason::new(&stage.name, Gate::Mergeable, "the forge has not said whether it merges");
+        gates.shut(hold.opens_at(again_at));
+    }
+    gates
+}
+
+/// The platforms that a candidate lacks, as a hold; an image of which nothing is known shuts the gate as well.
+pub(super) fn missing_platforms(
+    snapshot: &Snapshot,
+    stage: &Stage,
+    release: &crate::image::Release,
+) -> Option<HoldReason> {
+    let hold = |text: String| Some(HoldReason::new(&stage.name, Gate::Platforms, text));
+    for rule in snapshot.pipeline.images.iter().filter(|rule| !rule.platforms.is_empty()) {
+        let Some(pinned) = release.get(&rule.repository) else { continue };
+        match snapshot.images.get(&pinned.digest) {
+            Some(Ok(image)) => {
+                let lacks = |wanted: &&crate::image::Platform| {
+                    !image.platforms.iter().any(|found| found.serves(wanted))
+                };
+                let missing: Vec<String> =
+                    rule.platforms.iter().filter(lacks).map(ToString::to_string).collect();
+                if !missing.is_empty() {
+                    return hold(format!(
+                        "{} {} lacks {}",
+                        rule.repository,
+                        pinned.version(),
+                        missing.join(", ")
+                    ));
+                }
+            }
+            Some(Err(reason)) => {
+                return hold(format!("platforms of {} are unknown: {reason}", rule.repository));
+            }
+            None => return hold(format!("platforms of {} were not read yet", rule.repository)),
+        }
+    }
+    None
+}
+
+impl MergeGates {
+    fn open(&mut self, gate: Gate, text: impl Into<String>) {
+        self.lines.push(GateLine { gate, text: text.into(), hold: None });
+    }
+
+    fn shut(&mut self, hold: HoldReason) {
+        self.lines.push(GateLine { gate: hold.gate, text: hold.text.clone(), hold: Some(hold) });
+    }
+
+    /// The holds of the gates that are shut.
+    pub(super) fn holds(&self) -> impl Iterator<Item = &HoldReason> {
+        self.lines.iter().filter_map(|line| line.hold.as_ref())
+    }
+}
+
+fn branch(stage: &Stage, proposal: &Proposal, pull_request: &PullRequest, gates: &mut MergeGates) {
+    if proposal.interrupted.is_some() {
+        let text = format!(
+            "somebody pushed {} to the branch: close this pull request, or `/retry`",
+            pull_request.head.short()
+        );
+        gates.shut(HoldReason::new(&stage.name, Gate::Branch, text).who("write"));
+    } else {
+        gates
+            .open(Gate::Branch, "the head is the commit that lockkeeper pushed; it changes image pins alone");
+    }
+}
+
+fn held(snapshot: &Snapshot, stage: &Stage, gates: &mut MergeGates) {
+    if let Some(hold) = hold_of_stage(snapshot, stage) {
+        gates.shut(hold);
+    }
+}
+
+/// The hold on a stage, in words.
+pub(super) fn hold_of_stage(snapshot: &Snapshot, stage: &Stage) -> Option<HoldReason> {
+    let hold = snapshot.state.hold(&stage.name, snapshot.now)?;
+    let reason = hold.reason.as_ref().map_or_else(String::new, |reason| format!(": {reason}"));
+    let kind = match hold.kind {
+        HoldKind::Person => "held",
+        HoldKind::Rollback => "held after a rollback",
+        HoldKind::OutOfBand => "held, changed out of band",
+    };
+    let text = format!(
+        "{kind} by {} since {}{reason}; `/resume {}` lifts it",
+        hold.by.name,
+        minute(hold.at),
+        stage.name
+    );
+    let who = principals(&stage.rollback_by, "owner or write");
+    let found = HoldReason::new(&stage.name, Gate::Hold, text).who(who);
+    Some(match hold.until {
+        Some(until) => found.opens_at(until),
+        None => found,
+    })
+}
+
+/// An open pull request was opened when its release had passed; what can change since is said by veto and rollback.
+fn soaked(snapshot: &Snapshot, stage: &Stage, proposal: &Proposal, gates: &mut MergeGates) {
+    for upstream in &stage.after {
+        let longest = snapshot
+            .state
+            .stints(upstream)
+            .and_then(|stints| stints.longest(&proposal.release, snapshot.now));
+        match longest {
+            Some(longest) if longest >= stage.gates.soak => {
+                let soak = super::messages::duration(stage.gates.soak);
+                gates.open(Gate::Soak, format!("the same digests were live in `{upstream}` (needs {soak})"));
+            }
+            Some(_) | None => {
+                let text = format!("{} has not passed in {upstream}", proposal.release.version());
+                gates.shut(HoldReason::new(&stage.name, Gate::Upstream, text));
+            }
+        }
+    }
+}
+
+fn platforms(snapshot: &Snapshot, stage: &Stage, proposal: &Proposal, gates: &mut MergeGates) {
+    if let Some(hold) = missing_platforms(snapshot, stage, &proposal.release) {
+        gates.shut(hold);
+    } else {
+        let names: BTreeSet<String> = snapshot
+            .pipeline
+            .images
+            .iter()
+            .flat_map(|rule| &rule.platforms)
+            .map(ToString::to_string)
+            .collect();
+        if !names.is_empty() {
+            let names: Vec<String> = names.into_iter().collect();
+            gates.open(Gate::Platforms, format!("platforms {}", names.join(", ")));
+        }
+    }
+}
+
+fn checks(stage: &Stage, pull_request: &PullRequest, gates: &mut MergeGates) {
+    for required in &stage.gates.checks {
+        let is_it = |check: &&crate::pull_request::Check| {
+            check.name == required.name
+                && check.name != CHECK_NAME
+                && required.app.as_ref().is_none_or(|app| app == &check.app)
+        };
+        let name = check_name(required);
+        let hold = |text: String| HoldReason::new(&stage.name, Gate::Checks, text).who(name.clone());
+        match pull_request.checks.iter().find(is_it).map(|check| (check.status, &check.summary)) {
+            Some((CheckStatus::Passed, _)) => gates.open(Gate::Checks, format!("check {name} passed")),
+            Some((CheckStatus::Failed, summary)) => {
+                gates.shut(hold(format!("check {name} failed: {summary}")));
+            }
+            Some((CheckStatus::Pending, _)) => gates.shut(hold(format!("check {name} is running"))),
+            None => gates.shut(hold(format!("check {name} has not reported"))),
+        }
+    }
+}
+
+fn check_name(required: &RequiredCheck) -> String {
+    match &required.app {
+        Some(app) => format!("`{}` by `{app}`", required.name),
+        None => format!("`{}`", required.name),
+    }
+}
+
+fn approvals(
+    snapshot: &Snapshot,
+    stage: &Stage,
+    rule: &Approvals,
+    proposal: &Proposal,
+    pull_request: &PullRequest,
+    gates: &mut MergeGates,
+) {
+    let head = pull_request.head.to_string();
+    let ballots = ballots(snapshot, &rule.from, &pull_request.reviews);
+    let authors = match authors(snapshot, stage, rule) {
+        Ok(authors) => authors,
+        Err(reason) => {
+            let text = format!(
+                "authors of the commits behind this digest are unknown ({reason}); `unknown_authors: allow` accepts that"
+            );
+            gates.shut(HoldReason::new(&stage.name, Gate::Approvals, text).who("owner"));
+            BTreeMap::new()
+        }
+    };
+    let author_ids = authors.keys().copied().collect();
+    let requester = proposal.requested_by.as_ref().map(|actor| actor.id);
+    let void_until = snapshot.state.stage(&stage.name).and_then(|state| state.void_until);
+    let (counted, discounted) =
+        promotion::count(&ballots, &head, &rule.from, requester, &author_ids, void_until);
+    let against: Vec<&str> = ballots
+        .iter()
+        .filter(|ballot| !ballot.approves && ballot.may_write && ballot.head == head)
+        .map(|ballot| ballot.name.as_str())
+        .collect();
+    let found = u32::try_from(counted.len()).unwrap_or(u32::MAX);
+    let names: Vec<&str> = counted.iter().map(|approval| approval.person.name.as_str()).collect();
+    if !against.is_empty() {
+        let text = format!("{} asked for changes", against.join(", "));
+        gates.shut(HoldReason::new(&stage.name, Gate::Approvals, text).who(against.join(", ")));
+    }
+    if found >= rule.min {
+        gates.open(Gate::Approvals, format!("approved by {} ({found} of {})", names.join(", "), rule.min));
+    } else {
+        gates.shut(missing_approvals(stage, rule, found, proposal, &authors, &discounted));
+    }
+    gates.approvals = counted;
+}
+
+fn missing_approvals(
+    stage: &Stage,
+    rule: &Approvals,
+    found: u32,
+    proposal: &Proposal,
+    authors: &BTreeMap<u64, String>,
+    discounted: &BTreeMap<String, Discount>,
+) -> HoldReason {
+    let who = principals(&rule.from, "write");
+    let mut except: Vec<String> = authors.values().map(|name| format!("`{name}` (wrote commits)")).collect();
+    except.extend(proposal.requested_by.iter().map(|actor| format!("`{}` (asked for it)", actor.name)));
+    let except = if except.is_empty() { String::new() } else { format!(", not {}", except.join(", ")) };
+    let not_counted: Vec<String> =
+        discounted.iter().map(|(name, discount)| format!("`{name}` {}", discount.text())).collect();
+    let not_counted = if not_counted.is_empty() {
+        String::new()
+    } else {
+        format!("; not counted: {}", not_counted.join(", "))
+    };
+    let text = format!("approval {found} of {}. May approve: {who}{except}{not_counted}", rule.min);
+    HoldReason::new(&stage.name, Gate::Approvals, text).who(who)
+}
+
+/// The latest review of each person, with what the person is now.
+fn ballots(snapshot: &Snapshot, from: &[Principal], reviews: &[Review]) -> Vec<Ballot> {
+    let mut latest: BTreeMap<u64, &Review> = BTreeMap::new();
+    for review in reviews {
+        latest.insert(review.person.id, review);
+    }
+    let counts = latest.into_values().filter(|review| review.verdict != Verdict::Dismissed);
+    counts.map(|review| ballot(snapshot, from, review)).collect()
+}
+
+fn ballot(snapshot: &Snapshot, from: &[Principal], review: &Review) -> Ballot {
+    let standing = snapshot.standings.get(&review.person.id);
+    Ballot {
+        review: review.id,
+        person: review.person.id,
+        name: review.person.name.clone(),
+        approves: review.verdict == Verdict::Approved,
+        head: review.head.to_string(),
+        at: review.at,
+        is: from
+            .iter()
+            .filter(|&principal| standing.is_some_and(|standing| is(standing, principal)))
+            .cloned()
+            .collect(),
+        may_write: standing.is_some_and(|standing| is(standing, &Principal::Role(RoleName::Write))),
+        bot: review.person.bot,
+    }
+}
+
+/// The people whose approval does not count because they wrote the code; an error where that cannot be known.
+fn authors(snapshot: &Snapshot, stage: &Stage, rule: &Approvals) -> Result<BTreeMap<u64, String>, String> {
+    if !rule.independent {
+        return Ok(BTreeMap::new());
+    }
+    let reason = match snapshot.authors.get(&stage.name) {
+        Some(Authors::Known(people)) => {
+            return Ok(people.iter().map(|person| (person.id, person.name.clone())).collect());
+        }
+        Some(Authors::Unknown(reason)) => reason.clone(),
+        None => "they were not read yet".to_owned(),
+    };
+    if rule.unknown_authors_allowed { Ok(BTreeMap::new()) } else { Err(reason) }
+}
+
+/// Who these are, for people; names stand in code, so that nobody is mentioned.
+pub(super) fn principals(list: &[Principal], otherwise: &str) -> String {
+    if list.is_empty() {
+        return otherwise.to_owned();
+    }
+    list.iter().map(|principal| format!("`{principal}`")).collect::<Vec<_>>().join(", ")
+}

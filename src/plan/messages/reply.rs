@@ -1,0 +1,175 @@
+//! Replies to commands.
+
+use super::super::candidate::minute;
+use super::super::effect::Plan;
+use super::super::pins::Pins;
+use super::super::snapshot::Snapshot;
+use super::{code, escape, prose};
+use crate::pipeline::{Stage, StageName};
+use crate::promotion::{End, Lane, Origin, Outcome, Reply, Stint};
+
+/// Stints shown by `/history`.
+const HISTORY_LINES_MAX: usize = 15;
+
+/// A reply as it stands under the comment.
+#[must_use]
+pub fn reply(reply: &Reply) -> String {
+    let word = match reply.outcome {
+        Outcome::Done => "",
+        Outcome::Refused => "**Not done.** ",
+        Outcome::Denied => "**Not allowed.** ",
+        Outcome::Unknown => "**Not understood.** ",
+    };
+    format!("{word}{}", reply.text)
+}
+
+/// The comment under a merged pull request: what is live, and what a person has to know.
+#[must_use]
+pub(in super::super) fn announcement(snapshot: &Snapshot, stage: &StageName, number: u64) -> String {
+    let stint = snapshot
+        .state
+        .stints(stage)
+        .and_then(|stints| stints.newest_first().find(|stint| stint.number == Some(number)));
+    let Some(stint) = stint else { return format!("Merged into {}.", code(stage.as_str())) };
+    let commit = stint.commit.as_deref().and_then(|commit| commit.get(..12)).unwrap_or("–");
+    let mut lines = vec![
+        format!(
+            "**{} → {}** · ● **MERGED** {} ({})",
+            code(snapshot.pipeline.name.as_str()),
+            code(stage.as_str()),
+            escape(&stint.release.version()),
+            short_digests(stint)
+        ),
+        String::new(),
+        format!(
+            "{} UTC · commit `{commit}` · merged counts as live",
+            stint.from.strftime("%Y-%m-%d %H:%M:%S")
+        ),
+    ];
+    if let Some(hold) = snapshot.state.hold(stage, snapshot.now) {
+        lines.extend([
+            String::new(),
+            format!("⏸ **Held** by {} until `/resume {stage}`.", code(&hold.by.name)),
+        ]);
+    } else if stint.origin == Origin::Promoted(Lane::Normal) {
+        lines.extend([
+            String::new(),
+            format!("To go back: `/rollback {stage}` here, with a reason if you like."),
+        ]);
+    }
+    lines.join("\n")
+}
+
+/// Where each of these stages stands; what a phone shows first comes first.
+#[must_use]
+pub fn status(snapshot: &Snapshot, stages: &[&Stage], plan: &Plan) -> String {
+    let mut lines =
+        vec!["| stage | pinned | state | since | digest |".to_owned(), "|---|---|---|---|---|".to_owned()];
+    for stage in stages {
+        let live = snapshot.state.live(&stage.name);
+        let (version, digest, since) = match (live, snapshot.pins(stage)) {
+            (Some(stint), _) => (escape(&stint.release.version()), short_digests(stint), minute(stint.from)),
+            (None, Pins::Unpinned(_)) => ("not pinned".to_owned(), "–".to_owned(), "–".to_owned()),
+            (None, Pins::Release(_) | Pins::Mixed(_) | Pins::Unreadable(_)) => {
+                ("unknown".to_owned(), "–".to_owned(), "–".to_owned())
+            }
+        };
+        lines.push(format!(
+            "| {} | {version} | {} | {since} | {digest} |",
+            stage.name,
+            state_text(snapshot, stage, plan)
+        ));
+    }
+    lines.join("\n")
+}
+
+/// Why each of these stages is as it is: every hold, in full.
+#[must_use]
+pub fn explain(snapshot: &Snapshot, stages: &[&Stage], plan: &Plan) -> String {
+    let mut lines = Vec::new();
+    for stage in stages {
+        let holds: Vec<_> = plan.holds_of(&stage.name).collect();
+        if holds.is_empty() {
+            let text = match snapshot.pull_request_of(&stage.name) {
+                Some(pull_request) => format!("pull request {} is on its way", pull_request.number),
+                None => "nothing newer is to be promoted".to_owned(),
+            };
+            lines.push(format!("- {}: {text}", code(stage.name.as_str())));
+        }
+        for hold in holds {
+            let who = hold.who.as_ref().map_or_else(String::new, |who| format!(" · can act: {who}"));
+            let opens = hold.opens_at.map_or_else(String::new, |at| format!(" · opens {}", minute(at)));
+            lines.push(format!(
+                "- {} ({}): {}{who}{opens}",
+                code(stage.name.as_str()),
+                hold.gate.name(),
+                prose(&hold.text)
+            ));
+        }
+    }
+    lines.join("\n")
+}
+
+/// What was in each of these stages, newest first.
+#[must_use]
+pub fn history(snapshot: &Snapshot, stages: &[&Stage]) -> String {
+    let mut lines = vec![
+        "| stage | release | digest | from (UTC) | until (UTC) | how |".to_owned(),
+        "|---|---|---|---|---|---|".to_owned(),
+    ];
+    for stage in stages {
+        let stints =
+            snapshot.state.stints(&stage.name).into_iter().flat_map(crate::promotion::Stints::newest_first);
+        for stint in stints.take(HISTORY_LINES_MAX) {
+            let until = stint.ended.map_or_else(|| "now".to_owned(), |(at, _)| minute(at));
+            lines.push(format!(
+                "| {} | {} | {} | {} | {until} | {} |",
+                stage.name,
+                escape(&stint.release.version()),
+                short_digests(stint),
+                minute(stint.from),
+                how(stint)
+            ));
+        }
+    }
+    lines.join("\n")
+}
+
+fn short_digests(stint: &Stint) -> String {
+    stint
+        .release
+        .images()
+        .map(|(_, pinned)| format!("`sha256:{}`", pinned.digest.short()))
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+/// How a stint came and how it ended, in words.
+pub(in super::super) fn how(stint: &Stint) -> String {
+    let came = match stint.origin {
+        Origin::Adopted => "adopted",
+        Origin::Promoted(crate::promotion::Lane::Normal) => "promoted",
+        Origin::Promoted(crate::promotion::Lane::Rollback) => "restored by a rollback",
+        Origin::OutOfBand => "out of band",
+    };
+    let number = stint.number.map_or_else(String::new, |number| format!(" in pull request {number}"));
+    let ended = match stint.ended {
+        Some((_, End::RolledBack)) => ", **rolled back**",
+        Some((_, End::OutOfBand)) => ", replaced out of band",
+        Some((_, End::Replaced)) | None => "",
+    };
+    format!("{came}{number}{ended}")
+}
+
+fn state_text(snapshot: &Snapshot, stage: &Stage, plan: &Plan) -> String {
+    let pull_request = snapshot
+        .pull_request_of(&stage.name)
+        .map(|pr| format!("[pull request {}]({}) ", pr.number, snapshot.url(pr.number)));
+    let hold = plan.holds_of(&stage.name).next().map(|hold| prose(&hold.text));
+    match (pull_request, hold) {
+        (Some(pull_request), Some(hold)) => format!("{pull_request}{hold}"),
+        (Some(pull_request), None) => pull_request,
+        (None, Some(hold)) => hold,
+        (None, None) => "live".to_owned(),
+    }
+}

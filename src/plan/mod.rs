@@ -1,0 +1,44 @@
+//! The one engine: a snapshot of the world goes in, effects and holds come out.
+//!
+//! [`plan`] is pure. Server, comment, command line and tests ask it alike, and it leaves no choice to those who carry
+//! its effects out. It works in layers, and stops at the first that has something to do, since each layer decides on
+//! what the one before has settled:
+//!
+//! 1. **settle** ([`observed`]): what the world shows and the record does not say yet: merged, closed, pushed over,
+//!    seen for the first time, changed by somebody else;
+//! 2. **obey** ([`commands`]): what people asked for, by who they are now;
+//! 3. **close** and **open** and **merge** ([`step`]), stage by stage.
+//!
+//! What does not happen is a [`HoldReason`]: what it waits for, who can act, when it may open.
+
+mod candidate;
+mod commands;
+mod effect;
+mod gates;
+pub mod messages;
+mod observed;
+mod pins;
+mod snapshot;
+mod step;
+pub mod view;
+
+pub use candidate::{Candidate, candidate, compare};
+pub use effect::{Close, Effect, Gate, HoldReason, MergeNow, Open, Plan};
+pub use pins::{FileEdit, Pins, read_pins};
+pub use snapshot::{Asked, FileState, Pick, PlanSettings, Presence, Snapshot, Thread, is};
+pub use view::{PipelineView, view};
+
+/// Decides what is to be done now, and says what is not and why.
+#[must_use]
+pub fn plan(snapshot: &Snapshot) -> Plan {
+    let mut plan = Plan::default();
+    observed::settle(snapshot, &mut plan);
+    if plan.effects.is_empty() {
+        commands::obey(snapshot, &mut plan);
+    }
+    if plan.effects.is_empty() {
+        step::all(snapshot, &mut plan);
+    }
+    plan.wake_at = plan.holds.iter().filter_map(|hold| hold.opens_at).min();
+    plan
+}

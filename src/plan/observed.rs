@@ -1,0 +1,249 @@
+//! What the world shows and the record does not say yet.
+
+use super::effect::{Effect, Gate, HoldReason, Plan};
+use super::pins::Pins;
+use super::snapshot::{FileState, Snapshot, Thread};
+use super::{candidate, messages};
+use crate::pipeline::{self, Stage};
+use crate::promotion::{Actor, Event, HoldKind, Lane, Outcome, Proposal, Reply, Why};
+use crate::pull_request::{Person, PullRequest, PullRequestState, Reaction};
+
+/// Brings the record up to what was observed: one layer of the plan.
+pub(super) fn settle(snapshot: &Snapshot, plan: &mut Plan) {
+    replies(snapshot, plan);
+    announcements(snapshot, plan);
+    for stage in &snapshot.pipeline.stages {
+        pull_request(snapshot, stage, plan);
+    }
+    if !plan.effects.is_empty() {
+        return;
+    }
+    for stage in &snapshot.pipeline.stages {
+        pins(snapshot, stage, plan);
+        loosened(snapshot, stage, plan);
+    }
+    seen(snapshot, plan);
+    start(snapshot, plan);
+    issue(snapshot, plan);
+    file(snapshot, plan);
+}
+
+/// Writes what is still due under people's comments, and marks it as written.
+fn replies(snapshot: &Snapshot, plan: &mut Plan) {
+    for reply in &snapshot.state.replies_due {
+        if let Some((thread, comment)) = thread_of(snapshot, reply) {
+            let marker = format!("lockkeeper:reply:{comment}");
+            plan.push(Effect::Comment { thread, marker, body: messages::reply(reply) });
+            plan.push(Effect::React { comment, reaction: reaction(reply.outcome) });
+        }
+        plan.record(snapshot.now, Event::Replied { command: reply.command.clone() });
+    }
+}
+
+/// Says under each merged pull request how it ended and what follows.
+fn announcements(snapshot: &Snapshot, plan: &mut Plan) {
+    for (stage, number) in &snapshot.state.announcements_due {
+        let body = messages::announcement(snapshot, stage, *number);
+        plan.push(Effect::Comment { thread: *number, marker: "lockkeeper:status".to_owned(), body });
+        plan.record(snapshot.now, Event::Announced { number: *number });
+    }
+}
+
+/// Says in the operations issue that `lockkeeper.yaml` is broken, and that it is mended.
+fn file(snapshot: &Snapshot, plan: &mut Plan) {
+    let error = match snapshot.file {
+        FileState::Broken { .. } => Some(messages::broken_file(snapshot)),
+        FileState::Valid | FileState::Removed => None,
+    };
+    let Some(thread) = snapshot.state.issue.filter(|_| error != snapshot.state.file_error) else { return };
+    let body = match &error {
+        Some(text) => format!("✖ **{}**", messages::escape(text)),
+        None => "● `lockkeeper.yaml` is valid again; its rules count.".to_owned(),
+    };
+    plan.push(Effect::Comment { thread, marker: "lockkeeper:file".to_owned(), body });
+    plan.record(
+        snapshot.now,
+        match error {
+            Some(text) => Event::FileBroken { text },
+            None => Event::FileMended,
+        },
+    );
+}
+
+/// Where a reply goes; none for a command that came from the command line.
+fn thread_of(snapshot: &Snapshot, reply: &Reply) -> Option<(u64, u64)> {
+    let asked = snapshot.asked.iter().find(|asked| asked.key == reply.command)?;
+    match asked.thread {
+        Thread::Forge { number, comment } => Some((number, comment)),
+        Thread::CommandLine => None,
+    }
+}
+
+fn reaction(outcome: Outcome) -> Reaction {
+    match outcome {
+        Outcome::Done => Reaction::Rocket,
+        Outcome::Denied => Reaction::ThumbsDown,
+        Outcome::Refused | Outcome::Unknown => Reaction::Confused,
+    }
+}
+
+/// What became of the pull request under way.
+fn pull_request(snapshot: &Snapshot, stage: &Stage, plan: &mut Plan) {
+    let Some(pull_request) = snapshot.pull_request_of(&stage.name) else { return };
+    let Some(proposal) = snapshot.state.stage(&stage.name).and_then(|stage| stage.proposal.as_ref()) else {
+        return;
+    };
+    match &pull_request.state {
+        PullRequestState::Merged { commit, at, by } => {
+            plan.record(*at, merged(stage, proposal, pull_request.number, &commit.to_string()));
+            if by.id != snapshot.me.id {
+                plan.record(snapshot.now, merged_by_person(stage, by, pull_request.number));
+            }
+        }
+        PullRequestState::Closed { by, .. } => {
+            let why = if by.id == snapshot.me.id {
+                Why::Stale
+            } else {
+                Why::Refused { by: actor(by, pull_request.number) }
+            };
+            plan.record(
+                snapshot.now,
+                Event::Closed { stage: stage.name.clone(), number: pull_request.number, why },
+            );
+        }
+        PullRequestState::Open => interrupted(snapshot, stage, proposal, pull_request, plan),
+    }
+}
+
+fn merged(stage: &Stage, proposal: &Proposal, number: u64, commit: &str) -> Event {
+    Event::Merged {
+        stage: stage.name.clone(),
+        lane: proposal.lane,
+        release: proposal.release.clone(),
+        was: proposal.was.clone(),
+        number: Some(number),
+        commit: commit.to_owned(),
+        approvals: proposal.merging.as_ref().map(|merging| merging.approvals.clone()).unwrap_or_default(),
+        requested_by: proposal.requested_by.clone(),
+        reason: proposal.reason.clone(),
+    }
+}
+
+/// A merge that is not ours went around the gates: the stage is held until a person has looked.
+fn merged_by_person(stage: &Stage, by: &Person, number: u64) -> Event {
+    Event::Held {
+        stage: stage.name.clone(),
+        kind: HoldKind::OutOfBand,
+        by: Actor::lockkeeper(),
+        reason: Some(format!("pull request {number} was merged by {}, not by lockkeeper", by.name)),
+        until: None,
+    }
+}
+
+/// A head that is not ours stops the promotion; it is never overwritten.
+fn interrupted(
+    snapshot: &Snapshot,
+    stage: &Stage,
+    proposal: &Proposal,
+    pull_request: &PullRequest,
+    plan: &mut Plan,
+) {
+    let found = pull_request.head.to_string();
+    let is_ours = proposal.open.as_ref().is_some_and(|(_, head)| head == &found);
+    if !is_ours && proposal.interrupted.as_ref() != Some(&found) {
+        let number = pull_request.number;
+        plan.record(snapshot.now, Event::Interrupted { stage: stage.name.clone(), number, head: found });
+        plan.push(Effect::Comment {
+            thread: number,
+            marker: "lockkeeper:interrupted".to_owned(),
+            body: messages::interrupted(proposal, pull_request),
+        });
+    }
+}
+
+/// First sight, and changes that are not ours.
+fn pins(snapshot: &Snapshot, stage: &Stage, plan: &mut Plan) {
+    if snapshot.file == FileState::Removed {
+        return;
+    }
+    let recorded = snapshot.state.live(&stage.name).map(|stint| &stint.release);
+    let under_way = snapshot.state.stage(&stage.name).and_then(|state| state.proposal.as_ref());
+    let out_of_band = |found| Event::OutOfBand {
+        stage: stage.name.clone(),
+        found,
+        replaced: recorded.cloned(),
+        commit: snapshot.base.to_string(),
+    };
+    match (snapshot.pins(stage), recorded) {
+        (Pins::Release(release), None) => {
+            let held_empty = snapshot.state.stage(&stage.name).is_some_and(|state| state.hold.is_some());
+            let event = if held_empty {
+                out_of_band(Some(release))
+            } else {
+                Event::Adopted { stage: stage.name.clone(), release }
+            };
+            plan.record(snapshot.now, event);
+        }
+        (Pins::Release(release), Some(recorded)) if !release.is_same(recorded) => {
+            // Our own merge may be seen in the files a moment before it is seen at the pull request.
+            if under_way.is_some_and(|proposal| proposal.open.is_some() && proposal.release.is_same(&release))
+            {
+                let text = "the merge is seen in the files and not yet at the pull request";
+                let again_at = candidate::later(snapshot.now, std::time::Duration::from_secs(1));
+                plan.holds.push(HoldReason::new(&stage.name, Gate::Mergeable, text).opens_at(again_at));
+            } else {
+                plan.record(snapshot.now, out_of_band(Some(release)));
+            }
+        }
+        (Pins::Unpinned(_), Some(_)) => plan.record(snapshot.now, out_of_band(None)),
+        (Pins::Release(_) | Pins::Unpinned(_) | Pins::Mixed(_) | Pins::Unreadable(_), _) => {}
+    }
+}
+
+/// Gates that got looser since the pull request was opened: approvals until now are void.
+fn loosened(snapshot: &Snapshot, stage: &Stage, plan: &mut Plan) {
+    let Some(proposal) = snapshot.state.stage(&stage.name).and_then(|state| state.proposal.as_ref()) else {
+        return;
+    };
+    let Some(before) = snapshot.rules_at_open.get(&stage.name).and_then(|rules| rules.stage(&stage.name))
+    else {
+        return;
+    };
+    let what = pipeline::loosened(before, stage);
+    if !what.is_empty() && what != proposal.loosened && proposal.lane == Lane::Normal {
+        let commit = snapshot.base.to_string();
+        plan.record(snapshot.now, Event::Loosened { stage: stage.name.clone(), what, commit });
+    }
+}
+
+/// Candidates of the follow rules, in the order in which they came.
+fn seen(snapshot: &Snapshot, plan: &mut Plan) {
+    if snapshot.file != FileState::Valid {
+        return;
+    }
+    let Some(first) = snapshot.pipeline.stages.first() else { return };
+    if let Ok(release) = candidate::picked(snapshot, &first.name)
+        && snapshot.state.seen_order(&release).is_none()
+    {
+        plan.record(snapshot.now, Event::Seen { release });
+    }
+}
+
+fn start(snapshot: &Snapshot, plan: &mut Plan) {
+    if snapshot.pipeline.start_now && !snapshot.state.started && snapshot.file == FileState::Valid {
+        let by = Actor { id: 0, name: "lockkeeper.yaml".to_owned(), via: "start: now".to_owned() };
+        plan.record(snapshot.now, Event::Started { by });
+    }
+}
+
+/// The operations issue takes commands where no pull request is open.
+fn issue(snapshot: &Snapshot, plan: &mut Plan) {
+    if snapshot.state.issue.is_none() && snapshot.file == FileState::Valid {
+        let (title, body) = messages::issue(snapshot);
+        plan.push(Effect::Issue { title, body });
+    }
+}
+
+fn actor(person: &Person, number: u64) -> Actor {
+    Actor { id: person.id, name: person.name.clone(), via: format!("pull request {number}") }
+}

@@ -1,0 +1,220 @@
+//! What a plan is made from: everything that was read of the world, at one time.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::{Pins, read_pins};
+use crate::commit::CommitId;
+use crate::image::{Digest, Image, Release, Repository, Tag};
+use crate::pipeline::{FileError, Pipeline, Principal, RoleName, Stage, StageName};
+use crate::promotion::{Actor, State};
+use crate::pull_request::{
+    Authors, MergeMethod, Number, Permission, Person, PersonId, PullRequest, Standing,
+};
+
+/// One pipeline and the world around it.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    /// When it was read.
+    pub now: Timestamp,
+    /// The environment repository, as the settings name it.
+    pub repository: String,
+    /// The base branch.
+    pub base_branch: String,
+    /// Its tip, read after the pull requests.
+    pub base: CommitId,
+    /// The rules.
+    pub pipeline: Pipeline,
+    /// Whether they are those of the tip.
+    pub file: FileState,
+    /// The folded history.
+    pub state: State,
+    /// The bytes of every file that has pins, at the tip; none: there is no such file; an error says why it cannot be
+    /// read.
+    pub files: BTreeMap<String, Result<Option<Vec<u8>>, String>>,
+    /// What the follow rules pick now, in the order of the pipeline's images.
+    pub picks: Vec<Pick>,
+    /// What is known of the images concerned; an error says why nothing is known.
+    pub images: BTreeMap<Digest, Result<Image, String>>,
+    /// The pull requests concerned: those under way and those merged last.
+    pub pull_requests: BTreeMap<Number, PullRequest>,
+    /// What people asked for and has no answer yet, oldest first.
+    pub asked: Vec<Asked>,
+    /// Who those people are now.
+    pub standings: BTreeMap<PersonId, Standing>,
+    /// Who wrote the commits behind the release under way, by stage.
+    pub authors: BTreeMap<StageName, Authors>,
+    /// The rules of `lockkeeper.yaml` at the base of the pull request under way, by stage, where they could be read.
+    pub rules_at_open: BTreeMap<StageName, Pipeline>,
+    /// Whether the registry has what a rollback may need.
+    pub presence: BTreeMap<(Repository, Digest), Presence>,
+    /// Who we are at the forge.
+    pub me: Person,
+    /// What the settings say.
+    pub settings: PlanSettings,
+}
+
+/// The settings that a plan needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlanSettings {
+    /// A command older than this is answered, not carried out.
+    pub command_age_max: Duration,
+    /// How pull requests are merged.
+    pub merge_method: MergeMethod,
+    /// The page of a pull request or issue is this and its number.
+    pub url_prefix: String,
+}
+
+/// How `lockkeeper.yaml` stands at the tip of the base.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FileState {
+    /// Valid: its rules count.
+    Valid,
+    /// Broken: the rules are those of its last valid commit, and only rollback and hold work.
+    Broken {
+        /// What is wrong.
+        errors: Vec<FileError>,
+        /// The commit whose rules are used.
+        used: CommitId,
+    },
+    /// Valid, and the pipeline is not in it any more.
+    Removed,
+}
+
+/// What a follow rule picks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Pick {
+    /// This tag, which has this digest.
+    Found {
+        /// The tag.
+        tag: Tag,
+        /// Its digest, hashed by us.
+        digest: Digest,
+    },
+    /// No tag fits the rule.
+    Nothing,
+    /// The registry gave no answer; why.
+    Failed(String),
+}
+
+/// Whether a digest and all its platforms are in the registry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Presence {
+    /// It is, on so many platforms.
+    Present(usize),
+    /// The registry says that something of it is not there.
+    Absent(String),
+    /// The registry could not be asked.
+    Unknown(String),
+}
+
+/// A comment or command line that may hold commands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asked {
+    /// The key: `comment:12`, `cli:…`.
+    pub key: String,
+    /// The text, Markdown.
+    pub body: String,
+    /// Who wrote it.
+    pub person: Person,
+    /// When.
+    pub at: Timestamp,
+    /// Where.
+    pub thread: Thread,
+    /// Whether it was changed after it was written: then it is never carried out.
+    pub edited: bool,
+}
+
+/// Where a command was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Thread {
+    /// On a pull request of ours or the operations issue, as this comment.
+    Forge {
+        /// The pull request or issue.
+        number: Number,
+        /// The comment.
+        comment: u64,
+    },
+    /// On the command line.
+    CommandLine,
+}
+
+impl Snapshot {
+    /// What a stage pins at the tip.
+    #[must_use]
+    pub fn pins(&self, stage: &Stage) -> Pins {
+        read_pins(&self.pipeline, stage, &self.files)
+    }
+
+    /// The page of a pull request or issue.
+    #[must_use]
+    pub fn url(&self, number: Number) -> String {
+        format!("{}{number}", self.settings.url_prefix)
+    }
+
+    /// The pull request under way in a stage.
+    #[must_use]
+    pub fn pull_request_of(&self, stage: &StageName) -> Option<&PullRequest> {
+        let (number, _) = self.state.stage(stage)?.proposal.as_ref()?.open.as_ref()?;
+        self.pull_requests.get(number)
+    }
+
+    /// The stage that a pull request of ours is (or was) for.
+    #[must_use]
+    pub fn stage_of(&self, number: Number) -> Option<&StageName> {
+        let is_for = |state: &crate::promotion::StageState| {
+            state
+                .proposal
+                .as_ref()
+                .and_then(|proposal| proposal.open.as_ref())
+                .is_some_and(|open| open.0 == number)
+                || state.stints.newest_first().any(|stint| stint.number == Some(number))
+                || state.closed.contains(&number)
+        };
+        self.state.stages.iter().find(|(_, state)| is_for(state)).map(|(name, _)| name)
+    }
+
+    /// What is known of each image of a release, in its order.
+    pub fn facts<'a>(
+        &'a self,
+        release: &'a Release,
+    ) -> impl Iterator<Item = (&'a Repository, Option<&'a Image>)> {
+        release.images().map(|(repository, pinned)| {
+            (repository, self.images.get(&pinned.digest).and_then(|image| image.as_ref().ok()))
+        })
+    }
+
+    /// Whether a person is one of these principals now. Nobody is where nothing is known of the person.
+    #[must_use]
+    pub fn is_any(&self, person: PersonId, principals: &[Principal]) -> bool {
+        let Some(standing) = self.standings.get(&person) else { return false };
+        principals.iter().any(|principal| is(standing, principal))
+    }
+
+    /// The permission of a person now.
+    #[must_use]
+    pub fn permission(&self, person: PersonId) -> Permission {
+        self.standings.get(&person).map_or(Permission::None, |standing| standing.permission)
+    }
+}
+
+/// Whether this person is that principal.
+#[must_use]
+pub fn is(standing: &Standing, principal: &Principal) -> bool {
+    match principal {
+        Principal::Team(team) => standing.teams.contains(team),
+        Principal::User(user) => &standing.person.name == user,
+        Principal::Role(RoleName::Write) => standing.permission >= Permission::Write,
+        Principal::Role(RoleName::Admin) => standing.permission >= Permission::Admin,
+    }
+}
+
+impl Asked {
+    /// The person as an actor of the record.
+    #[must_use]
+    pub fn actor(&self) -> Actor {
+        Actor { id: self.person.id, name: self.person.name.clone(), via: self.key.replace(':', " ") }
+    }
+}

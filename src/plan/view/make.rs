@@ -1,0 +1,164 @@
+//! Making the view.
+
+use std::collections::BTreeSet;
+
+use super::{
+    HistoryLine, PinView, PipelineView, Presence, PullRequestView, RollbackView, StageState, StageView,
+};
+use crate::image::Release;
+use crate::pipeline::Stage;
+use crate::plan::effect::{Gate, HoldReason, Plan};
+use crate::plan::messages;
+use crate::plan::pins::Pins;
+use crate::plan::snapshot::{self, FileState, Snapshot};
+use crate::promotion::{self, Lane, Origin, Stint};
+
+/// Lines of history in a view: one screen; all of it is in the store.
+const HISTORY_LINES_MAX: usize = 50;
+
+/// Shows a pipeline.
+#[must_use]
+pub fn view(snapshot: &Snapshot, plan: &Plan) -> PipelineView {
+    let error = match snapshot.file {
+        FileState::Valid => None,
+        FileState::Broken { .. } | FileState::Removed => Some(messages::broken_file(snapshot)),
+    };
+    PipelineView {
+        repository: snapshot.repository.clone(),
+        pipeline: Some(snapshot.pipeline.name.to_string()),
+        owner: snapshot.pipeline.owner.as_ref().map(ToString::to_string),
+        issue_url: snapshot.state.issue.map(|number| snapshot.url(number)),
+        stages: snapshot.pipeline.stages.iter().map(|stage| stage_view(snapshot, stage, plan)).collect(),
+        error,
+        history: history(snapshot),
+        updated_at: snapshot.now,
+    }
+}
+
+fn stage_view(snapshot: &Snapshot, stage: &Stage, plan: &Plan) -> StageView {
+    let live = snapshot.state.live(&stage.name);
+    let (state, word) = state(snapshot, stage, plan);
+    let pull_request = snapshot.pull_request_of(&stage.name);
+    StageView {
+        name: stage.name.to_string(),
+        group: stage.group.as_ref().map(ToString::to_string),
+        version: live.map(|stint| stint.release.version()),
+        short: live.map(|stint| stint.release.short()),
+        since: live.map(|stint| stint.from),
+        lane: live.map(|stint| lane(stint).to_owned()),
+        state,
+        word,
+        holds: plan.holds_of(&stage.name).map(line).collect(),
+        pull_request: pull_request.map(|found| PullRequestView {
+            number: found.number,
+            url: snapshot.url(found.number),
+            title: found.title.clone(),
+        }),
+        rollback_target: rollback(snapshot, stage),
+        pins: live.map(|stint| pins(stage, &stint.release)).unwrap_or_default(),
+    }
+}
+
+/// A hold with who can act, in one line.
+fn line(hold: &HoldReason) -> String {
+    match &hold.who {
+        Some(who) => format!("{} · can act: {who}", hold.text),
+        None => hold.text.clone(),
+    }
+}
+
+fn pins(stage: &Stage, release: &Release) -> Vec<PinView> {
+    let file = stage.pins.iter().map(|target| target.file.as_str()).collect::<Vec<_>>().join(", ");
+    let path = stage.pins.first().and_then(|target| target.path.clone()).unwrap_or_default();
+    let pin = |reference: crate::image::Reference| PinView {
+        file: file.clone(),
+        path: path.clone(),
+        reference: reference.to_string(),
+    };
+    release.references().map(pin).collect()
+}
+
+fn lane(stint: &Stint) -> &'static str {
+    match stint.origin {
+        Origin::Adopted => "adopted",
+        Origin::Promoted(Lane::Normal) => "normal",
+        Origin::Promoted(Lane::Rollback) => "rollback",
+        Origin::OutOfBand => "out-of-band",
+    }
+}
+
+fn state(snapshot: &Snapshot, stage: &Stage, plan: &Plan) -> (StageState, String) {
+    let gates: BTreeSet<Gate> = plan.holds_of(&stage.name).map(|hold| hold.gate).collect();
+    let has = |gate: Gate| gates.contains(&gate);
+    let found = if snapshot.state.hold(&stage.name, snapshot.now).is_some() {
+        (StageState::Held, "held")
+    } else if has(Gate::File) {
+        (StageState::Failed, "rules broken")
+    } else if has(Gate::Pins) {
+        (StageState::Drift, "pins")
+    } else if has(Gate::Branch) {
+        (StageState::Failed, "stopped")
+    } else if has(Gate::Approvals) {
+        (StageState::Person, "approve")
+    } else if has(Gate::Start) {
+        (StageState::Person, "start")
+    } else if let Some(gate) = gates.first() {
+        (StageState::Waiting, gate.name())
+    } else if snapshot.pull_request_of(&stage.name).is_some() {
+        (StageState::Waiting, "merging")
+    } else if matches!(snapshot.pins(stage), Pins::Unpinned(_)) {
+        (StageState::Empty, "not pinned")
+    } else {
+        (StageState::Live, "live")
+    };
+    (found.0, found.1.to_owned())
+}
+
+fn rollback(snapshot: &Snapshot, stage: &Stage) -> Option<RollbackView> {
+    let stint = promotion::target(&snapshot.state, &snapshot.pipeline, &stage.name, None, &[]).ok()?;
+    let release = &stint.release;
+    Some(RollbackView {
+        version: release.version(),
+        short: release.short(),
+        present: presence(snapshot, release),
+    })
+}
+
+fn presence(snapshot: &Snapshot, release: &Release) -> Presence {
+    let of = |(repository, pinned): (&crate::image::Repository, &crate::image::Pinned)| {
+        snapshot.presence.get(&(repository.clone(), pinned.digest))
+    };
+    let found: Vec<_> = release.images().map(of).collect();
+    if found.iter().any(|presence| matches!(presence, Some(snapshot::Presence::Absent(_)))) {
+        Presence::No
+    } else if found.iter().all(|presence| matches!(presence, Some(snapshot::Presence::Present(_)))) {
+        Presence::Yes
+    } else {
+        Presence::Unknown
+    }
+}
+
+fn history(snapshot: &Snapshot) -> Vec<HistoryLine> {
+    let of_stage = |stage: &Stage| {
+        let stints = snapshot.state.stints(&stage.name).into_iter().flat_map(promotion::Stints::newest_first);
+        let lines: Vec<HistoryLine> = stints
+            .take(HISTORY_LINES_MAX)
+            .map(|stint| HistoryLine {
+                at: stint.from,
+                text: format!(
+                    "{}: {} ({}) {}",
+                    stage.name,
+                    stint.release.version(),
+                    stint.release.short(),
+                    messages::how(stint).replace("**", "")
+                ),
+                url: stint.number.map(|number| snapshot.url(number)),
+            })
+            .collect();
+        lines
+    };
+    let mut lines: Vec<HistoryLine> = snapshot.pipeline.stages.iter().flat_map(of_stage).collect();
+    lines.sort_by_key(|line| std::cmp::Reverse(line.at));
+    lines.truncate(HISTORY_LINES_MAX);
+    lines
+}
