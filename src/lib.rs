@@ -13,3 +13,6 @@ pub mod pull_request;
 pub mod command;
 pub mod promotion;
 pub mod plan;
+// The shell: one folder per outside noun, one owner per package.
+pub mod settings;
+pub mod telemetry;

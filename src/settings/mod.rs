@@ -1,0 +1,246 @@
+//! The settings of the server: the embedded defaults, then a file, then `LOCKKEEPER__…` variables.
+
+mod check;
+mod error;
+mod layers;
+mod raw;
+mod secret;
+
+pub use error::SettingsError;
+pub use layers::DEFAULT;
+pub use secret::Secret;
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use http::HeaderName;
+use serde::Deserialize;
+
+/// Valid settings of a server.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The HTTP server.
+    pub server: Server,
+    /// The database.
+    pub store: Store,
+    /// The workers.
+    pub work: Work,
+    /// How registries are asked.
+    pub registry: Registry,
+    /// What registries may call.
+    pub webhooks: Vec<Webhook>,
+    /// The environment repositories, at least one.
+    pub repositories: Vec<Repository>,
+    /// Commands in comments.
+    pub commands: Commands,
+    /// Whom our commits name.
+    pub author: Author,
+    /// What is logged.
+    pub log: Log,
+}
+
+/// The HTTP server.
+#[derive(Debug, Clone)]
+pub struct Server {
+    /// What is listened on.
+    pub listen: SocketAddr,
+    /// The address for links, without `/` at the end.
+    pub url: String,
+    /// The hosts that a request may name, lower case, each with a port where only that one counts.
+    pub hosts: Vec<String>,
+    /// The largest body, in bytes.
+    pub body_bytes_max: usize,
+    /// Requests in work at one time.
+    pub requests_max: usize,
+    /// The longest that a request may take to arrive, to be answered, and to be read.
+    pub timeout: Duration,
+    /// How long requests in work may go on after the signal to stop.
+    pub stop_timeout: Duration,
+}
+
+/// The database.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Store {
+    /// The file.
+    pub path: PathBuf,
+    /// How long ids of finished deliveries are kept.
+    #[serde(with = "raw::duration")]
+    pub remember_deliveries: Duration,
+}
+
+/// The workers.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Work {
+    /// How many.
+    pub workers: usize,
+    /// How long a silent one keeps its pipeline.
+    #[serde(with = "raw::duration")]
+    pub lease: Duration,
+}
+
+/// How registries are asked.
+#[derive(Debug, Clone)]
+pub struct Registry {
+    /// The longest that one request may take.
+    pub timeout: Duration,
+    /// How often a repository is asked without a webhook.
+    pub poll_interval: Duration,
+    /// The docker `config.json`; none: the one of docker.
+    pub docker_config: Option<PathBuf>,
+    /// Hosts that are asked over plain HTTP.
+    pub plain_http_hosts: Vec<String>,
+}
+
+/// The kind of a webhook's sender.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum WebhookKind {
+    /// Notifications of the CNCF registry.
+    Distribution,
+    /// JSON of one's own, signed.
+    Generic,
+}
+
+/// What a registry may call.
+#[derive(Debug, Clone)]
+pub struct Webhook {
+    /// Who sends.
+    pub kind: WebhookKind,
+    /// The name in the address.
+    pub path: String,
+    /// The header that authenticates; none: that of the kind.
+    pub header: Option<HeaderName>,
+    /// The secrets that count, at least one.
+    pub secrets: Vec<Secret>,
+    /// The registry as manifests name it, where the sender calls itself otherwise.
+    pub registry: Option<String>,
+}
+
+/// An environment repository.
+#[derive(Debug, Clone)]
+pub struct Repository {
+    /// The name in addresses, logs and pages; the history belongs to it.
+    pub name: String,
+    /// Where it is: a path or an address, without credentials.
+    pub location: String,
+    /// The file that holds the token.
+    pub token_file: Option<PathBuf>,
+    /// The user name with the token.
+    pub user: Option<String>,
+    /// The private key for ssh.
+    pub ssh_key_file: Option<PathBuf>,
+    /// The known hosts for ssh.
+    pub ssh_known_hosts_file: Option<PathBuf>,
+    /// The branch that is deployed.
+    pub base: String,
+    /// How often it is looked at without a webhook.
+    pub poll_interval: Duration,
+    /// Where its pull requests live.
+    pub forge: Forge,
+}
+
+/// Where the pull requests of a repository live.
+#[derive(Debug, Clone)]
+pub enum Forge {
+    /// In the forge inside lockkeeper.
+    Local(LocalForge),
+}
+
+/// The forge inside lockkeeper.
+#[derive(Debug, Clone)]
+pub struct LocalForge {
+    /// Where it keeps what it knows.
+    pub folder: PathBuf,
+    /// The file of people, teams and permissions.
+    pub people: PathBuf,
+    /// How people sign in.
+    pub sign_in: SignIn,
+    /// Source label of an image → repository on this machine.
+    pub sources: BTreeMap<String, PathBuf>,
+}
+
+/// How people sign in at the local forge.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SignIn {
+    /// With a token of their own.
+    Token,
+    /// At a proxy in front.
+    Proxy {
+        /// The header with the login.
+        header: String,
+        /// The addresses from which the header counts.
+        trusted: Vec<IpAddr>,
+    },
+}
+
+/// Commands in comments.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Commands {
+    /// The oldest that one may be.
+    #[serde(with = "raw::duration")]
+    pub age_max: Duration,
+    /// Our name, without `@`.
+    pub bot: String,
+}
+
+/// Whom our commits name.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Author {
+    /// The name.
+    pub name: String,
+    /// The address.
+    pub email: String,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// Text on a terminal, else JSON.
+    Auto,
+    /// For people.
+    Text,
+    /// For machines, one object per line.
+    Json,
+}
+
+/// What is logged.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Log {
+    /// How lines look.
+    pub format: LogFormat,
+    /// What is let through, as directives.
+    pub filter: String,
+}
+
+impl Settings {
+    /// Reads the settings: the defaults, the file where one is given, and the variables of this process.
+    ///
+    /// # Errors
+    /// [`SettingsError`], which names the source and the key.
+    pub fn load(file: Option<&Path>) -> Result<Self, SettingsError> {
+        let variables = std::env::vars_os().filter_map(|(name, value)| {
+            let name = name.into_string().ok()?;
+            Some((name, value.to_string_lossy().into_owned()))
+        });
+        Self::load_from(file, variables)
+    }
+
+    /// Like [`Settings::load`], with these variables.
+    ///
+    /// # Errors
+    /// [`SettingsError`], which names the source and the key.
+    pub fn load_from(
+        file: Option<&Path>,
+        variables: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, SettingsError> {
+        let layers = layers::read(file, variables)?;
+        let raw = layers.parse()?;
+        check::check(raw, &layers)
+    }
+}
+
+#[cfg(test)]
+mod tests;
