@@ -16,3 +16,4 @@ pub mod plan;
 // The shell: one folder per outside noun, one owner per package.
 pub mod settings;
 pub mod telemetry;
+pub mod registry;

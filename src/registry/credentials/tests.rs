@@ -1,0 +1,157 @@
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+
+use base64::Engine as _;
+
+use super::*;
+
+fn basic(username: &str, password: &str) -> Credential {
+    Credential::Basic { username: username.to_owned(), password: password.to_owned() }
+}
+
+fn encoded(pair: &str) -> String {
+    base64::engine::general_purpose::STANDARD.encode(pair)
+}
+
+/// The credential for `host` in a file of this content.
+fn check(content: &str, host: &str) -> Result<Credential, CredentialsError> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("config.json");
+    fs::write(&path, content).unwrap();
+    find(&[AuthFile { path, absence: Absence::Allowed }], host)
+}
+
+#[test]
+fn a_host_is_found_under_the_keys_that_docker_writes() {
+    let auths = |key: &str| format!(r#"{{"auths":{{"{key}":{{"auth":"{}"}}}}}}"#, encoded("ci:se:cret"));
+    for (key, host) in [
+        ("ghcr.io", "ghcr.io"),
+        ("127.0.0.1:5000", "127.0.0.1:5000"),
+        ("https://index.docker.io/v1/", "docker.io"),
+        ("https://index.docker.io/v1/", "index.docker.io"),
+        ("docker.io", "docker.io"),
+    ] {
+        assert_eq!(check(&auths(key), host).unwrap(), basic("ci", "se:cret"), "{key} {host}");
+    }
+    for host in ["quay.io", "127.0.0.1:5001", "docker.io"] {
+        assert_eq!(check(&auths("ghcr.io"), host).unwrap(), Credential::Anonymous, "{host}");
+    }
+}
+
+#[test]
+fn an_identity_token_is_a_password_at_azure_and_an_error_elsewhere() {
+    let content = |host: &str| format!(r#"{{"auths":{{"{host}":{{"identitytoken":"refresh"}}}}}}"#);
+    let azure = check(&content("acme.azurecr.io"), "acme.azurecr.io").unwrap();
+    assert_eq!(azure, basic(AZURE_TOKEN_USER, "refresh"));
+    assert!(matches!(check(&content("ghcr.io"), "ghcr.io"), Err(CredentialsError::File { .. })));
+}
+
+#[test]
+fn a_broken_file_is_an_error_that_names_it_and_not_its_content() {
+    for content in ["", "{", "[]", r#"{"auths":{"ghcr.io":{"auth":"s3cret!"}}}"#, r#"{"auths":"s3cret"}"#] {
+        let error = check(content, "ghcr.io").unwrap_err();
+        assert!(matches!(error, CredentialsError::File { .. }), "{content}");
+        assert!(error.to_string().contains("config.json"), "{error}");
+        assert!(!format!("{error} {error:?}").contains("s3cret"), "{error}");
+    }
+    let long = format!("{{}}{}", " ".repeat(usize::try_from(FILE_BYTES_MAX).unwrap() - 2));
+    assert_eq!(check(&long, "ghcr.io").unwrap(), Credential::Anonymous);
+    assert!(check(&format!("{long} "), "ghcr.io").is_err());
+}
+
+#[test]
+fn a_missing_file_is_a_mistake_only_where_it_was_named() {
+    let path = PathBuf::from("/nonexistent/config.json");
+    let allowed = AuthFile { path: path.clone(), absence: Absence::Allowed };
+    assert_eq!(find(&[allowed], "ghcr.io").unwrap(), Credential::Anonymous);
+    assert!(find(&[AuthFile { path, absence: Absence::Mistake }], "ghcr.io").is_err());
+}
+
+#[test]
+fn the_environment_names_the_files_in_order() {
+    let variables = |names: &'static [&'static str]| {
+        let files = auth_files(|name| names.contains(&name).then(|| PathBuf::from(format!("/{name}"))));
+        files.into_iter().map(|file| file.path.display().to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(variables(&[]), Vec::<String>::new());
+    assert_eq!(variables(&["HOME"]), ["/HOME/.docker/config.json"]);
+    assert_eq!(
+        variables(&["HOME", "DOCKER_CONFIG", "REGISTRY_AUTH_FILE", "XDG_RUNTIME_DIR"]),
+        ["/REGISTRY_AUTH_FILE", "/DOCKER_CONFIG/config.json", "/XDG_RUNTIME_DIR/containers/auth.json"]
+    );
+}
+
+#[test]
+fn secrets_are_not_printed() {
+    let printed = format!("{:?} {:?}", basic("ci", "hunter2"), Credentials::from_file("/etc/auth.json"));
+    assert!(
+        printed.contains("ci") && printed.contains("/etc/auth.json") && !printed.contains("hunter2"),
+        "{printed}"
+    );
+}
+
+#[tokio::test]
+async fn a_changed_file_is_read_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("config.json");
+    let write = |pair: &str| {
+        let content = format!(r#"{{"auths":{{"ghcr.io":{{"auth":"{}"}}}}}}"#, encoded(pair));
+        fs::write(&path, content).unwrap();
+    };
+    write("ci:old");
+    let credentials = Credentials::from_file(&path);
+    assert_eq!(credentials.of("ghcr.io").await.unwrap(), basic("ci", "old"));
+    write("ci:longer-new");
+    assert_eq!(credentials.of("ghcr.io").await.unwrap(), basic("ci", "longer-new"));
+    fs::remove_file(&path).unwrap();
+    assert!(credentials.of("ghcr.io").await.is_err(), "a file that vanished is not anonymous");
+}
+
+/// Helpers are found on the search path only, so the test runs itself again with one that has them.
+#[test]
+fn helpers_answer_say_no_or_fail() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, script) in [
+        ("gives", r#"read host; echo "{\"Username\":\"$host\",\"Secret\":\"s3cret\"}""#),
+        ("none", "echo credentials not found in native keychain; exit 1"),
+        ("broken", "echo s3cret; exit 1"),
+        ("odd", "echo s3cret"),
+    ] {
+        let program = folder.path().join(format!("docker-credential-{name}"));
+        fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let path = format!("{}:{}", folder.path().display(), env::var("PATH").unwrap());
+    let again = std::process::Command::new(env::current_exe().unwrap())
+        .args(["--exact", "--ignored", "registry::credentials::tests::with_helpers_on_the_path"])
+        .env("PATH", path)
+        .output()
+        .unwrap();
+    let printed = String::from_utf8_lossy(&again.stdout).into_owned();
+    assert!(again.status.success() && printed.contains("1 passed"), "{printed}");
+}
+
+#[test]
+#[ignore = "run by `helpers_answer_say_no_or_fail`, with helpers on the search path"]
+fn with_helpers_on_the_path() {
+    let ask = |name: &str| check(&format!(r#"{{"credHelpers":{{"ghcr.io":"{name}"}}}}"#), "ghcr.io");
+    assert_eq!(ask("gives").unwrap(), basic("ghcr.io", "s3cret"));
+    assert_eq!(ask("none").unwrap(), Credential::Anonymous);
+    for name in ["broken", "odd", "missing"] {
+        let error = ask(name).unwrap_err();
+        assert!(matches!(error, CredentialsError::Helper { .. }), "{name}: {error}");
+        assert!(!format!("{error} {error:?}").contains("s3cret"), "{error:?}");
+    }
+}
+
+#[test]
+fn what_helpers_print_is_sorted_and_dropped() {
+    let failure = |stdout: &str| CredentialRetrievalError::HelperFailure {
+        helper: "docker-credential-x".to_owned(),
+        stdout: stdout.to_owned(),
+        stderr: "s3cret".to_owned(),
+    };
+    assert!(matches!(reason(failure("credentials not found in native keychain\n")), Failure::NothingThere));
+    let Failure::Helper(text) = reason(failure("s3cret")) else { panic!("not the helper's failure") };
+    assert_eq!(text, "`docker-credential-x` ended with an error");
+}

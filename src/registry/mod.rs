@@ -1,0 +1,67 @@
+//! The registry: where tags move and digests do not.
+
+pub mod credentials;
+pub mod oci;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+pub use crate::image::Image;
+use crate::image::{Digest, Platform, Repository, Tag};
+
+/// Why the registry gave no answer that can be used.
+#[derive(Debug, thiserror::Error)]
+pub enum RegistryError {
+    /// The registry says that it has no such repository, tag or digest.
+    #[error("{what} is not in the registry")]
+    NotFound {
+        /// The reference asked for.
+        what: String,
+    },
+    /// The credentials are missing, wrong, or do not reach this repository.
+    #[error("registry denies access to {what}: {reason}")]
+    Denied {
+        /// The repository asked for.
+        what: String,
+        /// What the registry said, shortened.
+        reason: String,
+    },
+    /// Ask again later.
+    #[error("registry does not answer for {what}: {reason}")]
+    Unavailable {
+        /// The reference asked for.
+        what: String,
+        /// What went wrong, shortened.
+        reason: String,
+        /// When the registry wants to be asked again, where it says so.
+        retry_after: Option<Duration>,
+    },
+    /// The answer cannot be trusted: wrong digest, wrong media type, too large, malformed.
+    #[error("registry answers for {what} cannot be trusted: {reason}")]
+    Untrusted {
+        /// The reference asked for.
+        what: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+/// What lockkeeper asks of a registry. Every answer is checked: digests are computed from the bytes received.
+#[async_trait]
+pub trait Registry: Send + Sync {
+    /// The digest that the tag has now: the manifest is fetched and hashed.
+    async fn resolve(&self, repository: &Repository, tag: &Tag) -> Result<Digest, RegistryError>;
+
+    /// All tags of the repository, sorted by bytes; at most `TAGS_MAX`.
+    async fn tags(&self, repository: &Repository) -> Result<Vec<Tag>, RegistryError>;
+
+    /// What the manifest or index of this digest holds.
+    async fn image(&self, repository: &Repository, digest: Digest) -> Result<Image, RegistryError>;
+
+    /// Whether the manifest of this digest, and that of each of its platforms, is there.
+    ///
+    /// # Errors
+    /// [`RegistryError::NotFound`] names what is missing; every other error means "unknown".
+    async fn probe(&self, repository: &Repository, digest: Digest) -> Result<Vec<Platform>, RegistryError>;
+}

@@ -1,0 +1,189 @@
+//! What a registry's answer means: the bytes, or one of our errors.
+
+use std::error::Error as _;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::RETRY_AFTER;
+use http::{HeaderMap, StatusCode};
+use oci_client::errors::{DigestError, OciDistributionError, OciEnvelope};
+use reqwest::Response;
+
+use super::challenge::Challenge;
+use crate::registry::RegistryError;
+
+/// A good answer, read whole.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) headers: HeaderMap,
+    pub(super) body: Bytes,
+}
+
+/// How much of an error's body is read: codes and messages stand within the first lines.
+const ERROR_BYTES_MAX: usize = 16 * 1024;
+/// How much of what a registry says is passed on, in characters.
+const REASON_CHARACTERS_MAX: usize = 200;
+/// The longest wait taken from a `Retry-After`, in seconds; longer ones are a matter for people.
+const RETRY_AFTER_SECONDS_MAX: u64 = 3600;
+
+/// Reads an answer of at most `bytes_max` bytes, or says what it means that there is none.
+///
+/// # Errors
+/// [`RegistryError`], by status and error code.
+pub(super) async fn read(response: Response, bytes_max: usize, what: &str) -> Result<Answer, RegistryError> {
+    let status = response.status();
+    if status == StatusCode::OK {
+        let headers = response.headers().clone();
+        return match body(response, bytes_max).await.map_err(|error| unavailable(&error, what))? {
+            (body, Extent::Whole) => Ok(Answer { headers, body }),
+            (_, Extent::Cut) => Err(untrusted(what, format!("it is longer than {bytes_max} bytes"))),
+        };
+    }
+    let retry_after = retry_after(response.headers());
+    let (text, _) = body(response, ERROR_BYTES_MAX).await.unwrap_or_default();
+    Err(refusal(status, &text, retry_after, what))
+}
+
+/// What the registry wants to be told before it answers, by its answer to `GET /v2/`.
+///
+/// # Errors
+/// [`RegistryError::Unavailable`] where it gave no answer that says so.
+pub(super) async fn challenge(ping: Response, what: &str) -> Result<Challenge, RegistryError> {
+    let (status, headers) = (ping.status(), ping.headers().clone());
+    let (text, _) = body(ping, ERROR_BYTES_MAX).await.unwrap_or_default();
+    match status {
+        status if status.is_success() => Ok(Challenge::None),
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::NOT_FOUND => {
+            Ok(Challenge::of(&headers))
+        }
+        status => Err(refusal(status, &text, retry_after(&headers), what)),
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Extent {
+    #[default]
+    Whole,
+    Cut,
+}
+
+/// The first `bytes_max` bytes of the body. The announced length is not trusted, nor waited for.
+async fn body(mut response: Response, bytes_max: usize) -> Result<(Bytes, Extent), reqwest::Error> {
+    let mut bytes = Vec::new();
+    while let Some(chunk) = response.chunk().await? {
+        let rest = bytes_max.saturating_sub(bytes.len());
+        bytes.extend_from_slice(chunk.get(..rest).unwrap_or(&chunk));
+        if chunk.len() > rest {
+            return Ok((bytes.into(), Extent::Cut));
+        }
+    }
+    Ok((bytes.into(), Extent::Whole))
+}
+
+/// What a status other than 200 means.
+///
+/// Source: OCI distribution specification 1.1, section "Error Codes". A 404 counts as "not there" only in the
+/// specification's form: a proxy's or a login page's 404 says nothing about the image.
+fn refusal(status: StatusCode, body: &[u8], retry_after: Option<Duration>, what: &str) -> RegistryError {
+    let envelope: Option<OciEnvelope> = serde_json::from_slice(body).ok();
+    let is_oci_error = envelope.as_ref().is_some_and(|envelope| !envelope.errors.is_empty());
+    let reason = match envelope.as_ref().and_then(|envelope| envelope.errors.first()) {
+        Some(error) => shortened(&format!("{status}, {}", error.message)),
+        None if body.is_empty() => status.to_string(),
+        None => shortened(&format!("{status}, {}", String::from_utf8_lossy(body))),
+    };
+    let what = what.to_owned();
+    match status {
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => RegistryError::Denied { what, reason },
+        StatusCode::NOT_FOUND if is_oci_error => RegistryError::NotFound { what },
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY => {
+            RegistryError::Unavailable { what, reason, retry_after }
+        }
+        status if status.is_server_error() => RegistryError::Unavailable { what, reason, retry_after },
+        _ => RegistryError::Untrusted { what, reason },
+    }
+}
+
+/// What an error of the package means, for the requests that it makes.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "every other error of the package says that bytes are wrong"
+)]
+pub(super) fn of_package(error: OciDistributionError, what: &str) -> RegistryError {
+    match error {
+        OciDistributionError::RegistryError { envelope, .. } => of_envelope(&envelope, what),
+        OciDistributionError::ServerError { code, message, .. } => {
+            let status = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+            refusal(status, message.as_bytes(), None, what)
+        }
+        OciDistributionError::UnauthorizedError { .. } | OciDistributionError::AuthenticationFailure(_) => {
+            denied(what, "it does not accept the credentials".to_owned())
+        }
+        OciDistributionError::RequestError(error) => unavailable(&error, what),
+        error => untrusted(what, shortened(&error.to_string())),
+    }
+}
+
+/// What it means that a blob could not be read to its end: a wrong digest, or a connection that broke.
+pub(super) fn of_transfer(error: &std::io::Error, what: &str) -> RegistryError {
+    let inner = error.get_ref();
+    if let Some(wrong) = inner.and_then(|inner| inner.downcast_ref::<DigestError>()) {
+        return untrusted(what, shortened(&wrong.to_string()));
+    }
+    if let Some(error) = inner.and_then(|inner| inner.downcast_ref::<reqwest::Error>()) {
+        return unavailable(error, what);
+    }
+    let reason = shortened(&error.to_string());
+    RegistryError::Unavailable { what: what.to_owned(), reason, retry_after: None }
+}
+
+/// The package keeps the codes of an error and drops its status.
+fn of_envelope(envelope: &OciEnvelope, what: &str) -> RegistryError {
+    use oci_client::errors::OciErrorCode;
+    let reason = shortened(&envelope.to_string());
+    match envelope.errors.first().map(|error| &error.code) {
+        Some(OciErrorCode::BlobUnknown | OciErrorCode::NameUnknown | OciErrorCode::NotFound) => {
+            RegistryError::NotFound { what: what.to_owned() }
+        }
+        Some(OciErrorCode::Unauthorized | OciErrorCode::Denied) => denied(what, reason),
+        Some(OciErrorCode::Toomanyrequests) => {
+            RegistryError::Unavailable { what: what.to_owned(), reason, retry_after: None }
+        }
+        _ => untrusted(what, reason),
+    }
+}
+
+/// No answer at all: the connection, TLS or the transfer failed.
+pub(super) fn unavailable(error: &reqwest::Error, what: &str) -> RegistryError {
+    // The outer error repeats the address; the innermost says what happened.
+    let mut cause = error.source();
+    while let Some(inner) = cause.and_then(std::error::Error::source) {
+        cause = Some(inner);
+    }
+    let reason = cause.map_or_else(|| "the request failed".to_owned(), ToString::to_string);
+    RegistryError::Unavailable { what: what.to_owned(), reason: shortened(&reason), retry_after: None }
+}
+
+pub(super) fn untrusted(what: &str, reason: String) -> RegistryError {
+    RegistryError::Untrusted { what: what.to_owned(), reason }
+}
+
+pub(super) fn denied(what: &str, reason: String) -> RegistryError {
+    RegistryError::Denied { what: what.to_owned(), reason }
+}
+
+/// Whole seconds of a `Retry-After`, at most an hour. The date form is not read, so that the other side's clock
+/// never matters (RFC 9110, section 10.2.3).
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let seconds: u64 = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    (seconds <= RETRY_AFTER_SECONDS_MAX).then(|| Duration::from_secs(seconds))
+}
+
+/// One line of printable text.
+fn shortened(text: &str) -> String {
+    let printable = text.trim().chars().map(|c| if c.is_control() { ' ' } else { c });
+    printable.take(REASON_CHARACTERS_MAX).collect()
+}
+
+#[cfg(test)]
+mod tests;

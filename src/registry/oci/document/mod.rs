@@ -1,0 +1,224 @@
+//! Manifests, indexes and image configurations, read from bytes that were already checked against their digest.
+//!
+//! Source: OCI image specification 1.1 (image index, image manifest, image configuration, annotations) and Docker's
+//! schema 2, which has the same shape.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
+use crate::image::{Digest, Platform};
+
+/// A manifest or an index.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Document {
+    pub(super) media_type: String,
+    pub(super) annotations: BTreeMap<String, String>,
+    pub(super) kind: Kind,
+}
+
+/// Which of the two it is, by its shape.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// One manifest for each platform, in the order of the index; attestations left out.
+    Index(Vec<Child>),
+    /// The manifest of one platform, which its configuration names.
+    Manifest {
+        /// The digest of the configuration.
+        config: Digest,
+    },
+}
+
+/// One platform of an index.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Child {
+    pub(super) digest: Digest,
+    pub(super) platform: Platform,
+}
+
+/// What an image configuration says.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct ImageConfig {
+    pub(super) platform: Option<Platform>,
+    pub(super) labels: BTreeMap<String, String>,
+    pub(super) created: Option<Timestamp>,
+}
+
+/// Most platforms of one index: the widest official images have about 20; each costs two requests to probe.
+pub(super) const PLATFORMS_MAX: usize = 64;
+/// The labels that are kept: those that the image specification names.
+const LABEL_PREFIX: &str = "org.opencontainers.image.";
+/// The label that says when the image was built.
+const CREATED_LABEL: &str = "org.opencontainers.image.created";
+/// Longest label kept; a longer one is left out, since half an address would be a wrong one.
+const LABEL_BYTES_MAX: usize = 1024;
+/// Most labels kept; the specification names 14.
+const LABELS_MAX: usize = 64;
+/// 2000-01-01T00:00:00Z: builds that are reproducible write 0001, 1970 or 1980, and mean "not said".
+const CREATED_SECOND_MIN: i64 = 946_684_800;
+
+const INDEX_TYPES: [&str; 2] =
+    ["application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json"];
+const MANIFEST_TYPES: [&str; 2] =
+    ["application/vnd.oci.image.manifest.v1+json", "application/vnd.docker.distribution.manifest.v2+json"];
+
+/// The `Accept` header for manifests: every type in use, so that no registry converts or hides one.
+pub(super) const ACCEPT_MANIFESTS: &str = "application/vnd.oci.image.index.v1+json, \
+     application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.list.v2+json, \
+     application/vnd.docker.distribution.manifest.v2+json";
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RawDocument {
+    schema_version: u64,
+    media_type: Option<String>,
+    manifests: Option<Vec<RawDescriptor>>,
+    config: Option<RawDescriptor>,
+    layers: Option<IgnoredAny>,
+    annotations: Option<BTreeMap<String, String>>,
+}
+
+#[derive(Deserialize)]
+struct RawDescriptor {
+    digest: String,
+    platform: Option<RawPlatform>,
+}
+
+#[derive(Deserialize)]
+struct RawPlatform {
+    os: Option<String>,
+    architecture: Option<String>,
+    variant: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct RawConfig {
+    created: Option<String>,
+    config: Option<RawLabels>,
+    #[serde(flatten)]
+    platform: RawPlatform,
+}
+
+#[derive(Deserialize)]
+struct RawLabels {
+    #[serde(rename = "Labels")]
+    labels: Option<BTreeMap<String, String>>,
+}
+
+impl Document {
+    /// Reads a manifest or index.
+    ///
+    /// # Errors
+    /// Why these bytes are neither. A document that is both is refused, for two readers could each see another
+    /// image in it (OCI distribution specification, GHSA-mc8v-mgrf-8f4m).
+    pub(super) fn parse(bytes: &[u8]) -> Result<Self, String> {
+        let raw: RawDocument =
+            serde_json::from_slice(bytes).map_err(|error| format!("no manifest: {error}"))?;
+        if raw.schema_version != 2 {
+            return Err(format!("the manifest has schema version {}, expected 2", raw.schema_version));
+        }
+        let (kind, types) = match (raw.manifests, raw.config, raw.layers) {
+            (Some(children), None, None) => (Kind::Index(platforms(children)?), INDEX_TYPES),
+            (None, Some(config), Some(_)) => (Kind::Manifest { config: digest(&config)? }, MANIFEST_TYPES),
+            (Some(_), _, _) => return Err("it is an index and a manifest at once".to_owned()),
+            (None, _, _) => return Err("it has neither `manifests` nor `config` and `layers`".to_owned()),
+        };
+        let [default, _] = types;
+        let media_type = raw.media_type.unwrap_or_else(|| default.to_owned());
+        if !types.contains(&media_type.as_str()) {
+            return Err(format!(
+                "its media type `{media_type:.100}` does not fit its shape, expected `{default}`"
+            ));
+        }
+        Ok(Self { media_type, annotations: raw.annotations.unwrap_or_default(), kind })
+    }
+}
+
+impl ImageConfig {
+    /// Reads an image configuration. What an artifact has in its place (an empty object, say) says nothing.
+    ///
+    /// # Errors
+    /// Why these bytes are none.
+    pub(super) fn parse(bytes: &[u8]) -> Result<Self, String> {
+        let raw: RawConfig =
+            serde_json::from_slice(bytes).map_err(|error| format!("no image configuration: {error}"))?;
+        let labels = raw.config.and_then(|config| config.labels).unwrap_or_default();
+        Ok(Self {
+            platform: raw.platform.read()?,
+            labels,
+            created: raw.created.as_deref().and_then(credible),
+        })
+    }
+}
+
+impl RawPlatform {
+    /// The platform; nothing where none is named, or where it is the `unknown/unknown` of an attestation.
+    fn read(self) -> Result<Option<Platform>, String> {
+        let (Some(os), Some(architecture)) = (self.os, self.architecture) else { return Ok(None) };
+        if os.is_empty() || architecture.is_empty() || (os == "unknown" && architecture == "unknown") {
+            return Ok(None);
+        }
+        let variant = self.variant.filter(|variant| !variant.is_empty());
+        let text =
+            [Some(os), Some(architecture), variant].into_iter().flatten().collect::<Vec<_>>().join("/");
+        text.parse().map(Some).map_err(|error: crate::image::PlatformError| error.to_string())
+    }
+}
+
+fn digest(descriptor: &RawDescriptor) -> Result<Digest, String> {
+    descriptor.digest.parse().map_err(|error: crate::image::DigestError| error.to_string())
+}
+
+/// The children that are platforms.
+fn platforms(descriptors: Vec<RawDescriptor>) -> Result<Vec<Child>, String> {
+    let mut children = Vec::new();
+    for descriptor in descriptors {
+        let digest = digest(&descriptor)?;
+        let platform = descriptor.platform.map(RawPlatform::read).transpose()?.flatten();
+        children.extend(platform.map(|platform| Child { digest, platform }));
+    }
+    match children.len() {
+        0 => Err("the index names no platform".to_owned()),
+        1..=PLATFORMS_MAX => Ok(children),
+        found => Err(format!("the index has {found} platforms, at most {PLATFORMS_MAX} are read")),
+    }
+}
+
+/// The platforms of these children, sorted, each once.
+pub(super) fn sorted(children: &[Child]) -> Vec<Platform> {
+    let sorted: BTreeSet<&Platform> = children.iter().map(|child| &child.platform).collect();
+    sorted.into_iter().cloned().collect()
+}
+
+/// The child whose configuration speaks for the image: `linux/amd64`, else the first.
+pub(super) fn speaker(children: &[Child]) -> Option<&Child> {
+    let is_amd64 = |child: &&Child| child.platform.os == "linux" && child.platform.architecture == "amd64";
+    children.iter().find(is_amd64).or_else(|| children.first())
+}
+
+/// The labels that are kept, the first of `sources` before the later ones.
+pub(super) fn merged(sources: [&BTreeMap<String, String>; 3]) -> BTreeMap<String, String> {
+    let mut labels = BTreeMap::new();
+    for (key, value) in sources.into_iter().flatten() {
+        let fits =
+            key.len() <= LABEL_BYTES_MAX && value.len() <= LABEL_BYTES_MAX && labels.len() < LABELS_MAX;
+        if fits && key.starts_with(LABEL_PREFIX) {
+            labels.entry(key.clone()).or_insert_with(|| value.clone());
+        }
+    }
+    labels
+}
+
+/// When the image was built, where the labels say so credibly.
+pub(super) fn created(labels: &BTreeMap<String, String>) -> Option<Timestamp> {
+    labels.get(CREATED_LABEL).and_then(|text| credible(text))
+}
+
+fn credible(text: &str) -> Option<Timestamp> {
+    text.parse().ok().filter(|time: &Timestamp| time.as_second() >= CREATED_SECOND_MIN)
+}
+
+#[cfg(test)]
+mod tests;

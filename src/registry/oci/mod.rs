@@ -1,0 +1,256 @@
+//! Registries over HTTP, as the OCI distribution specification 1.1 has them.
+//!
+//! oci-client normalises names and streams blobs, and keeps the tokens for them. Sign-in, manifests and tag lists
+//! are requests of our own: the package reads bodies of any length, hides every header (`Link`, `Retry-After`) and
+//! sends a password to whatever token server the registry names. `HEAD` is not used: its digest is only a claim.
+
+mod answer;
+mod cache;
+mod challenge;
+mod document;
+mod session;
+mod settings;
+mod tags;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use oci_client::Reference;
+
+use self::answer::{Answer, denied, untrusted};
+use self::cache::ImageCache;
+use self::document::{ACCEPT_MANIFESTS, Child, Document, ImageConfig, Kind};
+use self::session::Session;
+use super::credentials::{Credentials, CredentialsError};
+use super::{Image, Registry, RegistryError};
+use crate::image::{Digest, Platform, Repository, Tag};
+
+pub use self::settings::OciSettings;
+pub use self::tags::TAGS_MAX;
+
+/// All registries that are spoken to, each with its credentials.
+pub struct OciRegistry {
+    settings: Arc<OciSettings>,
+    credentials: Credentials,
+    sessions: Mutex<BTreeMap<String, Arc<Session>>>,
+    images: ImageCache,
+}
+
+/// A repository as registries name it: host to speak to, and path there.
+struct Name {
+    canonical: String,
+    host: String,
+    path: String,
+}
+
+/// Largest manifest or index: 4 MiB, which registries have to support (OCI distribution specification 1.1, section
+/// "Pushing Manifests") and hardly any goes beyond.
+const MANIFEST_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Largest image configuration: its history and labels are kilobytes; the same bound as for manifests.
+const CONFIG_BYTES_MAX: usize = MANIFEST_BYTES_MAX;
+/// Most hosts with an open session; past that all are dropped, which costs a sign-in each.
+const SESSIONS_MAX: usize = 256;
+
+impl OciRegistry {
+    /// Registries reached by these settings, with these credentials.
+    #[must_use]
+    pub fn new(settings: OciSettings, credentials: Credentials) -> Self {
+        Self {
+            settings: Arc::new(settings),
+            credentials,
+            sessions: Mutex::default(),
+            images: ImageCache::default(),
+        }
+    }
+
+    /// The session with the host of this repository: the one at hand while the credentials stay the same.
+    async fn session(&self, name: &Name) -> Result<Arc<Session>, RegistryError> {
+        let found = self.credentials.of(&name.host).await;
+        let credential = found.map_err(|error| no_credential(&error, &name.canonical))?;
+        let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(session) = sessions.get(&name.host).filter(|session| session.credential == credential) {
+            return Ok(Arc::clone(session));
+        }
+        if sessions.len() >= SESSIONS_MAX {
+            sessions.clear();
+        }
+        let session = Arc::new(Session::new(&name.host, credential, Arc::clone(&self.settings))?);
+        sessions.insert(name.host.clone(), Arc::clone(&session));
+        Ok(session)
+    }
+
+    /// The manifest or index that `reference` (a tag or a digest) names, and the digest of its bytes.
+    async fn document(
+        &self,
+        name: &Name,
+        reference: &str,
+        what: &str,
+    ) -> Result<(Digest, Document), RegistryError> {
+        let session = self.session(name).await?;
+        let url = session.url(&format!("/v2/{}/manifests/{reference}", name.path))?;
+        let got = session.get(&name.path, &url, ACCEPT_MANIFESTS, MANIFEST_BYTES_MAX, what).await;
+        let answer = got.inspect_err(|error| self.forget_refused(name, error))?;
+        let digest = Digest::of(&answer.body);
+        if let Some(claimed) = claimed_digest(&answer).filter(|claimed| *claimed != digest) {
+            return Err(untrusted(what, format!("its bytes hash to {digest}, it claims {claimed}")));
+        }
+        let document = Document::parse(&answer.body).map_err(|reason| untrusted(what, reason))?;
+        Ok((digest, document))
+    }
+
+    /// The manifest or index of this digest.
+    async fn document_of(&self, name: &Name, digest: Digest, what: &str) -> Result<Document, RegistryError> {
+        let (found, document) = self.document(name, &digest.to_string(), what).await?;
+        if found != digest {
+            return Err(untrusted(what, format!("its bytes hash to {found}")));
+        }
+        Ok(document)
+    }
+
+    async fn config(&self, name: &Name, digest: Digest, what: &str) -> Result<ImageConfig, RegistryError> {
+        let session = self.session(name).await?;
+        let bytes = session.blob(&name.path, digest, CONFIG_BYTES_MAX, what).await;
+        let bytes = bytes.inspect_err(|error| self.forget_refused(name, error))?;
+        ImageConfig::parse(&bytes).map_err(|reason| untrusted(what, reason))
+    }
+
+    /// The manifest and configuration of one platform of the index.
+    async fn child(&self, name: &Name, child: &Child) -> Result<(Document, ImageConfig), RegistryError> {
+        let what = format!("{}@{} ({})", name.canonical, child.digest, child.platform);
+        let document = self.document_of(name, child.digest, &what).await?;
+        let Kind::Manifest { config } = document.kind else {
+            return Err(untrusted(&what, "it is an index within an index".to_owned()));
+        };
+        let what = format!("configuration {config} of {what}");
+        let config = self.config(name, config, &what).await?;
+        Ok((document, config))
+    }
+
+    /// A refused credential is looked up afresh next time: a helper may have a new one.
+    fn forget_refused(&self, name: &Name, error: &RegistryError) {
+        if matches!(error, RegistryError::Denied { .. }) {
+            self.credentials.forget(&name.host);
+        }
+    }
+
+    async fn read_image(&self, name: &Name, digest: Digest) -> Result<Image, RegistryError> {
+        let what = format!("{}@{digest}", name.canonical);
+        let document = self.document_of(name, digest, &what).await?;
+        let none = BTreeMap::new();
+        let (platforms, manifest, config) = match &document.kind {
+            Kind::Index(children) => {
+                let speaker = document::speaker(children);
+                let speaker = speaker.ok_or_else(|| untrusted(&what, "it has no platform".to_owned()))?;
+                let (manifest, config) = self.child(name, speaker).await?;
+                (document::sorted(children), manifest.annotations, config)
+            }
+            Kind::Manifest { config } => {
+                let config = self.config(name, *config, &format!("configuration {config} of {what}")).await?;
+                (config.platform.clone().into_iter().collect(), none, config)
+            }
+        };
+        let labels = document::merged([&document.annotations, &manifest, &config.labels]);
+        let created = config.created.or_else(|| document::created(&labels));
+        Ok(Image { digest, media_type: document.media_type, platforms, labels, created })
+    }
+}
+
+#[async_trait]
+impl Registry for OciRegistry {
+    async fn resolve(&self, repository: &Repository, tag: &Tag) -> Result<Digest, RegistryError> {
+        let name = Name::of(repository);
+        let what = format!("{}:{tag}", name.canonical);
+        let (digest, _) = self.document(&name, tag.as_str(), &what).await?;
+        Ok(digest)
+    }
+
+    async fn tags(&self, repository: &Repository) -> Result<Vec<Tag>, RegistryError> {
+        let name = Name::of(repository);
+        let session = self.session(&name).await?;
+        let listed = tags::list(&session, &name.path, &name.canonical).await;
+        listed.inspect_err(|error| self.forget_refused(&name, error))
+    }
+
+    async fn image(&self, repository: &Repository, digest: Digest) -> Result<Image, RegistryError> {
+        let name = Name::of(repository);
+        if let Some(image) = self.images.get(&name.canonical, digest) {
+            return Ok(image);
+        }
+        let image = self.read_image(&name, digest).await?;
+        self.images.put(&name.canonical, image.clone());
+        Ok(image)
+    }
+
+    /// Not answered from memory: whether it is still there is the question.
+    async fn probe(&self, repository: &Repository, digest: Digest) -> Result<Vec<Platform>, RegistryError> {
+        let name = Name::of(repository);
+        let what = format!("{}@{digest}", name.canonical);
+        match self.document_of(&name, digest, &what).await?.kind {
+            Kind::Index(children) => {
+                for child in &children {
+                    self.child(&name, child).await?;
+                }
+                Ok(document::sorted(&children))
+            }
+            Kind::Manifest { config } => {
+                let config = self.config(&name, config, &format!("configuration {config} of {what}")).await?;
+                Ok(config.platform.into_iter().collect())
+            }
+        }
+    }
+}
+
+impl fmt::Debug for OciRegistry {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("OciRegistry").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+impl Name {
+    /// `nginx` is spoken to as `index.docker.io` and `library/nginx`.
+    fn of(repository: &Repository) -> Self {
+        let canonical = repository.canonical();
+        let (host, path) = canonical.split_once('/').unwrap_or(("docker.io", &canonical));
+        let reference = Reference::with_tag(host.to_owned(), path.to_owned(), "latest".to_owned());
+        let host = reference.resolve_registry().to_owned();
+        Self { path: path.to_owned(), host, canonical: canonical.clone() }
+    }
+}
+
+/// The digest that the registry says this is, where it says so with our algorithm.
+fn claimed_digest(answer: &Answer) -> Option<Digest> {
+    answer.headers.get("Docker-Content-Digest")?.to_str().ok()?.parse().ok()
+}
+
+/// Without the credentials nothing is asked: an anonymous answer could read as "not there".
+fn no_credential(error: &CredentialsError, what: &str) -> RegistryError {
+    let reason = error.to_string();
+    match error {
+        CredentialsError::File { .. } | CredentialsError::Helper { .. } => denied(what, reason),
+        CredentialsError::Slow { .. } => {
+            RegistryError::Unavailable { what: what.to_owned(), reason, retry_after: None }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_without_a_host_are_those_of_docker_hub() {
+        for (text, host, path) in [
+            ("nginx", "index.docker.io", "library/nginx"),
+            ("acme/web", "index.docker.io", "acme/web"),
+            ("docker.io/acme/web", "index.docker.io", "acme/web"),
+            ("index.docker.io/acme/web", "index.docker.io", "acme/web"),
+            ("ghcr.io/acme/web", "ghcr.io", "acme/web"),
+            ("localhost:5000/web", "localhost:5000", "web"),
+        ] {
+            let name = Name::of(&text.parse().unwrap());
+            assert_eq!((name.host.as_str(), name.path.as_str()), (host, path), "{text}");
+        }
+    }
+}

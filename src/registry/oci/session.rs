@@ -1,0 +1,342 @@
+//! One host, spoken to with one generation of credentials.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use futures::TryStreamExt as _;
+use http::StatusCode;
+use http::header::{ACCEPT, HeaderValue};
+use oci_client::client::{Client, ClientConfig, ClientProtocol};
+use oci_client::secrets::RegistryAuth;
+use oci_client::token_cache::{RegistryToken, RegistryTokenType};
+use oci_client::{Reference, RegistryOperation};
+use reqwest::{Response, Url};
+use serde::Deserialize;
+
+use super::answer::{self, Answer, denied, unavailable, untrusted};
+use super::challenge::{Challenge, realm_url};
+use super::settings::{OciSettings, is_loopback};
+use crate::image::Digest;
+use crate::registry::RegistryError;
+use crate::registry::credentials::Credential;
+
+/// One host with one credential. A changed credential means a new session, because the package keeps the first that
+/// it was given for a host.
+pub(super) struct Session {
+    host: String,
+    pub(super) credential: Credential,
+    settings: Arc<OciSettings>,
+    /// For manifests, tag lists and tokens: bodies are bounded, and headers can be read.
+    http: reqwest::Client,
+    /// For blobs, with the tokens that were got here; it never holds a password, so it sends none to a realm.
+    package: Client,
+    sign_ins: Mutex<BTreeMap<String, SignIn>>,
+}
+
+/// How requests for one repository are signed, and until when.
+#[derive(Clone)]
+struct SignIn {
+    authorization: Authorization,
+    until: Instant,
+}
+
+#[derive(Clone)]
+enum Authorization {
+    None,
+    Basic,
+    Bearer(String),
+}
+
+/// A token server's answer.
+///
+/// Source: the distribution project's token authentication specification.
+#[derive(Deserialize)]
+struct TokenAnswer {
+    token: Option<String>,
+    access_token: Option<String>,
+    expires_in: Option<u64>,
+}
+
+/// Largest answer of a token server: tokens of a few kilobytes are seen, 64 KiB is far above.
+const TOKEN_BYTES_MAX: usize = 64 * 1024;
+/// How long a token lives whose server does not say; the specification's default.
+const TOKEN_SECONDS_DEFAULT: u64 = 60;
+/// How long a sign-in is used at most, also one without a token.
+const SIGN_IN_SECONDS_MAX: u64 = 3600;
+/// Most repositories of one host whose sign-ins are kept; past that all are dropped, which costs one request each.
+const SIGN_INS_MAX: usize = 4096;
+/// Most redirects followed: to a mirror, and from there to its storage.
+const REDIRECTS_MAX: usize = 4;
+const USER_AGENT: &str = concat!("lockkeeper/", env!("CARGO_PKG_VERSION"));
+
+impl Session {
+    /// A session with the registry at `host`.
+    ///
+    /// # Errors
+    /// [`RegistryError::Unavailable`] if TLS cannot be set up.
+    pub(super) fn new(
+        host: &str,
+        credential: Credential,
+        settings: Arc<OciSettings>,
+    ) -> Result<Self, RegistryError> {
+        let is_plain = settings.scheme(host) == "http";
+        let mut http = reqwest::Client::builder()
+            .https_only(!is_plain)
+            .connect_timeout(settings.timeout)
+            .redirect(reqwest::redirect::Policy::limited(REDIRECTS_MAX))
+            .user_agent(USER_AGENT);
+        if is_loopback(host) {
+            http = http.no_proxy();
+        }
+        let config = ClientConfig {
+            protocol: if is_plain { ClientProtocol::Http } else { ClientProtocol::Https },
+            // Sign-ins are renewed here, so that the package never has a reason to.
+            default_token_expiration_secs: usize::try_from(SIGN_IN_SECONDS_MAX).unwrap_or(usize::MAX),
+            connect_timeout: Some(settings.timeout),
+            read_timeout: Some(settings.timeout),
+            user_agent: USER_AGENT,
+            ..ClientConfig::default()
+        };
+        Ok(Self {
+            http: http.build().map_err(|error| unavailable(&error, host))?,
+            package: Client::try_from(config).map_err(|error| answer::of_package(error, host))?,
+            host: host.to_owned(),
+            credential,
+            settings,
+            sign_ins: Mutex::default(),
+        })
+    }
+
+    /// The address of `path_and_query` at this registry.
+    pub(super) fn url(&self, path_and_query: &str) -> Result<Url, RegistryError> {
+        let text = format!("{}://{}{path_and_query}", self.settings.scheme(&self.host), self.host);
+        text.parse().map_err(|_| untrusted(&text, "it is no address".to_owned()))
+    }
+
+    /// Gets what is at this address of the registry, for the repository at `path`.
+    pub(super) async fn get(
+        &self,
+        path: &str,
+        url: &Url,
+        accept: &'static str,
+        bytes_max: usize,
+        what: &str,
+    ) -> Result<Answer, RegistryError> {
+        let exchange = async {
+            let response = self.send(path, url, accept, what).await?;
+            let response = match response.status() {
+                // A token may have been withdrawn before its time: one silent renewal.
+                StatusCode::UNAUTHORIZED if self.renewable(path) => {
+                    self.send(path, url, accept, what).await?
+                }
+                _ => response,
+            };
+            answer::read(response, bytes_max, what).await
+        };
+        self.in_time(what, exchange).await
+    }
+
+    /// Gets a blob of at most `bytes_max` bytes; its digest is checked.
+    pub(super) async fn blob(
+        &self,
+        path: &str,
+        digest: Digest,
+        bytes_max: usize,
+        what: &str,
+    ) -> Result<Bytes, RegistryError> {
+        let exchange = async {
+            self.sign_in(path, what).await?;
+            match self.pull(path, digest, bytes_max, what).await {
+                Err(RegistryError::Denied { .. }) if self.renewable(path) => {
+                    self.sign_in(path, what).await?;
+                    self.pull(path, digest, bytes_max, what).await
+                }
+                pulled => pulled,
+            }
+        };
+        self.in_time(what, exchange).await
+    }
+
+    async fn pull(
+        &self,
+        path: &str,
+        digest: Digest,
+        bytes_max: usize,
+        what: &str,
+    ) -> Result<Bytes, RegistryError> {
+        let text = digest.to_string();
+        let pulled = self.package.pull_blob_stream(&self.reference(path), text.as_str()).await;
+        let mut stream = pulled.map_err(|error| answer::of_package(error, what))?.stream;
+        let mut bytes = Vec::new();
+        while let Some(chunk) = stream.try_next().await.map_err(|error| answer::of_transfer(&error, what))? {
+            if bytes.len() + chunk.len() > bytes_max {
+                return Err(untrusted(what, format!("it is longer than {bytes_max} bytes")));
+            }
+            bytes.extend_from_slice(&chunk);
+        }
+        if Digest::of(&bytes) != digest {
+            return Err(untrusted(what, format!("its bytes hash to {}", Digest::of(&bytes))));
+        }
+        Ok(bytes.into())
+    }
+
+    async fn send(
+        &self,
+        path: &str,
+        url: &Url,
+        accept: &'static str,
+        what: &str,
+    ) -> Result<Response, RegistryError> {
+        let request = self.http.get(url.clone()).header(ACCEPT, HeaderValue::from_static(accept));
+        let request = match (self.sign_in(path, what).await?, &self.credential) {
+            (Authorization::Bearer(token), _) => request.bearer_auth(token),
+            (Authorization::Basic, Credential::Basic { username, password }) => {
+                request.basic_auth(username, Some(password))
+            }
+            (Authorization::Basic | Authorization::None, _) => request,
+        };
+        request.send().await.map_err(|error| unavailable(&error, what))
+    }
+
+    /// Finds out how requests for this repository have to be signed, or recalls it.
+    async fn sign_in(&self, path: &str, what: &str) -> Result<Authorization, RegistryError> {
+        let kept = self.lock().get(path).filter(|kept| kept.until > Instant::now()).cloned();
+        if let Some(kept) = kept {
+            return Ok(kept.authorization);
+        }
+        let ping =
+            self.http.get(self.url("/v2/")?).send().await.map_err(|error| unavailable(&error, what))?;
+        let sign_in = match answer::challenge(ping, what).await? {
+            Challenge::None => SignIn::lasting(Authorization::None, SIGN_IN_SECONDS_MAX),
+            Challenge::Basic => SignIn::lasting(Authorization::Basic, SIGN_IN_SECONDS_MAX),
+            Challenge::Bearer { realm, service } => {
+                self.token(path, &realm, service.as_deref(), what).await?
+            }
+        };
+        self.hand_to_package(path, &sign_in.authorization).await;
+        let mut sign_ins = self.lock();
+        if sign_ins.len() >= SIGN_INS_MAX {
+            sign_ins.clear();
+        }
+        sign_ins.insert(path.to_owned(), sign_in.clone());
+        Ok(sign_in.authorization)
+    }
+
+    /// Asks the token server for leave to pull from this repository.
+    async fn token(
+        &self,
+        path: &str,
+        realm: &str,
+        service: Option<&str>,
+        what: &str,
+    ) -> Result<SignIn, RegistryError> {
+        let mut url = realm_url(realm, &self.host, &self.settings).map_err(|reason| denied(what, reason))?;
+        url.query_pairs_mut().append_pair("scope", &format!("repository:{path}:pull"));
+        if let Some(service) = service {
+            url.query_pairs_mut().append_pair("service", service);
+        }
+        let mut request = self.http.get(url);
+        if let Credential::Basic { username, password } = &self.credential {
+            request = request.basic_auth(username, Some(password));
+        }
+        let response = request.send().await.map_err(|error| unavailable(&error, what))?;
+        let answer = answer::read(response, TOKEN_BYTES_MAX, what).await.map_err(|error| match error {
+            // The token server is what is missing here, not the image.
+            RegistryError::NotFound { what } => {
+                denied(&what, "its token server knows no such place".to_owned())
+            }
+            RegistryError::Denied { .. }
+            | RegistryError::Unavailable { .. }
+            | RegistryError::Untrusted { .. } => error,
+        })?;
+        token_in(&answer.body).map_err(|reason| untrusted(what, reason))
+    }
+
+    /// Lends the token to the package, under an anonymous name: it signs blob requests and cannot sign in by itself.
+    async fn hand_to_package(&self, path: &str, authorization: &Authorization) {
+        let reference = self.reference(path);
+        self.package.store_auth_if_needed(reference.resolve_registry(), &RegistryAuth::Anonymous).await;
+        let token = match (authorization, &self.credential) {
+            (Authorization::Bearer(token), _) => {
+                RegistryTokenType::Bearer(RegistryToken::Token { token: token.clone() })
+            }
+            (Authorization::Basic, Credential::Basic { username, password }) => {
+                RegistryTokenType::Basic(username.clone(), password.clone())
+            }
+            (Authorization::Basic | Authorization::None, _) => return,
+        };
+        self.package.tokens.insert(&reference, RegistryOperation::Pull, token).await;
+    }
+
+    /// Whether signing in once more could help; the sign-in is forgotten then.
+    fn renewable(&self, path: &str) -> bool {
+        let forgotten = self.lock().remove(path);
+        forgotten.is_some_and(|sign_in| matches!(sign_in.authorization, Authorization::Bearer(_)))
+    }
+
+    fn reference(&self, path: &str) -> Reference {
+        Reference::with_tag(self.host.clone(), path.to_owned(), "latest".to_owned())
+    }
+
+    async fn in_time<T>(
+        &self,
+        what: &str,
+        exchange: impl Future<Output = Result<T, RegistryError>>,
+    ) -> Result<T, RegistryError> {
+        let seconds = self.settings.timeout.as_secs_f32();
+        tokio::time::timeout(self.settings.timeout, exchange).await.unwrap_or_else(|_| {
+            let reason = format!("no answer within {seconds} s");
+            Err(RegistryError::Unavailable { what: what.to_owned(), reason, retry_after: None })
+        })
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, SignIn>> {
+        self.sign_ins.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl SignIn {
+    /// A sign-in that is renewed after four fifths of its life.
+    fn lasting(authorization: Authorization, seconds: u64) -> Self {
+        let life = Duration::from_secs(seconds.min(SIGN_IN_SECONDS_MAX)) * 4 / 5;
+        Self { authorization, until: Instant::now() + life }
+    }
+}
+
+fn token_in(body: &[u8]) -> Result<SignIn, String> {
+    // Not even the parser's message is passed on: it may quote the token.
+    let answer: TokenAnswer =
+        serde_json::from_slice(body).map_err(|_| "its token server sent no token".to_owned())?;
+    let token = answer.token.or(answer.access_token).ok_or("its token server sent no token")?;
+    // The package would panic on a token that fits into no header.
+    HeaderValue::from_str(&token).map_err(|_| "its token fits into no header".to_owned())?;
+    let seconds = answer.expires_in.unwrap_or(TOKEN_SECONDS_DEFAULT);
+    Ok(SignIn::lasting(Authorization::Bearer(token), seconds))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_read_from_either_field_and_has_to_fit_a_header() {
+        for good in [
+            r#"{"token":"t"}"#,
+            r#"{"access_token":"t"}"#,
+            r#"{"token":"t","access_token":"u","expires_in":300}"#,
+        ] {
+            let Authorization::Bearer(token) = token_in(good.as_bytes()).unwrap().authorization else {
+                panic!("{good}")
+            };
+            assert_eq!(token, "t");
+        }
+        for bad in
+            ["", "{}", r#"{"token":5}"#, r#"{"token":"s3cret\n"}"#, r#"{"token":"s3cret","expires_in":-1}"#]
+        {
+            let reason = token_in(bad.as_bytes()).err().unwrap();
+            assert!(!reason.contains("s3cret"), "{reason}");
+        }
+    }
+}

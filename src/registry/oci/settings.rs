@@ -1,0 +1,72 @@
+//! How registries are reached.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::time::Duration;
+
+/// How registries are reached, whatever their host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OciSettings {
+    /// How long one request may take, sign-in and body included.
+    pub timeout: Duration,
+    /// Hosts (with their port, where they have one) that are spoken to without TLS, beside the loopback ones.
+    pub plain_http_hosts: Vec<String>,
+    /// Hosts of token servers that serve a registry on another host; a registry's own host needs no entry.
+    pub realm_hosts: Vec<String>,
+}
+
+impl Default for OciSettings {
+    fn default() -> Self {
+        Self {
+            timeout: Duration::from_secs(30),
+            plain_http_hosts: Vec::new(),
+            // The token servers of docker.io and registry.gitlab.com.
+            realm_hosts: vec!["auth.docker.io".to_owned(), "gitlab.com".to_owned()],
+        }
+    }
+}
+
+impl OciSettings {
+    /// `http` for loopback hosts and those named, else `https`.
+    pub(super) fn scheme(&self, host: &str) -> &'static str {
+        let is_plain = is_loopback(host) || self.plain_http_hosts.iter().any(|plain| plain == host);
+        if is_plain { "http" } else { "https" }
+    }
+}
+
+/// Whether this host (and port) is this machine: `localhost`, 127.0.0.0/8 or `[::1]`.
+pub(super) fn is_loopback(host: &str) -> bool {
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.parse::<u16>().is_ok() => name,
+        _ => host,
+    };
+    let is_v6 = || name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).is_some_and(is_v6_loopback);
+    name == "localhost" || name.parse::<Ipv4Addr>().is_ok_and(|address| address.is_loopback()) || is_v6()
+}
+
+fn is_v6_loopback(name: &str) -> bool {
+    name.parse::<Ipv6Addr>().is_ok_and(|address| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn loopback_and_named_hosts_are_spoken_to_without_tls() {
+        let settings =
+            OciSettings { plain_http_hosts: vec!["registry.local:5000".to_owned()], ..Default::default() };
+        for host in ["127.0.0.1:5000", "127.9.9.9", "localhost", "localhost:1", "[::1]:5000", "[::1]"] {
+            assert_eq!(settings.scheme(host), "http", "{host}");
+        }
+        assert_eq!(settings.scheme("registry.local:5000"), "http");
+        for host in [
+            "registry.local",
+            "registry.local:5001",
+            "128.0.0.1",
+            "localhost.evil.example",
+            "127.0.0.1.nip.io",
+        ] {
+            assert_eq!(settings.scheme(host), "https", "{host}");
+        }
+    }
+}
