@@ -17,3 +17,4 @@ pub mod plan;
 pub mod settings;
 pub mod telemetry;
 pub mod registry;
+pub mod repository;

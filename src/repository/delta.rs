@@ -1,0 +1,144 @@
+//! Deltas of a pack: an object written as its difference from another one.
+//!
+//! Our edits change a few bytes in the middle of a file or tree, so one copy before, the new bytes, and one
+//! copy after are the whole delta; a general matcher would gain nothing.
+//!
+//! Source: git documentation, gitformat-pack ("Deltified representation").
+
+/// Bytes that one copy instruction can name: 24 bits of size.
+const COPY_BYTES_MAX: usize = 0xff_ffff;
+/// Bytes that one insert instruction can hold.
+const INSERT_BYTES_MAX: usize = 127;
+
+/// The delta that makes `target` from `base`; none where it would not be half as long.
+pub(super) fn delta(base: &[u8], target: &[u8]) -> Option<Vec<u8>> {
+    let start = base.iter().zip(target).take_while(|(one, other)| one == other).count();
+    let base_rest = base.get(start..)?;
+    let target_rest = target.get(start..)?;
+    let end =
+        base_rest.iter().rev().zip(target_rest.iter().rev()).take_while(|(one, other)| one == other).count();
+    let middle = target_rest.get(..target_rest.len() - end)?;
+    if middle.len() > target.len() / 2 || u32::try_from(base.len()).is_err() {
+        return None;
+    }
+    let mut delta = Vec::with_capacity(middle.len() + 64);
+    push_size(&mut delta, base.len());
+    push_size(&mut delta, target.len());
+    push_copy(&mut delta, 0, start);
+    for chunk in middle.chunks(INSERT_BYTES_MAX) {
+        delta.extend(u8::try_from(chunk.len()));
+        delta.extend_from_slice(chunk);
+    }
+    push_copy(&mut delta, base.len() - end, end);
+    Some(delta)
+}
+
+/// Seven bits a byte, the lowest first.
+fn push_size(delta: &mut Vec<u8>, size: usize) {
+    let mut rest = size;
+    while rest > 0x7f {
+        delta.push(low_byte(rest) | 0x80);
+        rest >>= 7;
+    }
+    delta.push(low_byte(rest));
+}
+
+/// Offset in four bytes and size in three; bytes that are zero are left out and not flagged.
+fn push_copy(delta: &mut Vec<u8>, offset: usize, size: usize) {
+    let (mut offset, mut rest) = (offset, size);
+    while rest > 0 {
+        let size = rest.min(COPY_BYTES_MAX);
+        let mut flags = 0x80;
+        let mut arguments = Vec::with_capacity(7);
+        for (bit, byte) in [0, 8, 16, 24].map(|shift| low_byte(offset >> shift)).into_iter().enumerate() {
+            if byte != 0 {
+                flags |= 1 << bit;
+                arguments.push(byte);
+            }
+        }
+        for (bit, byte) in [0, 8, 16].map(|shift| low_byte(size >> shift)).into_iter().enumerate() {
+            if byte != 0 {
+                flags |= 1 << (bit + 4);
+                arguments.push(byte);
+            }
+        }
+        delta.push(flags);
+        delta.extend(arguments);
+        offset += size;
+        rest -= size;
+    }
+}
+
+fn low_byte(value: usize) -> u8 {
+    value.to_le_bytes()[0]
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// The reader of the format, for tests only: git's own reads what we send in `tests/repository.rs`.
+    fn apply(base: &[u8], delta: &[u8]) -> Vec<u8> {
+        let mut bytes = delta.iter().copied();
+        let mut size = || {
+            let (mut value, mut shift) = (0_usize, 0);
+            loop {
+                let byte = bytes.next().unwrap();
+                value |= usize::from(byte & 0x7f) << shift;
+                shift += 7;
+                if byte & 0x80 == 0 {
+                    return value;
+                }
+            }
+        };
+        assert_eq!(size(), base.len());
+        let length = size();
+        let mut target = Vec::new();
+        while let Some(code) = bytes.next() {
+            if code & 0x80 == 0 {
+                target.extend(bytes.by_ref().take(usize::from(code)));
+                continue;
+            }
+            let mut argument =
+                |bit: u32| if code >> bit & 1 == 1 { usize::from(bytes.next().unwrap()) } else { 0 };
+            let offset = (0..4).map(|bit| argument(bit) << (8 * bit)).sum::<usize>();
+            let size = (0..3).map(|bit| argument(bit + 4) << (8 * bit)).sum::<usize>();
+            let size = if size == 0 { 0x1_0000 } else { size };
+            target.extend_from_slice(&base[offset..offset + size]);
+        }
+        assert_eq!(target.len(), length);
+        target
+    }
+
+    #[test]
+    fn a_delta_is_made_where_it_is_half_as_long() {
+        assert!(delta(b"", b"").is_some());
+        assert!(delta(b"", b"new").is_none());
+        assert!(delta(b"ab", b"ax").is_some(), "one new byte of two is half");
+        assert!(delta(b"ab", b"yx").is_none());
+    }
+
+    #[test]
+    fn long_copies_are_split() {
+        let base = vec![7; COPY_BYTES_MAX + 0x1_0000];
+        let mut target = base.clone();
+        target.push(1);
+        assert_eq!(apply(&base, &delta(&base, &target).unwrap()), target);
+    }
+
+    proptest! {
+        #[test]
+        fn a_delta_makes_its_target(
+            base in proptest::collection::vec(0_u8..4, 0..600), at in any::<prop::sample::Index>(),
+            cut in 0_usize..50, new in proptest::collection::vec(any::<u8>(), 0..300),
+        ) {
+            let at = at.index(base.len() + 1);
+            let mut target = base.clone();
+            let end = (at + cut).min(base.len());
+            target.splice(at..end, new);
+            if let Some(delta) = delta(&base, &target) { prop_assert_eq!(apply(&base, &delta), target); }
+        }
+    }
+}

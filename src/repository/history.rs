@@ -1,0 +1,147 @@
+//! History: what differs between commits, and which commits there are.
+
+use git2::{Delta, DiffFile, DiffOptions, ErrorCode, Repository, Sort};
+
+use super::error::{Fault, no_edit, not_found};
+use super::name::{self, MIRROR_REFS};
+use super::{Change, Commit, CommitId, objects};
+
+/// Bytes of all changes together, before and after: 16 files at their largest.
+const CHANGES_BYTES_MAX: usize = 512 * 1_024 * 1_024;
+/// Fewer hex digits name no commit (git's own minimum is 4, people show at least 7).
+const ID_DIGITS_MIN: usize = 7;
+
+/// The files that differ, at most `limit`. A file that became a symlink is two changes, one gone and one new; a
+/// change of the mode alone has equal bytes.
+pub(super) fn changes(
+    repository: &Repository,
+    from: CommitId,
+    to: CommitId,
+    limit: usize,
+) -> Result<Vec<Change>, Fault> {
+    let before = objects::commit(repository, from)?.tree()?;
+    let after = objects::commit(repository, to)?.tree()?;
+    let mut options = DiffOptions::new();
+    options.context_lines(0).ignore_submodules(false);
+    let difference = repository.diff_tree_to_tree(Some(&before), Some(&after), Some(&mut options))?;
+    let mut changes = Vec::new();
+    let mut bytes = 0;
+    for delta in difference.deltas().filter(|delta| delta.status() != Delta::Unmodified).take(limit) {
+        let change = change(repository, &delta)?;
+        bytes += change.before.as_ref().map_or(0, Vec::len) + change.after.as_ref().map_or(0, Vec::len);
+        if bytes > CHANGES_BYTES_MAX {
+            return Err(no_edit(&change.path, format!("changes have over {CHANGES_BYTES_MAX} bytes")).into());
+        }
+        changes.push(change);
+    }
+    Ok(changes)
+}
+
+fn change(repository: &Repository, delta: &git2::DiffDelta<'_>) -> Result<Change, Fault> {
+    let (old, new) = (delta.old_file(), delta.new_file());
+    let path = new.path_bytes().or(old.path_bytes()).unwrap_or_default();
+    let path = String::from_utf8_lossy(path).into_owned();
+    let before = side(repository, &old, &path)?;
+    let after = side(repository, &new, &path)?;
+    Ok(Change { path, before, after })
+}
+
+fn side(repository: &Repository, file: &DiffFile<'_>, path: &str) -> Result<Option<Vec<u8>>, Fault> {
+    if !file.exists() || file.id().is_zero() {
+        return Ok(None);
+    }
+    if file.mode() == git2::FileMode::Commit {
+        return Ok(Some(format!("Subproject commit {}\n", file.id()).into_bytes()));
+    }
+    objects::blob(repository, file.id(), path).map(Some)
+}
+
+/// The best common ancestor.
+pub(super) fn merge_base(
+    repository: &Repository,
+    one: CommitId,
+    other: CommitId,
+) -> Result<Option<CommitId>, Fault> {
+    let (one, other) = (objects::commit(repository, one)?, objects::commit(repository, other)?);
+    match repository.merge_base(one.id(), other.id()) {
+        Ok(id) => Ok(Some(id.into())),
+        Err(error) if error.code() == ErrorCode::NotFound => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Whether `old` is `new` or reachable from it.
+pub(super) fn is_ancestor(repository: &Repository, old: CommitId, new: CommitId) -> Result<bool, Fault> {
+    Ok(merge_base(repository, old, new)? == Some(old))
+}
+
+/// First parents from `tip` back, newest first.
+pub(super) fn first_parents(
+    repository: &Repository,
+    tip: CommitId,
+    limit: usize,
+) -> Result<Vec<Commit>, Fault> {
+    let mut commits = Vec::new();
+    let mut next = Some(objects::commit(repository, tip)?);
+    while let Some(commit) = next.filter(|_| commits.len() < limit) {
+        commits.push(objects::shown(&commit));
+        next = if commit.parent_count() > 0 { Some(commit.parent(0)?) } else { None };
+    }
+    Ok(commits)
+}
+
+/// What is reachable from `to` and not from `from`, newest first.
+pub(super) fn between(
+    repository: &Repository,
+    from: &str,
+    to: &str,
+    limit: usize,
+) -> Result<Vec<Commit>, Fault> {
+    let mut walk = repository.revwalk()?;
+    walk.set_sorting(Sort::TOPOLOGICAL | Sort::TIME)?;
+    walk.push(revision(repository, to)?.oid()?)?;
+    walk.hide(revision(repository, from)?.oid()?)?;
+    let mut commits = Vec::new();
+    for id in walk.take(limit) {
+        commits.push(objects::shown(&repository.find_commit(id?)?));
+    }
+    Ok(commits)
+}
+
+/// The commit that a revision names: a branch, a tag, `HEAD`, an id or its first digits, and steps up from it.
+pub(super) fn revision(repository: &Repository, revision: &str) -> Result<CommitId, Fault> {
+    let (name, steps) = name::revision(revision)?;
+    let full = name.strip_prefix("refs/").map(|rest| format!("{MIRROR_REFS}{rest}"));
+    let known = [full, Some(format!("{MIRROR_REFS}heads/{name}")), Some(format!("{MIRROR_REFS}tags/{name}"))];
+    let head = (name == "HEAD").then(|| format!("{MIRROR_REFS}HEAD"));
+    let spelled =
+        known.into_iter().flatten().chain(head).find(|name| repository.find_reference(name).is_ok());
+    let spelled = match spelled {
+        Some(reference) => reference,
+        None if is_id(name) => name.to_owned(),
+        None => return Err(not_found(format!("revision `{revision}`")).into()),
+    };
+    commit_of(repository, &format!("{spelled}{steps}"), revision)
+}
+
+/// The commit of a revision as libgit2 spells it; `shown` is what the person wrote.
+pub(super) fn commit_of(repository: &Repository, spelled: &str, shown: &str) -> Result<CommitId, Fault> {
+    let absent = |error: &git2::Error| {
+        matches!(
+            error.code(),
+            ErrorCode::NotFound | ErrorCode::Ambiguous | ErrorCode::InvalidSpec | ErrorCode::Peel
+        )
+    };
+    match repository.revparse_single(spelled).and_then(|object| object.peel_to_commit()) {
+        Ok(commit) => Ok(commit.id().into()),
+        Err(error) if absent(&error) => {
+            objects::check_refs(repository)?;
+            Err(not_found(format!("revision `{shown}`")).into())
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn is_id(name: &str) -> bool {
+    (ID_DIGITS_MIN..=40).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
