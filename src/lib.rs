@@ -18,3 +18,4 @@ pub mod settings;
 pub mod telemetry;
 pub mod registry;
 pub mod repository;
+pub mod forge;

@@ -1,0 +1,257 @@
+//! The files of the forge, durable and safe among processes.
+//!
+//! ```text
+//! lock               held exclusively by whoever writes
+//! sequence.json      the next number of a thread
+//! comments.index     one line of 21 bytes per comment or review id, from 1: the number of its thread
+//! threads/<n>.json   everything about a pull request or issue
+//! open/<n>           an empty file per open thread, so that listing them reads no closed one
+//! checks/<sha>.json  the checks reported on a commit
+//! ```
+//!
+//! A file is replaced as a whole: a temporary one is written and synced, renamed over it, and the folder synced; so a
+//! reader needs no lock and sees the old or the new text, never half of one. Ids are burnt before they are used and
+//! marks are set before the thread is written, so what a crash leaves behind is an id without a comment or a mark
+//! without an open thread; readers pass over both.
+
+mod file;
+mod index;
+
+use std::fs::File;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::thread::{Kind, Thread};
+use crate::forge::{Check, CommentId, ForgeError, Number};
+use crate::repository::CommitId;
+
+pub(super) use file::blocking;
+
+/// The largest thread file, in bytes: [`COMMENT_ROOM_BYTES`] of comments, and as much again for what must never be
+/// refused because people talked too much (reviews, pushes, the merge).
+const THREAD_BYTES_MAX: u64 = 8 << 20;
+/// A thread file of more bytes takes no further comment of people: 60 comments of the greatest length, or 8,000 of a
+/// few lines.
+const COMMENT_ROOM_BYTES: u64 = 4 << 20;
+/// The largest checks file, in bytes: [`CHECKS_MAX`] checks of a 64 KiB text and 16 kB around it.
+const CHECKS_BYTES_MAX: u64 = 8 << 20;
+/// The most checks on one commit.
+const CHECKS_MAX: usize = 100;
+
+/// The folder of the forge; clones share it.
+#[derive(Debug, Clone)]
+pub(super) struct Folder {
+    path: PathBuf,
+}
+
+/// The lock on the folder: what writes asks for it. Dropping it gives the folder free.
+pub(super) struct Locked<'folder> {
+    folder: &'folder Folder,
+    _file: File,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Sequence {
+    next_number: Number,
+}
+
+impl Folder {
+    pub(super) async fn open(path: PathBuf) -> Result<Self, ForgeError> {
+        blocking(move || {
+            for part in ["threads", "open", "checks"] {
+                let part = path.join(part);
+                std::fs::create_dir_all(&part).map_err(|error| file::failed(&part, &error))?;
+            }
+            file::sync_folder(&path)?;
+            Ok(Self { path })
+        })
+        .await
+    }
+
+    /// Where it is.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Runs `read` where it may block.
+    pub(super) async fn reading<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Self) -> Result<T, ForgeError> + Send + 'static,
+    ) -> Result<T, ForgeError> {
+        let folder = self.clone();
+        blocking(move || read(&folder)).await
+    }
+
+    /// Runs `write` where it may block, alone among all threads and processes.
+    pub(super) async fn writing<T: Send + 'static>(
+        &self,
+        write: impl FnOnce(&Locked<'_>) -> Result<T, ForgeError> + Send + 'static,
+    ) -> Result<T, ForgeError> {
+        let folder = self.clone();
+        blocking(move || {
+            let path = folder.path.join("lock");
+            let file = File::create(&path).map_err(|error| file::failed(&path, &error))?;
+            file.lock().map_err(|error| file::failed(&path, &error))?;
+            write(&Locked { folder: &folder, _file: file })
+        })
+        .await
+    }
+
+    /// The pull request or issue of this number.
+    pub(super) fn thread(&self, number: Number) -> Result<Thread, ForgeError> {
+        self.thread_if(number)?.ok_or_else(|| ForgeError::NotFound { what: format!("thread {number}") })
+    }
+
+    /// The same; none if there is no such thread.
+    pub(super) fn thread_if(&self, number: Number) -> Result<Option<Thread>, ForgeError> {
+        file::read_json(&self.thread_path(number), THREAD_BYTES_MAX)
+    }
+
+    /// The open threads, by number.
+    pub(super) fn open_threads(&self) -> Result<Vec<Thread>, ForgeError> {
+        let numbers = file::numbers(&self.path.join("open"))?;
+        let mut threads = Vec::new();
+        for number in numbers {
+            threads.extend(self.thread_if(number)?.filter(Thread::is_open));
+        }
+        Ok(threads)
+    }
+
+    /// Closed and merged pull requests with a number below `before`, newest first; at most `limit`, and at most
+    /// `look_max` files are looked at. The second value is where to go on, if there is more.
+    pub(super) fn closed_pulls(
+        &self,
+        before: Number,
+        limit: usize,
+        look_max: u64,
+    ) -> Result<(Vec<Thread>, Option<Number>), ForgeError> {
+        let before = before.min(self.sequence()?.next_number);
+        let mut found = Vec::new();
+        for number in (1..before).rev() {
+            if found.len() >= limit || before - number > look_max {
+                return Ok((found, Some(number + 1)));
+            }
+            let is_wanted = |thread: &Thread| !thread.is_open() && matches!(thread.kind, Kind::Pull(_));
+            found.extend(self.thread_if(number)?.filter(is_wanted));
+        }
+        Ok((found, None))
+    }
+
+    /// The thread of a comment, if there is such a comment.
+    pub(super) fn thread_of(&self, comment: CommentId) -> Result<Option<Thread>, ForgeError> {
+        let numbers = index::read(&self.index_path(), comment.saturating_sub(1), 1)?;
+        let thread = match numbers.first() {
+            Some(number) => self.thread_if(*number)?,
+            None => None,
+        };
+        Ok(thread.filter(|thread| thread.comments.iter().any(|spoken| spoken.id == comment)))
+    }
+
+    /// The thread numbers of up to `limit` ids above `after`, in order of the ids.
+    pub(super) fn index_after(&self, after: CommentId, limit: usize) -> Result<Vec<Number>, ForgeError> {
+        index::read(&self.index_path(), after, limit)
+    }
+
+    /// The checks on a commit.
+    pub(super) fn checks(&self, commit: CommitId) -> Result<Vec<Check>, ForgeError> {
+        let checks = file::read_json(&self.checks_path(commit), CHECKS_BYTES_MAX)?;
+        Ok(checks.unwrap_or_default())
+    }
+
+    fn sequence(&self) -> Result<Sequence, ForgeError> {
+        let sequence = file::read_json(&self.path.join("sequence.json"), 1_000)?;
+        Ok(sequence.unwrap_or(Sequence { next_number: 1 }))
+    }
+
+    fn thread_path(&self, number: Number) -> PathBuf {
+        self.path.join("threads").join(format!("{number}.json"))
+    }
+
+    fn open_path(&self, number: Number) -> PathBuf {
+        self.path.join("open").join(number.to_string())
+    }
+
+    fn checks_path(&self, commit: CommitId) -> PathBuf {
+        self.path.join("checks").join(format!("{commit}.json"))
+    }
+
+    fn index_path(&self) -> PathBuf {
+        self.path.join("comments.index")
+    }
+}
+
+impl std::ops::Deref for Locked<'_> {
+    type Target = Folder;
+
+    fn deref(&self) -> &Folder {
+        self.folder
+    }
+}
+
+impl Locked<'_> {
+    /// A number for a new thread, never given again.
+    pub(super) fn next_number(&self) -> Result<Number, ForgeError> {
+        let number = self.sequence()?.next_number;
+        let sequence = Sequence { next_number: number.saturating_add(1) };
+        file::write_json(&self.path.join("sequence.json"), &sequence, u64::MAX)?;
+        Ok(number)
+    }
+
+    /// An id for a new comment or review of this thread, never given again.
+    pub(super) fn next_id(&self, thread: Number) -> Result<CommentId, ForgeError> {
+        index::append(&self.index_path(), thread)
+    }
+
+    /// Writes a thread, and keeps its mark in `open/` in step.
+    pub(super) fn put(&self, thread: &Thread) -> Result<(), ForgeError> {
+        self.put_within(thread, THREAD_BYTES_MAX)
+    }
+
+    /// The same after somebody said something, for which there is less room.
+    pub(super) fn put_said(&self, thread: &Thread) -> Result<(), ForgeError> {
+        self.put_within(thread, COMMENT_ROOM_BYTES)
+    }
+
+    fn put_within(&self, thread: &Thread, bytes_max: u64) -> Result<(), ForgeError> {
+        let mark = self.open_path(thread.number);
+        if thread.is_open() && !mark.exists() {
+            File::create(&mark).map_err(|error| file::failed(&mark, &error))?;
+            file::sync_folder(&self.path.join("open"))?;
+        }
+        file::write_json(&self.thread_path(thread.number), thread, bytes_max)?;
+        if !thread.is_open() {
+            remove(&mark)?;
+        }
+        Ok(())
+    }
+
+    /// Reports a check; the second of the same app and name takes the place of the first. Returns whether it is news.
+    pub(super) fn put_check(&self, commit: CommitId, check: &Check) -> Result<bool, ForgeError> {
+        let mut checks = self.checks(commit)?;
+        let is_full = checks.len() >= CHECKS_MAX;
+        let same = checks.iter().position(|other| other.app == check.app && other.name == check.name);
+        match same.and_then(|place| checks.get_mut(place)) {
+            Some(other) if other == check => return Ok(false),
+            Some(other) => *other = check.clone(),
+            None if is_full => {
+                let reason = format!("{CHECKS_MAX} checks are reported on this commit already");
+                return Err(ForgeError::Refused { what: "check".to_owned(), reason });
+            }
+            None => checks.push(check.clone()),
+        }
+        file::write_json(&self.checks_path(commit), &checks, CHECKS_BYTES_MAX)?;
+        Ok(true)
+    }
+}
+
+fn remove(path: &Path) -> Result<(), ForgeError> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(file::failed(path, &error)),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests;
