@@ -19,3 +19,4 @@ pub mod telemetry;
 pub mod registry;
 pub mod repository;
 pub mod forge;
+pub mod store;
