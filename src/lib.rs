@@ -20,3 +20,4 @@ pub mod registry;
 pub mod repository;
 pub mod forge;
 pub mod store;
+pub mod reconcile;

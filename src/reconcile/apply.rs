@@ -1,0 +1,309 @@
+//! Carrying out one effect. No choice is made here: what an effect needs stands in it.
+
+use super::{Observed, Reconcile, ReconcileError, observe};
+use crate::commit::CommitId;
+use crate::forge::ForgeError;
+use crate::plan::{self, Close, Effect, MergeNow, Open};
+use crate::promotion::{Entry, Event};
+use crate::pull_request::{CheckStatus, NewPullRequest, PullRequestState};
+use crate::reconcile::Write;
+use crate::repository::{Edit, RefUpdate, RepositoryError, Signature};
+
+/// How carrying out one effect ended.
+pub(super) enum Applied {
+    /// It is done; the next effect follows.
+    Next,
+    /// The world is not the one planned for: read it anew.
+    ReadAnew,
+    /// The forge or git refuses, for a person to read.
+    Refused(String),
+}
+
+/// Carries out one effect.
+///
+/// # Errors
+/// [`ReconcileError`] if the reconcile cannot go on now.
+pub(super) async fn apply(run: &mut Reconcile<'_>, effect: &Effect) -> Result<Applied, ReconcileError> {
+    let forge = run.repository.forge.clone();
+    match effect {
+        Effect::Record(entries) => {
+            record(run, entries).await?;
+            Ok(Applied::Next)
+        }
+        Effect::Open(new) => open(run, new).await,
+        Effect::Close(which) => close(run, which).await,
+        Effect::Merge(which) => merge(run, effect, which).await,
+        Effect::Edit { number, title, body } => said(run, forge.edit(*number, title, body).await),
+        Effect::Check { head, check } => wrote(run, forge.set_check(*head, check).await),
+        Effect::Comment { thread, marker, body } => {
+            let written = forge.upsert_comment(*thread, marker, body).await.map(|_| ());
+            said(run, written)
+        }
+        Effect::React { comment, reaction } => said(run, forge.react(*comment, *reaction).await),
+        Effect::Issue { title, body } => issue(run, title, body).await,
+    }
+}
+
+/// Appends events, and tells the witness.
+async fn record(run: &mut Reconcile<'_>, entries: &[Entry]) -> Result<(), ReconcileError> {
+    run.append(entries).await?;
+    run.world.witness.wrote(Write::Store)?;
+    Ok(())
+}
+
+async fn record_now(run: &mut Reconcile<'_>, event: Event) -> Result<(), ReconcileError> {
+    let at = (run.world.now)();
+    record(run, &[Entry { at, event }]).await
+}
+
+/// A write that decides: what stops it is read anew, refused, or tried later.
+fn wrote(run: &Reconcile<'_>, result: Result<(), ForgeError>) -> Result<Applied, ReconcileError> {
+    match result {
+        Ok(()) => {
+            run.world.witness.wrote(Write::Forge)?;
+            Ok(Applied::Next)
+        }
+        Err(ForgeError::Moved { .. } | ForgeError::NotFound { .. }) => Ok(Applied::ReadAnew),
+        Err(error @ ForgeError::Refused { .. }) => Ok(Applied::Refused(error.to_string())),
+        Err(error @ ForgeError::Unavailable { .. }) => Err(error.into()),
+    }
+}
+
+/// A write that only tells: where it fails, it stays due and stops nothing else.
+fn said(run: &mut Reconcile<'_>, result: Result<(), ForgeError>) -> Result<Applied, ReconcileError> {
+    match result {
+        Ok(()) => {
+            run.world.witness.wrote(Write::Forge)?;
+            Ok(Applied::Next)
+        }
+        Err(error) if run.is_muted => {
+            tracing::debug!(%error, "still cannot write to the forge");
+            Ok(Applied::Next)
+        }
+        Err(error) => {
+            tracing::warn!(repository = run.repository.name, %error, "cannot write to the forge, later again");
+            run.is_muted = true;
+            Ok(Applied::ReadAnew)
+        }
+    }
+}
+
+async fn issue(run: &mut Reconcile<'_>, title: &str, body: &str) -> Result<Applied, ReconcileError> {
+    let key = run.lease.key.pipeline.as_ref().map_or_else(String::new, ToString::to_string);
+    match run.repository.forge.upsert_issue(&key, title, body).await {
+        Ok(number) => {
+            run.world.witness.wrote(Write::Forge)?;
+            remember_thread(run, number).await?;
+            record_now(run, Event::IssueOpened { number }).await?;
+            Ok(Applied::Next)
+        }
+        Err(error) => wrote(run, Err(error)),
+    }
+}
+
+/// Remembers whose thread this is, so that a comment on it finds its pipeline.
+async fn remember_thread(run: &Reconcile<'_>, number: u64) -> Result<(), ReconcileError> {
+    let pipeline = run.lease.key.pipeline.as_ref().map_or("", |name| name.as_str());
+    let name = super::route::thread_cursor(&run.repository.name, number);
+    run.world.store.set_cursor(&name, pipeline).await?;
+    Ok(())
+}
+
+/// Makes branch and pull request. After a stop in the middle the same intent gives the same commit.
+async fn open(run: &mut Reconcile<'_>, new: &Open) -> Result<Applied, ReconcileError> {
+    let begun = run.state.stage(&new.stage).and_then(|stage| stage.proposal.as_ref());
+    let is_begun =
+        begun.is_some_and(|proposal| proposal.branch == new.branch && proposal.base == new.base.to_string());
+    if !is_begun {
+        record_now(run, new.intent.clone()).await?;
+    }
+    let at =
+        run.state.stage(&new.stage).and_then(|stage| stage.proposal.as_ref()).map(|proposal| proposal.at);
+    let (name, email) = run.world.settings.author.clone();
+    let author = Signature { name, email, at: at.unwrap_or_else(|| (run.world.now)()) };
+    let edits = new.edits.iter().map(|(path, before, after)| Edit {
+        path: path.clone(),
+        before: Some(before.clone()),
+        after: after.clone(),
+    });
+    let mirror = run.repository.mirror.clone();
+    let head = mirror.commit(new.base, edits.collect(), &new.message, &author).await?;
+    let update = RefUpdate { name: reference(&new.branch), old: None, new: Some(head) };
+    let head = match mirror.push(vec![update]).await {
+        Ok(()) => {
+            run.world.witness.wrote(Write::Push)?;
+            head
+        }
+        Err(RepositoryError::Moved { .. }) => match adopt(run, new).await? {
+            Some(head) => head,
+            None => return taken(run, new).await,
+        },
+        Err(RepositoryError::Refused { reason, .. }) => {
+            return Ok(Applied::Refused(format!("the git host refuses branch {}: {reason}", new.branch)));
+        }
+        Err(error) => return Err(error.into()),
+    };
+    open_pull_request(run, new, head).await
+}
+
+async fn open_pull_request(
+    run: &mut Reconcile<'_>,
+    new: &Open,
+    head: CommitId,
+) -> Result<Applied, ReconcileError> {
+    let wanted = NewPullRequest {
+        title: new.title.clone(),
+        body: new.body.clone(),
+        branch: new.branch.clone(),
+        base: run.repository.base.clone(),
+        labels: new.labels.clone(),
+    };
+    let pull_request = match run.repository.forge.open(&wanted).await {
+        Ok(pull_request) => pull_request,
+        Err(error) => return wrote(run, Err(error)),
+    };
+    run.world.witness.wrote(Write::Forge)?;
+    remember_thread(run, pull_request.number).await?;
+    let event =
+        Event::Proposed { stage: new.stage.clone(), number: pull_request.number, head: head.to_string() };
+    record_now(run, event).await?;
+    tracing::info!(
+        repository = run.repository.name,
+        pull_request = pull_request.number,
+        title = new.title,
+        "opened"
+    );
+    Ok(Applied::Next)
+}
+
+/// The head of a branch that is there already, if it is what we would have made: our message, our author, our bytes.
+async fn adopt(run: &Reconcile<'_>, new: &Open) -> Result<Option<CommitId>, ReconcileError> {
+    let mirror = &run.repository.mirror;
+    let Some(head) = mirror.tip(&new.branch).await? else { return Ok(None) };
+    let commits = mirror.first_parents(head, 1).await?;
+    let is_ours = commits.first().is_some_and(|commit| {
+        commit.message.trim_end() == new.message.trim_end()
+            && commit.author_email == run.world.settings.author.1
+    });
+    if !is_ours {
+        return Ok(None);
+    }
+    for (path, _, after) in &new.edits {
+        if mirror.read(head, path).await?.as_ref() != Some(after) {
+            return Ok(None);
+        }
+    }
+    Ok(Some(head))
+}
+
+async fn taken(run: &mut Reconcile<'_>, new: &Open) -> Result<Applied, ReconcileError> {
+    if let Event::Proposing { attempt, .. } = &new.intent {
+        record_now(run, Event::AttemptTaken { stage: new.stage.clone(), attempt: *attempt }).await?;
+    }
+    Ok(Applied::ReadAnew)
+}
+
+/// Closes the pull request with a word why, and deletes the branch if it is still as we know it.
+async fn close(run: &mut Reconcile<'_>, which: &Close) -> Result<Applied, ReconcileError> {
+    let forge = run.repository.forge.clone();
+    let told = forge.upsert_comment(which.number, "lockkeeper:closed", &which.comment).await;
+    if let Err(error) = &told {
+        tracing::warn!(pull_request = which.number, %error, "cannot say why it is closed");
+    } else {
+        run.world.witness.wrote(Write::Forge)?;
+    }
+    match forge.close(which.number).await {
+        Ok(()) => run.world.witness.wrote(Write::Forge)?,
+        Err(ForgeError::Moved { .. }) => return Ok(Applied::ReadAnew),
+        Err(error) => return wrote(run, Err(error)),
+    }
+    delete_branch(run, &which.branch, which.head).await?;
+    record_now(
+        run,
+        Event::Closed { stage: which.stage.clone(), number: which.number, why: which.why.clone() },
+    )
+    .await?;
+    Ok(Applied::ReadAnew)
+}
+
+/// Deletes a branch of ours. One that moved or cannot be deleted stays, and is said in the log: nothing depends on it.
+async fn delete_branch(run: &Reconcile<'_>, branch: &str, head: CommitId) -> Result<(), ReconcileError> {
+    let update = RefUpdate { name: reference(branch), old: Some(head), new: None };
+    match run.repository.mirror.push(vec![update]).await {
+        Ok(()) => run.world.witness.wrote(Write::Push)?,
+        Err(error) => tracing::info!(branch, %error, "branch is not deleted"),
+    }
+    Ok(())
+}
+
+/// Merges, after everything was read and planned once more.
+async fn merge(
+    run: &mut Reconcile<'_>,
+    effect: &Effect,
+    which: &MergeNow,
+) -> Result<Applied, ReconcileError> {
+    if !is_still_planned(run, effect).await? {
+        return Ok(Applied::ReadAnew);
+    }
+    let stage = which.stage.clone();
+    let approvals = which.approvals.clone();
+    record_now(
+        run,
+        Event::Merging { stage: stage.clone(), number: which.number, approvals: approvals.clone() },
+    )
+    .await?;
+    let forge = run.repository.forge.clone();
+    let commit = match forge.merge(which.number, which.head, &which.message, which.method).await {
+        Ok(commit) => commit,
+        Err(error) => {
+            shut_check(run, which, &error).await;
+            return wrote(run, Err(error));
+        }
+    };
+    run.world.witness.wrote(Write::Forge)?;
+    let merged = Event::Merged {
+        stage,
+        lane: which.lane,
+        release: which.release.clone(),
+        was: which.was.clone(),
+        number: Some(which.number),
+        commit: commit.to_string(),
+        approvals,
+        requested_by: which.requested_by.clone(),
+        reason: which.reason.clone(),
+    };
+    // The forge's own time of the merge counts, so that a restart in between records the same.
+    let at = match forge.pull_request(which.number).await.map(|found| found.state) {
+        Ok(PullRequestState::Merged { at, .. }) => at,
+        Ok(PullRequestState::Open | PullRequestState::Closed { .. }) | Err(_) => (run.world.now)(),
+    };
+    record(run, &[Entry { at, event: merged }]).await?;
+    tracing::info!(repository = run.repository.name, pull_request = which.number, %commit, "merged");
+    delete_branch(run, &which.branch, which.head).await?;
+    Ok(Applied::ReadAnew)
+}
+
+/// The check is green only for our own merge: where that fails, it is taken back.
+async fn shut_check(run: &Reconcile<'_>, which: &MergeNow, error: &ForgeError) {
+    let check = crate::pull_request::Check {
+        name: "lockkeeper".to_owned(),
+        app: "lockkeeper".to_owned(),
+        status: CheckStatus::Pending,
+        summary: format!("the merge did not go through: {error}"),
+        text: String::new(),
+    };
+    if let Err(error) = run.repository.forge.set_check(which.head, &check).await {
+        tracing::warn!(pull_request = which.number, %error, "cannot take the check back");
+    }
+}
+
+async fn is_still_planned(run: &Reconcile<'_>, effect: &Effect) -> Result<bool, ReconcileError> {
+    Ok(match observe(run).await? {
+        Observed::World(snapshot) => plan::plan(&snapshot).effects.contains(effect),
+        Observed::Gone | Observed::Unusable(_) => false,
+    })
+}
+
+fn reference(branch: &str) -> String {
+    format!("refs/heads/{branch}")
+}

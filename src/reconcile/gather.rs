@@ -1,0 +1,285 @@
+//! The parts of a snapshot, each read by itself.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use futures::future::try_join_all;
+
+use super::observe::{all, pin_files};
+use super::{Reconcile, ReconcileError};
+use crate::commit::CommitId;
+use crate::forge::ForgeError;
+use crate::image::{Digest, Image, Release, Repository};
+use crate::pipeline::{Follow, ImageRule, Pipeline, Stage, StageName};
+use crate::plan::{Asked, Pick, Pins, Presence, Snapshot, Thread};
+use crate::promotion::Lane;
+use crate::pull_request::{Authors, Number, PersonId, PullRequest, Standing};
+use crate::registry::RegistryError;
+use crate::repository::RepositoryError;
+use crate::store::{Delivery, Hint};
+
+/// Earlier releases of a stage whose presence is asked for before a rollback.
+const TARGETS_PROBED_MAX: usize = 5;
+/// Tags of a repository are listed and picked from; all of it may take so long where nobody waits.
+const UNHURRIED: Duration = Duration::from_mins(1);
+
+/// The comments and command lines of the lease, read anew at the forge.
+pub(super) async fn asked(run: &Reconcile<'_>) -> Result<Vec<Asked>, ReconcileError> {
+    let mut found = Vec::new();
+    for delivery in &run.lease.deliveries {
+        for hint in &delivery.hints {
+            if let Some(asked) = asked_by(run, delivery, hint).await? {
+                found.push(asked);
+            }
+        }
+    }
+    found.sort_by_key(|asked| asked.at);
+    Ok(found)
+}
+
+async fn asked_by(
+    run: &Reconcile<'_>,
+    delivery: &Delivery,
+    hint: &Hint,
+) -> Result<Option<Asked>, ReconcileError> {
+    match hint {
+        Hint::Comment { id, .. } => match run.repository.forge.comment(*id).await {
+            Ok(comment) => Ok(Some(Asked {
+                key: format!("comment:{id}"),
+                body: comment.body,
+                person: comment.author,
+                at: comment.created_at,
+                thread: Thread::Forge { number: comment.thread, comment: *id },
+                edited: comment.updated_at != comment.created_at,
+            })),
+            Err(ForgeError::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error.into()),
+        },
+        Hint::Command { text, person, .. } => Ok(Some(Asked {
+            key: delivery.id.clone(),
+            body: text.clone(),
+            person: person.clone(),
+            at: delivery.received_at,
+            thread: Thread::CommandLine,
+            edited: false,
+        })),
+        Hint::Image { .. } | Hint::PullRequest { .. } | Hint::Push | Hint::Unparsable { .. } => Ok(None),
+    }
+}
+
+/// The bytes of the files with pins. What one file has wrong is said of its stages alone.
+pub(super) async fn files(
+    run: &Reconcile<'_>,
+    pipeline: &Pipeline,
+    tip: CommitId,
+) -> Result<BTreeMap<String, Result<Option<Vec<u8>>, String>>, ReconcileError> {
+    let read = pin_files(pipeline).into_iter().map(|path| async move {
+        match run.repository.mirror.read(tip, &path).await {
+            Ok(bytes) => Ok((path, Ok(bytes))),
+            Err(error @ RepositoryError::Edit { .. }) => Ok((path, Err(error.to_string()))),
+            Err(error) => Err(ReconcileError::from(error)),
+        }
+    });
+    Ok(try_join_all(read).await?.into_iter().collect())
+}
+
+/// What the follow rules pick now.
+pub(super) async fn picks(run: &Reconcile<'_>, pipeline: &Pipeline, is_hurried: bool) -> Vec<Pick> {
+    all(pipeline.images.iter().map(|rule| async move {
+        match within(run, is_hurried, pick(run, rule)).await {
+            Some(Ok(pick)) => pick,
+            Some(Err(error)) => Pick::Failed(error.to_string()),
+            None => Pick::Failed(format!("the registry of {} takes too long", rule.repository)),
+        }
+    }))
+    .await
+}
+
+async fn pick(run: &Reconcile<'_>, rule: &ImageRule) -> Result<Pick, RegistryError> {
+    let registry = &run.world.registry;
+    let tag = match &rule.follow {
+        Follow::Tag(tag) => tag.clone(),
+        Follow::Semver(_) => {
+            let tags = registry.tags(&rule.repository).await?;
+            match rule.follow.pick(&tags) {
+                Some(tag) => tag.clone(),
+                None => return Ok(Pick::Nothing),
+            }
+        }
+    };
+    let digest = registry.resolve(&rule.repository, &tag).await?;
+    Ok(Pick::Found { tag, digest })
+}
+
+/// What is known of the images that a plan or a message speaks of.
+pub(super) async fn images(
+    run: &Reconcile<'_>,
+    snapshot: &Snapshot,
+    is_hurried: bool,
+) -> BTreeMap<Digest, Result<Image, String>> {
+    let read = concerned(snapshot).into_iter().map(|(repository, digest)| async move {
+        let image = match within(run, is_hurried, run.world.registry.image(&repository, digest)).await {
+            Some(image) => image.map_err(|error| error.to_string()),
+            None => Err("the registry takes too long".to_owned()),
+        };
+        (digest, image)
+    });
+    all(read).await.into_iter().collect()
+}
+
+/// The images under way or about to be: what is picked, what is pinned, what is proposed.
+fn concerned(snapshot: &Snapshot) -> BTreeSet<(Repository, Digest)> {
+    let mut found = BTreeSet::new();
+    let mut add = |release: &Release| {
+        found.extend(release.images().map(|(repository, pinned)| (repository.clone(), pinned.digest)));
+    };
+    for stage in &snapshot.pipeline.stages {
+        if let Pins::Release(release) = snapshot.pins(stage) {
+            add(&release);
+        }
+        let Some(state) = snapshot.state.stage(&stage.name) else { continue };
+        for release in [
+            state.proposal.as_ref().map(|proposal| &proposal.release),
+            state.proposal.as_ref().and_then(|proposal| proposal.was.as_ref()),
+            state.request.as_ref().map(|request| &request.release),
+            state.stints.live().map(|stint| &stint.release),
+        ]
+        .into_iter()
+        .flatten()
+        {
+            add(release);
+        }
+    }
+    for (rule, pick) in snapshot.pipeline.images.iter().zip(&snapshot.picks) {
+        if let Pick::Found { digest, .. } = pick {
+            found.insert((rule.repository.clone(), *digest));
+        }
+    }
+    found
+}
+
+/// Who the people are now that commanded or reviewed.
+pub(super) async fn standings(
+    run: &Reconcile<'_>,
+    pipeline: &Pipeline,
+    asked: &[Asked],
+    pull_requests: &BTreeMap<Number, PullRequest>,
+) -> Result<BTreeMap<PersonId, Standing>, ReconcileError> {
+    let commanding = asked.iter().map(|asked| asked.person.id);
+    let reviewing =
+        pull_requests.values().flat_map(|found| found.reviews.iter().map(|review| review.person.id));
+    let people: BTreeSet<PersonId> = commanding.chain(reviewing).collect();
+    let teams = pipeline.teams();
+    let read = people.into_iter().map(|person| {
+        let teams = &teams;
+        async move { Ok::<_, ReconcileError>((person, run.repository.forge.standing(person, teams).await?)) }
+    });
+    Ok(try_join_all(read).await?.into_iter().collect())
+}
+
+/// Whether the registry has what a rollback may need; asked only when a rollback is about.
+pub(super) async fn presence(
+    run: &Reconcile<'_>,
+    snapshot: &Snapshot,
+    is_hurried: bool,
+) -> BTreeMap<(Repository, Digest), Presence> {
+    if !is_hurried {
+        return BTreeMap::new();
+    }
+    let mut targets = BTreeSet::new();
+    for stage in &snapshot.pipeline.stages {
+        targets.extend(targets_of(snapshot, stage));
+    }
+    let read = targets.into_iter().map(|(repository, digest)| async move {
+        let presence = match within(run, true, run.world.registry.probe(&repository, digest)).await {
+            Some(Ok(platforms)) => Presence::Present(platforms.len()),
+            Some(Err(error @ RegistryError::NotFound { .. })) => Presence::Absent(error.to_string()),
+            Some(Err(error)) => Presence::Unknown(error.to_string()),
+            None => Presence::Unknown("the registry takes too long".to_owned()),
+        };
+        ((repository, digest), presence)
+    });
+    all(read).await.into_iter().collect()
+}
+
+fn targets_of(snapshot: &Snapshot, stage: &Stage) -> BTreeSet<(Repository, Digest)> {
+    let state = snapshot.state.stage(&stage.name);
+    let asked = state.and_then(|state| state.request.as_ref()).map(|request| &request.release);
+    let proposed =
+        state.and_then(|state| state.proposal.as_ref()).filter(|proposal| proposal.lane == Lane::Rollback);
+    let earlier = state.into_iter().flat_map(|state| state.stints.newest_first()).map(|stint| &stint.release);
+    let releases =
+        earlier.take(TARGETS_PROBED_MAX).chain(asked).chain(proposed.map(|proposal| &proposal.release));
+    releases
+        .flat_map(|release| release.images().map(|(name, pinned)| (name.clone(), pinned.digest)))
+        .collect()
+}
+
+/// Who wrote the commits behind each release under way, where a gate asks for it.
+pub(super) async fn authors(run: &Reconcile<'_>, snapshot: &Snapshot) -> BTreeMap<StageName, Authors> {
+    let mut found = BTreeMap::new();
+    for stage in &snapshot.pipeline.stages {
+        let is_asked = stage.gates.approvals.as_ref().is_some_and(|rule| rule.independent);
+        let proposal = snapshot.state.stage(&stage.name).and_then(|state| state.proposal.as_ref());
+        if let Some(proposal) = proposal.filter(|proposal| is_asked && proposal.lane == Lane::Normal) {
+            let authors = authors_between(run, snapshot, proposal.was.as_ref(), &proposal.release).await;
+            found.insert(stage.name.clone(), authors);
+        }
+    }
+    found
+}
+
+async fn authors_between(
+    run: &Reconcile<'_>,
+    snapshot: &Snapshot,
+    was: Option<&Release>,
+    release: &Release,
+) -> Authors {
+    let mut people = Vec::new();
+    for (repository, pinned) in release.images() {
+        let before = was.and_then(|was| was.get(repository));
+        if before.is_some_and(|before| before.digest == pinned.digest) {
+            continue;
+        }
+        let Some(before) = before else {
+            return Authors::Unknown(format!("{repository} had no digest before"));
+        };
+        let (from, to) = match (source_of(snapshot, before.digest), source_of(snapshot, pinned.digest)) {
+            (Ok(from), Ok(to)) => (from, to),
+            (Err(reason), _) | (_, Err(reason)) => return Authors::Unknown(reason),
+        };
+        if from.1 == to.1 {
+            continue;
+        }
+        match run.repository.forge.authors(&to.0, &from.1, &to.1).await {
+            Ok(Authors::Known(more)) => people.extend(more),
+            Ok(unknown @ Authors::Unknown(_)) => return unknown,
+            Err(error) => return Authors::Unknown(error.to_string()),
+        }
+    }
+    people.sort();
+    people.dedup();
+    Authors::Known(people)
+}
+
+/// The source repository and revision that an image names.
+fn source_of(snapshot: &Snapshot, digest: Digest) -> Result<(String, String), String> {
+    let image = match snapshot.images.get(&digest) {
+        Some(Ok(image)) => image,
+        Some(Err(reason)) => return Err(reason.clone()),
+        None => return Err(format!("image {} was not read", digest.short())),
+    };
+    let label = |key: &str| {
+        image.labels.get(&format!("org.opencontainers.image.{key}")).filter(|text| !text.is_empty())
+    };
+    match (label("source"), label("revision")) {
+        (Some(source), Some(revision)) => Ok((source.clone(), revision.clone())),
+        _ => Err(format!("image {} names no source and revision", digest.short())),
+    }
+}
+
+/// The result of a read of the registry, or none where it takes longer than a person should wait.
+async fn within<T>(run: &Reconcile<'_>, is_hurried: bool, read: impl Future<Output = T>) -> Option<T> {
+    let limit = if is_hurried { run.world.settings.hurried_timeout } else { UNHURRIED };
+    tokio::time::timeout(limit, read).await.ok()
+}

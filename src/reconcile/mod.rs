@@ -1,0 +1,289 @@
+//! The path of an event, forward only: observe the world, plan, apply the effects, record.
+//!
+//! ## What must hold
+//!
+//! - **Level-triggered.** A delivery says *look at this pipeline*; what happens follows from the world as it is read
+//!   afterwards. A delivery lost, doubled, late or forged changes when something happens, never what.
+//! - **One writer a pipeline.** A [`Lease`] is taken and committed before anything is read; no lock is held while
+//!   calling out. Its generation is checked by every write to the store, so a worker that lost its lease can record
+//!   nothing more.
+//! - **Intent before, outcome after.** Before a branch is made or a pull request merged, the intent is in the store;
+//!   afterwards the outcome. Whoever starts again after a stop reads the intent and does the same once more: the same
+//!   commit (its time is the intent's), the same branch, the same pull request, the same merge. Every write carries
+//!   its precondition and is idempotent.
+//! - **Layers.** One round applies one plan; then the world is read anew. Rounds end when a plan has no effects, or
+//!   when `ROUNDS_MAX` is reached, which is an error in the rules and is said so.
+//!
+//! ## The races, by name
+//!
+//! - **Base moves between plan and push.** The branch is made on the base that was read; the merge is three-way. Pins
+//!   changed under it: the pull request is stale, is closed, and another attempt follows.
+//! - **Two replicas, one pipeline.** The second claim finds the lease. A lease that ran out while its worker still
+//!   works: the worker's next write to the store is refused; a push or a merge that it still makes is the one that the
+//!   next worker would make, and finds done.
+//! - **Approval withdrawn between plan and merge.** Immediately before a merge everything is read again and planned
+//!   again; the merge must be in the new plan too, equal in every field. What changes after that read is accepted: the
+//!   forge merges exactly the head that was reviewed, or refuses.
+//! - **Merge seen in the files before it is seen at the pull request.** Pull requests are read before the base, so it
+//!   is the other way round unless somebody else merges; then the plan waits a second instead of crying out-of-band.
+//! - **Push on the branch while we merge.** The forge gets the head with the merge and refuses another one.
+//! - **Stop between merge and record.** The pull request is read as merged, and recorded then.
+//! - **Stop between record and reply.** Replies and announcements are part of the state until they stand at the forge.
+//! - **Comment delivered twice, or by webhook and by sweep.** Its delivery has one id, the comment's; and the state
+//!   knows which commands were answered.
+//! - **Branch name taken** (a lost store, somebody else's push): if the branch holds exactly our commit message and our
+//!   pins, it is adopted; otherwise the next attempt takes the next name. Nothing is ever forced.
+
+mod apply;
+mod gather;
+mod observe;
+mod preview;
+mod rebuild;
+mod route;
+mod rules;
+mod sweep;
+mod work;
+mod world;
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use observe::{Observed, observe};
+pub use preview::{Previewed, declared, preview};
+pub use route::{deliver_activity, note_activity};
+pub use rules::RulesCache;
+pub use work::{run_key, run_one, start, work};
+pub use world::{EnvironmentRepository, Stopped, Witness, World, WorldSettings, Write};
+
+use crate::forge::ForgeError;
+use crate::plan::{Effect, Gate, HoldReason, Plan, plan, view};
+use crate::promotion::{Entry, IllegalEvent, State};
+use crate::repository::RepositoryError;
+use crate::store::{Key, Lease, Store, StoreError};
+use apply::Applied;
+
+/// Rounds of one reconcile: a pipeline of 64 stages needs two for each (open, merge) where all is automatic, and some
+/// for commands and replies.
+const ROUNDS_MAX: usize = 200;
+/// Events read at once when a state is folded.
+const ENTRIES_PAGE: usize = 1_000;
+
+/// Why a reconcile ended early. Nothing is lost: its deliveries stay open, and it is due again.
+#[derive(Debug, thiserror::Error)]
+pub enum ReconcileError {
+    /// Somebody else has the pipeline now; drop everything.
+    #[error("lease is lost")]
+    LeaseLost,
+    /// A remote is away; again later.
+    #[error("{0}")]
+    Later(String),
+    /// The record of the pipeline is broken; a person must look.
+    #[error(transparent)]
+    Illegal(#[from] IllegalEvent),
+    /// The store refuses.
+    #[error(transparent)]
+    Store(StoreError),
+    /// The process is told to stop between two writes.
+    #[error("stopped")]
+    Stopped,
+}
+
+impl From<StoreError> for ReconcileError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::LeaseLost { .. } => Self::LeaseLost,
+            StoreError::Unavailable { .. } | StoreError::Corrupt { .. } | StoreError::Newer { .. } => {
+                Self::Store(error)
+            }
+        }
+    }
+}
+
+impl From<RepositoryError> for ReconcileError {
+    fn from(error: RepositoryError) -> Self {
+        Self::Later(error.to_string())
+    }
+}
+
+impl From<ForgeError> for ReconcileError {
+    fn from(error: ForgeError) -> Self {
+        Self::Later(error.to_string())
+    }
+}
+
+impl From<Stopped> for ReconcileError {
+    fn from(_: Stopped) -> Self {
+        Self::Stopped
+    }
+}
+
+/// One reconcile of one pipeline, under its lease.
+struct Reconcile<'a> {
+    world: &'a World,
+    lease: &'a Lease,
+    repository: &'a EnvironmentRepository,
+    state: State,
+    /// What the forge or git refused in this reconcile: said as holds, tried again later.
+    refusals: Vec<HoldReason>,
+    /// Whether comments cannot be written now: they stay due, and stop nothing.
+    is_muted: bool,
+}
+
+/// Brings one pipeline to where its rules, its people and the world want it; records and gives the lease back.
+///
+/// # Errors
+/// [`ReconcileError`] if it ended early; the lease is still held and has to be released.
+async fn reconcile(world: &World, lease: &Lease) -> Result<Finished, ReconcileError> {
+    let Some(repository) = world.repositories.get(&lease.key.repository) else {
+        return Err(ReconcileError::Later(format!(
+            "repository {} is not in the settings",
+            lease.key.repository
+        )));
+    };
+    let state = load(&world.store, &lease.key).await?;
+    let mut run = Reconcile { world, lease, repository, state, refusals: Vec::new(), is_muted: false };
+    if run.state == State::default() {
+        rebuild::rebuild(&mut run).await?;
+    }
+    run.rounds().await
+}
+
+/// What a reconcile leaves behind.
+struct Finished {
+    fold: serde_json::Value,
+    view: Option<serde_json::Value>,
+    wake_at: Option<Timestamp>,
+}
+
+impl Reconcile<'_> {
+    async fn rounds(&mut self) -> Result<Finished, ReconcileError> {
+        for _ in 0..ROUNDS_MAX {
+            self.world.store.extend(self.lease, (self.world.now)(), self.world.settings.lease).await?;
+            let snapshot = match observe(self).await? {
+                Observed::World(snapshot) => snapshot,
+                Observed::Gone => {
+                    return Ok(Finished { fold: fold(&self.state)?, view: None, wake_at: None });
+                }
+                Observed::Unusable(view) => {
+                    return Ok(Finished {
+                        fold: fold(&self.state)?,
+                        view: Some(json(&view)?),
+                        wake_at: self.again_at(),
+                    });
+                }
+            };
+            let mut plan = plan(&snapshot);
+            if self.refusals.is_empty() && !plan.effects.is_empty() {
+                self.apply_all(&plan).await?;
+                continue;
+            }
+            plan.holds.append(&mut self.refusals);
+            let view = view(&snapshot, &plan);
+            let wake_at = [plan.wake_at, self.again_at()].into_iter().flatten().min();
+            return Ok(Finished { fold: fold(&self.state)?, view: Some(json(&view)?), wake_at });
+        }
+        Err(ReconcileError::Later(format!(
+            "no end after {ROUNDS_MAX} rounds: a rule undoes what another does"
+        )))
+    }
+
+    /// Applies the effects in order, until one wants the world read anew.
+    async fn apply_all(&mut self, plan: &Plan) -> Result<(), ReconcileError> {
+        for effect in &plan.effects {
+            match apply::apply(self, effect).await? {
+                Applied::Next => {}
+                Applied::ReadAnew => break,
+                Applied::Refused(reason) => {
+                    let (stage, gate) = place(effect, plan);
+                    if let Some(stage) = stage {
+                        self.refusals.push(HoldReason {
+                            stage,
+                            gate,
+                            text: reason,
+                            who: None,
+                            opens_at: self.again_at(),
+                        });
+                    }
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Appends events to the store and folds them in.
+    async fn append(&mut self, entries: &[Entry]) -> Result<(), ReconcileError> {
+        self.world.store.append(self.lease, entries).await?;
+        for entry in entries {
+            self.state.apply(entry)?;
+        }
+        Ok(())
+    }
+
+    /// When the pipeline is looked at again without an event: polling, spread so that not all come at once, and soon
+    /// where something was refused or could not be said.
+    fn again_at(&self) -> Option<Timestamp> {
+        let interval = if self.is_muted || !self.refusals.is_empty() {
+            REFUSED_AGAIN
+        } else {
+            self.world.settings.poll_interval
+        };
+        let spread = interval.as_millis() / 10;
+        let key = format!("{:?}", self.lease.key);
+        let hash = crate::image::Digest::of(key.as_bytes()).hex();
+        let place = u128::from_str_radix(hash.get(..8).unwrap_or("0"), 16).unwrap_or(0);
+        let jitter = Duration::from_millis(u64::try_from(spread * place / u128::from(u32::MAX)).unwrap_or(0));
+        (self.world.now)().checked_add(interval + jitter).ok()
+    }
+}
+
+/// What was refused is tried again after this time; long enough for a person to read why.
+const REFUSED_AGAIN: Duration = Duration::from_mins(1);
+
+/// The stage and gate that a refused effect is said under.
+fn place(effect: &Effect, plan: &Plan) -> (Option<crate::pipeline::StageName>, Gate) {
+    match effect {
+        Effect::Open(open) => (Some(open.stage.clone()), Gate::Branch),
+        Effect::Close(close) => (Some(close.stage.clone()), Gate::Branch),
+        Effect::Merge(merge) => (Some(merge.stage.clone()), Gate::Mergeable),
+        Effect::Record(_)
+        | Effect::Edit { .. }
+        | Effect::Check { .. }
+        | Effect::Comment { .. }
+        | Effect::React { .. }
+        | Effect::Issue { .. } => (plan.holds.first().map(|hold| hold.stage.clone()), Gate::Mergeable),
+    }
+}
+
+/// The state of a pipeline: the stored fold, and the events after it.
+async fn load(store: &Store, key: &Key) -> Result<State, ReconcileError> {
+    let corrupt = |reason: String| ReconcileError::Store(StoreError::Corrupt { reason });
+    let (mut after, mut state) = match store.fold(key).await? {
+        Some((sequence, value)) => {
+            let state =
+                serde_json::from_value(value).map_err(|error| corrupt(format!("fold of {key}: {error}")))?;
+            (sequence, state)
+        }
+        None => (0, State::default()),
+    };
+    loop {
+        let entries = store.entries(key, after, ENTRIES_PAGE).await?;
+        for (sequence, entry) in &entries {
+            state.apply(entry)?;
+            after = *sequence;
+        }
+        if entries.len() < ENTRIES_PAGE {
+            return Ok(state);
+        }
+    }
+}
+
+fn fold(state: &State) -> Result<serde_json::Value, ReconcileError> {
+    json(state)
+}
+
+fn json<T: serde::Serialize>(value: &T) -> Result<serde_json::Value, ReconcileError> {
+    serde_json::to_value(value)
+        .map_err(|error| ReconcileError::Store(StoreError::Corrupt { reason: format!("not JSON: {error}") }))
+}

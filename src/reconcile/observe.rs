@@ -1,0 +1,205 @@
+//! Reading the world: pull requests first, then the base, then everything that depends on them, at once.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use futures::future::{join_all, try_join_all};
+
+use super::{Reconcile, ReconcileError, gather};
+use crate::commit::CommitId;
+use crate::forge::ForgeError;
+use crate::pipeline::{Pipeline, PipelineName, Pipelines, StageName};
+use crate::plan::{FileState, PipelineView, PlanSettings, Snapshot};
+use crate::promotion::Lane;
+use crate::pull_request::{Number, PullRequest};
+use crate::store::{Hint, Lease};
+
+/// What reading the world gave.
+#[derive(Debug)]
+pub(super) enum Observed {
+    /// Everything that a plan needs.
+    World(Box<Snapshot>),
+    /// The pipeline is not declared any more, and nothing of it is under way.
+    Gone,
+    /// Nothing can be planned; what to show instead.
+    Unusable(Box<PipelineView>),
+}
+
+/// Reads the world for the pipeline of this reconcile.
+///
+/// # Errors
+/// [`ReconcileError::Later`] if git or the forge cannot be read. A registry that cannot be read is part of the world.
+pub(super) async fn observe(run: &Reconcile<'_>) -> Result<Observed, ReconcileError> {
+    let Some(name) = &run.lease.key.pipeline else { return Ok(Observed::Gone) };
+    let repository = run.repository;
+    let pull_requests = pull_requests(run).await?;
+    let Some(tip) = repository.mirror.tip(&repository.base).await? else {
+        return Err(ReconcileError::Later(format!(
+            "branch {} is not in repository {}",
+            repository.base, repository.name
+        )));
+    };
+    let (pipeline, file) = match rules(run, name, tip).await? {
+        Rules::Found(pipeline, file) => (*pipeline, file),
+        Rules::Gone => return Ok(Observed::Gone),
+        Rules::Unusable(error) => return Ok(Observed::Unusable(Box::new(unusable(run, name, error)))),
+    };
+    let is_hurried = is_hurried(run);
+    let (asked, me) =
+        futures::try_join!(gather::asked(run), async { repository.forge.me().await.map_err(Into::into) })?;
+    let (files, picks, rules_at_open) = futures::join!(
+        gather::files(run, &pipeline, tip),
+        gather::picks(run, &pipeline, is_hurried),
+        rules_at_open(run, &pipeline, tip)
+    );
+    let standings = gather::standings(run, &pipeline, &asked, &pull_requests).await?;
+    let mut snapshot = Snapshot {
+        now: (run.world.now)(),
+        repository: repository.name.clone(),
+        base_branch: repository.base.clone(),
+        base: tip,
+        pipeline,
+        file,
+        state: run.state.clone(),
+        files: files?,
+        picks,
+        images: BTreeMap::new(),
+        pull_requests,
+        asked,
+        standings,
+        authors: BTreeMap::new(),
+        rules_at_open: rules_at_open?,
+        presence: BTreeMap::new(),
+        me,
+        settings: PlanSettings {
+            command_age_max: run.world.settings.command_age_max,
+            merge_method: repository.merge_method,
+            url_prefix: repository.url_prefix.clone(),
+        },
+    };
+    if run.is_muted {
+        snapshot.state.replies_due.clear();
+        snapshot.state.announcements_due.clear();
+    }
+    snapshot.images = gather::images(run, &snapshot, is_hurried).await;
+    snapshot.presence = gather::presence(run, &snapshot, is_hurried).await;
+    snapshot.authors = gather::authors(run, &snapshot).await;
+    Ok(Observed::World(Box::new(snapshot)))
+}
+
+/// Whether a person waits for a rollback: then the registry is given little time.
+fn is_hurried(run: &Reconcile<'_>) -> bool {
+    let is_back = |lane: Lane| lane == Lane::Rollback;
+    let in_work = run.state.stages.values().any(|stage| {
+        stage.request.as_ref().is_some_and(|request| is_back(request.lane))
+            || stage.proposal.as_ref().is_some_and(|proposal| is_back(proposal.lane))
+    });
+    in_work || has_command(run.lease)
+}
+
+fn has_command(lease: &Lease) -> bool {
+    let is_command = |hint: &Hint| matches!(hint, Hint::Comment { .. } | Hint::Command { .. });
+    lease.deliveries.iter().flat_map(|delivery| &delivery.hints).any(is_command)
+}
+
+/// The pull requests under way. One that the forge does not have any more is left out, and the plan says so.
+async fn pull_requests(run: &Reconcile<'_>) -> Result<BTreeMap<Number, PullRequest>, ReconcileError> {
+    let open = run.state.stages.values().filter_map(|stage| stage.proposal.as_ref()?.open.as_ref());
+    let read = open.map(|(number, _)| async move {
+        match run.repository.forge.pull_request(*number).await {
+            Ok(pull_request) => Ok(Some((*number, pull_request))),
+            Err(ForgeError::NotFound { .. }) => Ok(None),
+            Err(error) => Err(ReconcileError::from(error)),
+        }
+    });
+    Ok(try_join_all(read).await?.into_iter().flatten().collect())
+}
+
+/// The rules that count for the pipeline.
+enum Rules {
+    Found(Box<Pipeline>, FileState),
+    Gone,
+    Unusable(String),
+}
+
+async fn rules(run: &Reconcile<'_>, name: &PipelineName, tip: CommitId) -> Result<Rules, ReconcileError> {
+    let errors = match run.world.rules.at(run.repository, tip).await? {
+        Ok(pipelines) => match find(&pipelines, name) {
+            Some(pipeline) => return Ok(Rules::Found(Box::new(pipeline), FileState::Valid)),
+            None => return removed(run, name).await,
+        },
+        Err(errors) => errors,
+    };
+    match run.world.rules.last_valid(run.repository, &run.world.store, tip).await? {
+        Some((used, pipelines)) => Ok(match find(&pipelines, name) {
+            Some(pipeline) => {
+                Rules::Found(Box::new(pipeline), FileState::Broken { errors: errors.to_vec(), used })
+            }
+            None => Rules::Gone,
+        }),
+        None => Ok(Rules::Unusable(errors.first().map_or_else(String::new, ToString::to_string))),
+    }
+}
+
+/// A pipeline that is gone from a valid file still has its open pull requests closed, by the rules they came from.
+async fn removed(run: &Reconcile<'_>, name: &PipelineName) -> Result<Rules, ReconcileError> {
+    let open = run.state.stages.values().filter_map(|stage| stage.proposal.as_ref());
+    for proposal in open.filter(|proposal| proposal.open.is_some()) {
+        let Ok(base) = proposal.base.parse::<CommitId>() else { continue };
+        if let Ok(pipelines) = run.world.rules.at(run.repository, base).await?
+            && let Some(pipeline) = find(&pipelines, name)
+        {
+            return Ok(Rules::Found(Box::new(pipeline), FileState::Removed));
+        }
+    }
+    Ok(Rules::Gone)
+}
+
+/// The rules at the base of each pull request under way, where the base has moved since.
+async fn rules_at_open(
+    run: &Reconcile<'_>,
+    pipeline: &Pipeline,
+    tip: CommitId,
+) -> Result<BTreeMap<StageName, Pipeline>, ReconcileError> {
+    let mut found = BTreeMap::new();
+    for (stage, state) in &run.state.stages {
+        let Some(base) = state.proposal.as_ref().and_then(|proposal| proposal.base.parse::<CommitId>().ok())
+        else {
+            continue;
+        };
+        if base != tip
+            && let Ok(pipelines) = run.world.rules.at(run.repository, base).await?
+            && let Some(before) = find(&pipelines, &pipeline.name)
+        {
+            found.insert(stage.clone(), before);
+        }
+    }
+    Ok(found)
+}
+
+fn find(pipelines: &Arc<Pipelines>, name: &PipelineName) -> Option<Pipeline> {
+    pipelines.pipelines.iter().find(|pipeline| &pipeline.name == name).cloned()
+}
+
+fn unusable(run: &Reconcile<'_>, name: &PipelineName, error: String) -> PipelineView {
+    PipelineView {
+        repository: run.repository.name.clone(),
+        pipeline: Some(name.to_string()),
+        owner: None,
+        issue_url: None,
+        stages: Vec::new(),
+        error: Some(error),
+        history: Vec::new(),
+        updated_at: (run.world.now)(),
+    }
+}
+
+/// The files in which the pipeline has pins.
+pub(super) fn pin_files(pipeline: &Pipeline) -> BTreeSet<String> {
+    pipeline.stages.iter().flat_map(|stage| &stage.pins).map(|target| target.file.clone()).collect()
+}
+
+/// Runs reads that give no error, at once.
+pub(super) async fn all<T, F: Future<Output = T>>(reads: impl IntoIterator<Item = F>) -> Vec<T> {
+    join_all(reads).await
+}

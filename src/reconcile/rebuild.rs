@@ -1,0 +1,47 @@
+//! An empty store is rebuilt from the first-parent history of the base: its merge commits carry the record.
+
+use std::collections::BTreeMap;
+
+use super::{Reconcile, ReconcileError};
+use crate::image::Release;
+use crate::pipeline::StageName;
+use crate::plan::messages;
+use crate::promotion::{Actor, Entry, Event};
+use crate::repository::trailers;
+
+/// Commits of the base looked through: years of promotions, read in about a second.
+const COMMITS_MAX: usize = 20_000;
+
+/// Records what the merge commits of this pipeline say.
+pub(super) async fn rebuild(run: &mut Reconcile<'_>) -> Result<(), ReconcileError> {
+    let entries = read(run).await?;
+    if entries.is_empty() {
+        return Ok(());
+    }
+    tracing::info!(pipeline = ?run.lease.key.pipeline, events = entries.len(), "rebuilt from git history");
+    run.append(&entries).await
+}
+
+/// What the merge commits of this pipeline say, oldest first.
+pub(super) async fn read(run: &Reconcile<'_>) -> Result<Vec<Entry>, ReconcileError> {
+    let Some(pipeline) = run.lease.key.pipeline.clone() else { return Ok(Vec::new()) };
+    let repository = run.repository;
+    let Some(tip) = repository.mirror.tip(&repository.base).await? else { return Ok(Vec::new()) };
+    let mut commits = repository.mirror.first_parents(tip, COMMITS_MAX).await?;
+    commits.reverse();
+    let mut live: BTreeMap<StageName, Release> = BTreeMap::new();
+    let mut entries: Vec<Entry> = Vec::new();
+    for commit in commits {
+        let lines = trailers(&commit.message);
+        if let Some(recorded) = messages::recorded(&pipeline, &lines, commit.at, &commit.id.to_string()) {
+            let stage = recorded.stage.clone();
+            let (release, new) = recorded.entries(live.get(&stage));
+            live.insert(stage, release);
+            entries.extend(new);
+        }
+    }
+    let Some(first) = entries.first() else { return Ok(entries) };
+    let by = Actor { id: 0, name: "lockkeeper".to_owned(), via: "git history".to_owned() };
+    entries.insert(0, Entry { at: first.at, event: Event::Started { by } });
+    Ok(entries)
+}

@@ -1,0 +1,285 @@
+//! The repository itself: its rules, its missed comments, and the pull requests of others.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+
+use super::observe::pin_files;
+use super::route::{deliver_activity, thread_cursor};
+use super::rules::{Parsed, cursor_name};
+use super::world::{EnvironmentRepository, World};
+use super::{ReconcileError, Write};
+use crate::commit::CommitId;
+use crate::pipeline::{FILE_NAME, OutOfBand, PipelineName, Pipelines, loosened, parse};
+use crate::plan::{PipelineView, read_pins};
+use crate::pull_request::{Check, CheckStatus, PullRequest};
+use crate::repository::Change;
+use crate::store::{Hint, Key, Lease};
+
+/// Comments read at once.
+const COMMENTS_PAGE: usize = 200;
+/// Commits of the base looked at one by one; after more, every pipeline looks for itself.
+const COMMITS_MAX: usize = 200;
+/// Changed files looked at of one pull request of others, and of one move of the base.
+const CHANGES_MAX: usize = 3_000;
+
+/// Looks at the repository, and marks the pipelines that something concerns. Returns what to show of it.
+pub(super) async fn sweep(world: &World, lease: &Lease) -> Result<Option<PipelineView>, ReconcileError> {
+    let Some(repository) = world.repositories.get(&lease.key.repository) else { return Ok(None) };
+    let Some(tip) = repository.mirror.tip(&repository.base).await? else {
+        return Err(ReconcileError::Later(format!(
+            "branch {} is not in repository {}",
+            repository.base, repository.name
+        )));
+    };
+    let rules = world.rules.at(repository, tip).await?;
+    declare(world, repository, tip, &rules).await?;
+    comments(world, repository).await?;
+    if let Ok(pipelines) = &rules {
+        foreign(world, repository, tip, pipelines).await?;
+    }
+    world.witness.read(&repository.name, (world.now)());
+    Ok(rules.err().map(|errors| PipelineView {
+        repository: repository.name.clone(),
+        pipeline: None,
+        owner: None,
+        issue_url: None,
+        stages: Vec::new(),
+        error: Some(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")),
+        history: Vec::new(),
+        updated_at: (world.now)(),
+    }))
+}
+
+/// Marks what a move of the base concerns: all pipelines where the rules changed, else those whose files changed.
+async fn declare(
+    world: &World,
+    repository: &EnvironmentRepository,
+    tip: CommitId,
+    rules: &Parsed,
+) -> Result<(), ReconcileError> {
+    let cursor = format!("tip:{}", repository.name);
+    let before = world.store.cursor(&cursor).await?.and_then(|text| text.parse::<CommitId>().ok());
+    if before == Some(tip) {
+        return Ok(());
+    }
+    let changed = match before {
+        Some(before) => changed_paths(repository, before, tip).await,
+        None => None,
+    };
+    let now = (world.now)();
+    let is_all = changed.as_ref().is_none_or(|changed| changed.contains(FILE_NAME));
+    if let Ok(pipelines) = rules {
+        for pipeline in &pipelines.pipelines {
+            let is_touched =
+                changed.as_ref().is_some_and(|changed| !changed.is_disjoint(&pin_files(pipeline)));
+            if is_all || is_touched {
+                let key = Key::pipeline(&repository.name, pipeline.name.clone());
+                world.store.mark(std::slice::from_ref(&key), now).await?;
+                let images: Vec<String> =
+                    pipeline.images.iter().map(|rule| rule.repository.canonical()).collect();
+                world.store.set_watches(&key, &images).await?;
+            }
+        }
+        world.store.set_cursor(&cursor_name(repository), &tip.to_string()).await?;
+    }
+    if is_all {
+        // Those that are gone from the file, or whose file is broken, look for themselves.
+        let known = world.store.keys(&repository.name).await?;
+        let pipelines: Vec<Key> = known.into_iter().filter(|key| key.pipeline.is_some()).collect();
+        world.store.mark(&pipelines, now).await?;
+    }
+    world.store.set_cursor(&cursor, &tip.to_string()).await?;
+    Ok(())
+}
+
+/// Every path that some commit of the base changed after `before`; none where that is more than can be looked at.
+///
+/// The commits one by one, not the two ends: a change that was taken back in between concerns its pipeline as well.
+async fn changed_paths(
+    repository: &EnvironmentRepository,
+    before: CommitId,
+    tip: CommitId,
+) -> Option<BTreeSet<String>> {
+    let commits = repository.mirror.first_parents(tip, COMMITS_MAX).await.ok()?;
+    let new = commits.iter().position(|commit| commit.id == before)?;
+    let mut paths = BTreeSet::new();
+    for commit in commits.get(..new)? {
+        let parent = commit.parents.first()?;
+        let changes = repository.mirror.changes(*parent, commit.id, CHANGES_MAX).await.ok()?;
+        if changes.len() >= CHANGES_MAX {
+            return None;
+        }
+        paths.extend(changes.into_iter().map(|change| change.path));
+    }
+    Some(paths)
+}
+
+/// Comments that no webhook brought. Those that one did bring have the same delivery, and are no-ops.
+async fn comments(world: &World, repository: &EnvironmentRepository) -> Result<(), ReconcileError> {
+    let cursor = format!("comments:{}", repository.name);
+    let mut after: u64 = world.store.cursor(&cursor).await?.and_then(|text| text.parse().ok()).unwrap_or(0);
+    let me = repository.forge.me().await?;
+    loop {
+        let page = repository.forge.comments_after(after, COMMENTS_PAGE).await?;
+        for comment in &page {
+            after = after.max(comment.id);
+            let is_known =
+                world.store.cursor(&thread_cursor(&repository.name, comment.thread)).await?.is_some();
+            if comment.author.id != me.id && is_known {
+                let id = comment_delivery_id(&repository.name, comment.id);
+                let hint = Hint::Comment { id: comment.id, thread: comment.thread };
+                deliver_activity(&world.store, &repository.name, &id, hint, comment.created_at).await?;
+            }
+        }
+        world.store.set_cursor(&cursor, &after.to_string()).await?;
+        if page.len() < COMMENTS_PAGE {
+            return Ok(());
+        }
+    }
+}
+
+/// The one id of a comment's delivery, by whatever way it arrives.
+pub(super) fn comment_delivery_id(repository: &str, comment: u64) -> String {
+    format!("comment:{repository}:{comment}")
+}
+
+/// Our check on the pull requests of others: green at once, unless a pin or the rules change.
+async fn foreign(
+    world: &World,
+    repository: &EnvironmentRepository,
+    tip: CommitId,
+    pipelines: &Pipelines,
+) -> Result<(), ReconcileError> {
+    let me = repository.forge.me().await?;
+    for pull_request in repository.forge.open_pull_requests(&repository.base).await? {
+        if pull_request.author.id == me.id {
+            continue;
+        }
+        let check = check_of(repository, tip, pipelines, &pull_request).await?;
+        if !pull_request.checks.contains(&check) {
+            repository.forge.set_check(pull_request.head, &check).await?;
+            world.witness.wrote(Write::Forge)?;
+        }
+    }
+    Ok(())
+}
+
+async fn check_of(
+    repository: &EnvironmentRepository,
+    tip: CommitId,
+    pipelines: &Pipelines,
+    pull_request: &PullRequest,
+) -> Result<Check, ReconcileError> {
+    let mirror = &repository.mirror;
+    // The head's objects come with its branch.
+    mirror.tip(&pull_request.branch).await?;
+    let Some(base) = mirror.merge_base(tip, pull_request.head).await? else {
+        return Ok(check(CheckStatus::Failed, "the branch has no common history with the base".to_owned()));
+    };
+    let changes = mirror.changes(base, pull_request.head, CHANGES_MAX).await?;
+    if changes.len() >= CHANGES_MAX {
+        return Ok(check(
+            CheckStatus::Failed,
+            format!("more than {CHANGES_MAX} files change: cannot be checked for pins"),
+        ));
+    }
+    if let Some(rules) = changes.iter().find(|change| change.path == FILE_NAME)
+        && let Some(failed) = check_rules(rules)
+    {
+        return Ok(failed);
+    }
+    let touched = touched(pipelines, &changes);
+    if touched.is_empty() {
+        let summary = rules_summary(pipelines, &changes).unwrap_or_else(|| "no image pin changes".to_owned());
+        return Ok(check(CheckStatus::Passed, summary));
+    }
+    let names: Vec<String> =
+        touched.iter().map(|(pipeline, stage, _)| format!("{pipeline}/{stage}")).collect();
+    if touched.iter().all(|(_, _, rule)| *rule == OutOfBand::Allowed) {
+        return Ok(check(
+            CheckStatus::Passed,
+            format!("changes pins of {}: allowed, and recorded as out-of-band", names.join(", ")),
+        ));
+    }
+    Ok(check(
+        CheckStatus::Failed,
+        format!(
+            "changes pins of {}: use `/promote <stage> to <version>` or `/rollback <stage>` in the pipeline's operations issue",
+            names.join(", ")
+        ),
+    ))
+}
+
+fn check_rules(change: &Change) -> Option<Check> {
+    let Some(bytes) = &change.after else {
+        return Some(check(
+            CheckStatus::Failed,
+            format!("removes {FILE_NAME}: nothing would be promoted any more"),
+        ));
+    };
+    let errors = parse(bytes).err()?;
+    let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
+    let mut failed = check(CheckStatus::Failed, lines.first().cloned().unwrap_or_default());
+    failed.text = lines.join("\n");
+    Some(failed)
+}
+
+/// What a change of the rules loosens, for the reviewer's eye; the code owner decides.
+fn rules_summary(pipelines: &Pipelines, changes: &[Change]) -> Option<String> {
+    let after = changes.iter().find(|change| change.path == FILE_NAME)?.after.as_ref()?;
+    let after = parse(after).ok()?;
+    let mut looser = Vec::new();
+    for pipeline in &pipelines.pipelines {
+        let Some(new) = after.pipelines.iter().find(|new| new.name == pipeline.name) else { continue };
+        for stage in &pipeline.stages {
+            let what = new.stage(&stage.name).map(|new| loosened(stage, new)).unwrap_or_default();
+            looser.extend(what.into_iter().map(|what| format!("{}/{}: {what}", pipeline.name, stage.name)));
+        }
+    }
+    if looser.is_empty() { None } else { Some(format!("loosens gates: {}", looser.join("; "))) }
+}
+
+/// The stages whose pins differ before and after these changes.
+fn touched(
+    pipelines: &Pipelines,
+    changes: &[Change],
+) -> Vec<(PipelineName, crate::pipeline::StageName, OutOfBand)> {
+    let paths: BTreeSet<&str> = changes.iter().map(|change| change.path.as_str()).collect();
+    let side = |pick: &dyn Fn(&Change) -> Option<Vec<u8>>| {
+        changes
+            .iter()
+            .map(|change| (change.path.clone(), Ok(pick(change))))
+            .collect::<std::collections::BTreeMap<_, _>>()
+    };
+    let (before, after) = (side(&|change| change.before.clone()), side(&|change| change.after.clone()));
+    let mut found = Vec::new();
+    for pipeline in &pipelines.pipelines {
+        for stage in &pipeline.stages {
+            // A stage is read by its changed files alone: the others are the same on both sides.
+            let mut changed = stage.clone();
+            changed.pins.retain(|target| paths.contains(target.file.as_str()));
+            if !changed.pins.is_empty()
+                && read_pins(pipeline, &changed, &before) != read_pins(pipeline, &changed, &after)
+            {
+                found.push((pipeline.name.clone(), stage.name.clone(), stage.out_of_band));
+            }
+        }
+    }
+    found
+}
+
+fn check(status: CheckStatus, summary: String) -> Check {
+    Check {
+        name: "lockkeeper".to_owned(),
+        app: "lockkeeper".to_owned(),
+        status,
+        summary,
+        text: String::new(),
+    }
+}
+
+/// When the repository is looked at again without an event.
+pub(super) fn again_at(repository: &EnvironmentRepository, now: Timestamp) -> Option<Timestamp> {
+    now.checked_add(repository.poll_interval).ok()
+}
