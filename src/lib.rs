@@ -21,3 +21,4 @@ pub mod repository;
 pub mod forge;
 pub mod store;
 pub mod reconcile;
+pub mod server;

@@ -1,0 +1,160 @@
+//! What every request passes: a place, a known host, a deadline; and the headers of every answer.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+use axum::extract::{ConnectInfo, MatchedPath, Request, State};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
+use tokio::sync::Semaphore;
+
+use super::App;
+use super::listener::Connection;
+use crate::telemetry::{REQUEST_SECONDS, REQUESTS};
+
+/// Asked by machines that know us by addresses and names of their own; they tell nothing that a host would protect.
+const OPEN_PATHS: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
+
+/// Headers of every answer that has not set its own. Pages have no script, and nothing may frame them.
+const HEADERS: [(HeaderName, &str); 6] = [
+    (
+        header::CONTENT_SECURITY_POLICY,
+        "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none'; \
+         frame-ancestors 'none'",
+    ),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::X_FRAME_OPTIONS, "DENY"),
+    (header::REFERRER_POLICY, "same-origin"),
+    (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+    (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+];
+
+/// Marks a connection as busy for as long as it lives.
+struct Busy(Arc<AtomicUsize>);
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Release);
+    }
+}
+
+pub(super) async fn headers(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    for (name, value) in HEADERS {
+        response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
+    }
+    response
+}
+
+/// Counts the request, and turns it away where too many are in work: a queue would only hide it.
+pub(super) async fn place(
+    State((app, places)): State<(App, Arc<Semaphore>)>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let begun = Instant::now();
+    let _busy = enter(&mut request);
+    let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
+    let route = route.as_deref().unwrap_or("none");
+    let response = if let Ok(_place) = places.try_acquire() {
+        next.run(request).await
+    } else {
+        let again = [(header::RETRY_AFTER, "5")];
+        (
+            StatusCode::SERVICE_UNAVAILABLE,
+            again,
+            "too many requests in work
+",
+        )
+            .into_response()
+    };
+    app.metrics.add(&REQUESTS, &[("route", route), ("status", response.status().as_str())], 1);
+    app.metrics.observe(&REQUEST_SECONDS, &[("route", route)], begun.elapsed().as_secs_f64());
+    response
+}
+
+/// Tells the connection, and gives handlers the address of the other end in the usual way.
+fn enter(request: &mut Request) -> Option<Busy> {
+    let ConnectInfo(connection) = request.extensions().get::<ConnectInfo<Connection>>()?.clone();
+    connection.busy.fetch_add(1, Ordering::Release);
+    request.extensions_mut().insert(ConnectInfo::<SocketAddr>(connection.peer));
+    Some(Busy(connection.busy))
+}
+
+/// Refuses a request for a host that is not ours: a foreign name that was made to resolve to this machine, by which a
+/// page elsewhere would read ours.
+pub(super) async fn known_host(State(app): State<App>, request: Request, next: Next) -> Response {
+    if OPEN_PATHS.contains(&request.uri().path()) {
+        return next.run(request).await;
+    }
+    let named = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
+    // An address in the request line counts before the header (RFC 9112, section 3.2.2); both must be known.
+    let in_line = request.uri().authority().map(axum::http::uri::Authority::as_str);
+    let is_known = |host: &str| is_known(&app.settings.hosts, host);
+    if named.is_some_and(is_known) && in_line.is_none_or(is_known) {
+        return next.run(request).await;
+    }
+    let named: String = named.unwrap_or_default().chars().take(100).collect();
+    tracing::warn!(host = %named, "request for an unknown host; see `hosts` of `[server]`");
+    (StatusCode::MISDIRECTED_REQUEST, "this host is not in `hosts` of `[server]`\n").into_response()
+}
+
+/// Whether the host is listed, with this port or without any; addresses and `localhost` always are, for no name service
+/// can be made to point them elsewhere.
+fn is_known(hosts: &[String], host: &str) -> bool {
+    let host = host.to_lowercase();
+    let name = name_of(&host);
+    let is_address = name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>().is_ok();
+    is_address || name == "localhost" || hosts.iter().any(|known| *known == host || known == name)
+}
+
+/// The host without its port.
+fn name_of(host: &str) -> &str {
+    match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        Some(_) | None => host,
+    }
+}
+
+/// Ends a request that takes too long, its body included. The sender may try again.
+pub(super) async fn deadline(State(app): State<App>, request: Request, next: Next) -> Response {
+    let answer = tokio::time::timeout(app.settings.timeout, next.run(request)).await;
+    answer.unwrap_or_else(|_| {
+        let close = [(header::CONNECTION, "close")];
+        (
+            StatusCode::REQUEST_TIMEOUT,
+            close,
+            "the request took too long
+",
+        )
+            .into_response()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_known;
+
+    #[test]
+    fn hosts_are_compared_with_and_without_port() {
+        let hosts = ["locks.example.com".to_owned(), "other.example:8080".to_owned()];
+        for good in [
+            "locks.example.com",
+            "LOCKS.example.com:443",
+            "other.example:8080",
+            "127.0.0.1:9",
+            "[::1]:9",
+            "localhost:1",
+        ] {
+            assert!(is_known(&hosts, good), "{good}");
+        }
+        for bad in
+            ["", "evil.example", "other.example", "other.example:80", "localhost.evil", "xlocks.example.com"]
+        {
+            assert!(!is_known(&hosts, bad), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! Webhooks: verified over the raw bytes, stored, answered. Nothing else happens here.
+
+use std::collections::BTreeSet;
+
+use axum::body::{Body, to_bytes};
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, HeaderName, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use jiff::Timestamp;
+
+use super::App;
+use super::webhooks::verify::{Authentication, EmptySecret, Secret};
+use super::webhooks::{self, Kind, ReceiveError, RegistryEvent};
+use crate::image::Repository;
+use crate::settings::{self, WebhookKind};
+use crate::store::{Delivery, Hint, Key, Put, StoreError};
+use crate::telemetry::DELIVERIES;
+
+/// Most hints kept of one delivery. A registry sends one event each time, rarely some dozens; beyond this the keys are
+/// made due all the same, and look at all of their images.
+const HINTS_MAX: usize = 64;
+/// Most tags kept of one hint, by the same reasoning.
+const TAGS_MAX: usize = 64;
+/// Where the signature stands, unless the settings name another header.
+const SIGNATURE_HEADER: HeaderName = HeaderName::from_static("x-signature");
+/// When a sender should try again after the store took nothing.
+const RETRY_AFTER_SECONDS: &str = "10";
+
+/// A webhook that is listened to.
+#[derive(Debug, Clone)]
+pub struct Receiver {
+    name: String,
+    kind: Kind,
+    authentication: Authentication,
+    /// The registry as manifests name it, in place of what the sender calls itself.
+    registry: Option<String>,
+}
+
+/// How a delivery ended; each is counted.
+enum Outcome {
+    Accepted,
+    Repeat,
+    Unparsable,
+    Unauthorized,
+    TooLarge,
+    Unavailable,
+}
+
+impl Receiver {
+    /// The receiver that the settings describe.
+    ///
+    /// A secret for the `Authorization` header counts alone and after `Bearer `, unless it names a scheme itself.
+    ///
+    /// # Errors
+    /// [`EmptySecret`] if one is.
+    pub fn new(webhook: &settings::Webhook) -> Result<Self, EmptySecret> {
+        let header = webhook.header.clone();
+        let secrets = webhook.secrets.iter().map(settings::Secret::expose);
+        let (kind, authentication) = match webhook.kind {
+            WebhookKind::Distribution => {
+                let name = header.unwrap_or(header::AUTHORIZATION);
+                let bearer = |text: &str| (name == header::AUTHORIZATION).then(|| format!("Bearer {text}"));
+                let values = secrets.flat_map(|text| [Some(text.to_owned()), bearer(text)]).flatten();
+                let values = values.map(Secret::new).collect::<Result<_, _>>()?;
+                (Kind::Distribution, Authentication::Header { name, values })
+            }
+            WebhookKind::Generic => {
+                let secrets = secrets.map(Secret::new).collect::<Result<_, _>>()?;
+                let header = header.unwrap_or(SIGNATURE_HEADER);
+                (Kind::Generic, Authentication::Hmac { header, secrets })
+            }
+        };
+        Ok(Self { name: webhook.path.clone(), kind, authentication, registry: webhook.registry.clone() })
+    }
+
+    /// The repository in the spelling by which pipelines watch it; none where the sender does not say at which
+    /// registry, and neither do the settings.
+    fn canonical(&self, event: &RegistryEvent) -> Option<String> {
+        let registry = self.registry.as_ref().or(event.registry.as_ref())?;
+        let repository: Repository = format!("{registry}/{}", event.repository).parse().ok()?;
+        Some(repository.canonical())
+    }
+}
+
+pub(super) async fn receive(
+    State(app): State<App>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    let Some(receiver) = app.receivers.iter().find(|receiver| receiver.name == name) else {
+        return (StatusCode::NOT_FOUND, "no webhook of this name\n").into_response();
+    };
+    let outcome = match to_bytes(body, app.settings.body_bytes_max).await {
+        Ok(bytes) => take(&app, receiver, &headers, &bytes, Timestamp::now()).await,
+        // Also a body that broke off, whose sender does not read the answer.
+        Err(_) => Outcome::TooLarge,
+    };
+    app.metrics.add(&DELIVERIES, &[("webhook", &name), ("outcome", outcome.name())], 1);
+    outcome.into_response()
+}
+
+async fn take(app: &App, webhook: &Receiver, headers: &HeaderMap, body: &[u8], now: Timestamp) -> Outcome {
+    let (id, hints, concerns) = match webhooks::receive(webhook.kind, &webhook.authentication, headers, body)
+    {
+        Ok(received) => match concerned(app, webhook, &received.events).await {
+            Ok((hints, concerns)) => (received.delivery_id, hints, concerns),
+            Err(error) => return unavailable(&error),
+        },
+        Err(ReceiveError::Unauthorized) => {
+            tracing::warn!(webhook = %webhook.name, "delivery without a right secret");
+            return Outcome::Unauthorized;
+        }
+        Err(ReceiveError::TooLarge { .. }) => return Outcome::TooLarge,
+        Err(ReceiveError::Unparsable { delivery_id, reason }) => {
+            tracing::warn!(webhook = %webhook.name, delivery = %delivery_id, %reason, "delivery cannot be read");
+            (delivery_id, vec![Hint::Unparsable { reason: reason.to_string() }], Vec::new())
+        }
+    };
+    let is_unparsable = matches!(hints.first(), Some(Hint::Unparsable { .. }));
+    // Ids are the senders' own; those of one webhook must not hide those of another.
+    let id = format!("{}:{id}", webhook.name);
+    let delivery = Delivery { id, source: webhook.name.clone(), received_at: now, hints };
+    match app.store.put(&delivery, &concerns).await {
+        Ok(Put::Repeat) => Outcome::Repeat,
+        Ok(Put::New) if is_unparsable => Outcome::Unparsable,
+        Ok(Put::New) => {
+            tracing::info!(delivery = %delivery.id, pipelines = concerns.len(), "delivery accepted");
+            Outcome::Accepted
+        }
+        Err(error) => unavailable(&error),
+    }
+}
+
+/// The hints that concern anybody, and whom.
+async fn concerned(
+    app: &App,
+    receiver: &Receiver,
+    events: &[RegistryEvent],
+) -> Result<(Vec<Hint>, Vec<Key>), StoreError> {
+    let (mut hints, mut keys, mut asked) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
+    for event in events {
+        let Some(canonical) = receiver.canonical(event) else { continue };
+        if asked.insert(canonical.clone()) {
+            keys.extend(app.store.watchers(&canonical).await?);
+        }
+        if hints.len() < HINTS_MAX {
+            hints.push(Hint::Image {
+                repository: event.repository.clone(),
+                registry: receiver.registry.clone().or_else(|| event.registry.clone()),
+                tags: event.tags.iter().take(TAGS_MAX).cloned().collect(),
+            });
+        }
+    }
+    Ok((hints, keys.into_iter().collect()))
+}
+
+fn unavailable(error: &StoreError) -> Outcome {
+    tracing::error!(%error, "delivery not stored; its sender is told to try again");
+    Outcome::Unavailable
+}
+
+impl Outcome {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Repeat => "repeat",
+            Self::Unparsable => "unparsable",
+            Self::Unauthorized => "unauthorized",
+            Self::TooLarge => "too_large",
+            Self::Unavailable => "unavailable",
+        }
+    }
+}
+
+impl IntoResponse for Outcome {
+    fn into_response(self) -> Response {
+        match self {
+            // What cannot be read is accepted too: registries repeat what is refused, and hold back all behind it.
+            Self::Accepted | Self::Repeat | Self::Unparsable => StatusCode::ACCEPTED.into_response(),
+            Self::Unauthorized => {
+                (StatusCode::UNAUTHORIZED, "the secret is missing or wrong\n").into_response()
+            }
+            Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "the body is too large\n").into_response(),
+            Self::Unavailable => {
+                let again = [(header::RETRY_AFTER, RETRY_AFTER_SECONDS)];
+                (StatusCode::SERVICE_UNAVAILABLE, again, "not stored; send it again\n").into_response()
+            }
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! The running server in one piece: pages and webhooks, workers, and what happens at the local forges.
+//!
+//! It starts with what was missed (every lease of a server before us ends, everything is due once), and stops in the
+//! order in which nothing is lost: no new connection, no new work, then what is in hand has `stop_timeout` to finish.
+//! What does not finish is taken up again at the next start.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use jiff::Timestamp;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use super::assemble::Activities;
+use super::webhooks::verify::EmptySecret;
+use super::{App, Health, Receiver, ServeError, Serving, serve};
+use crate::reconcile::{self, Stopped, Witness, World, Write};
+use crate::settings::Settings;
+use crate::store::{Store, StoreError};
+use crate::telemetry::{EFFECTS, Metrics};
+
+/// Between two removals of finished deliveries; they are kept for days, so once an hour is early enough.
+const PRUNE_INTERVAL: Duration = Duration::from_hours(1);
+
+/// What runs.
+#[derive(Debug)]
+pub struct Service {
+    /// What the workers work on.
+    pub world: World,
+    /// What the pages and webhooks share; its store is that of the world.
+    pub app: App,
+    /// The pages of the local forges, and whatever else is served behind the same guards.
+    pub routers: Vec<Router>,
+    /// What happens at the local forges.
+    pub activities: Activities,
+    /// Pipelines that are worked on at one time.
+    pub workers: usize,
+    /// How long ids of finished deliveries are kept.
+    pub remember_deliveries: Duration,
+    /// The file of the store: one server works on it.
+    pub store_path: PathBuf,
+}
+
+/// Why the server does not run, or stopped before it was asked to.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// Another server works on this store.
+    #[error("another server works on store {}", path.display())]
+    Taken {
+        /// The file of the store.
+        path: PathBuf,
+    },
+    /// The lock beside the store cannot be taken.
+    #[error("lock of store {}: {source}", path.display())]
+    Lock {
+        /// The file of the store.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The store cannot be written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The listening socket failed.
+    #[error(transparent)]
+    Serve(#[from] ServeError),
+}
+
+/// Counts writes, and notes which repositories were read.
+#[derive(Debug)]
+pub struct Tally {
+    /// The figures.
+    pub metrics: Arc<Metrics>,
+    /// What `/readyz` says.
+    pub health: Arc<Health>,
+}
+
+impl Witness for Tally {
+    fn wrote(&self, write: Write) -> Result<(), Stopped> {
+        self.metrics.add(&EFFECTS, &[("effect", write.name()), ("outcome", "done")], 1);
+        Ok(())
+    }
+
+    fn read(&self, repository: &str, at: Timestamp) {
+        self.health.repository_read(repository, at);
+    }
+}
+
+impl Tally {
+    /// Counts into fresh figures, and knows the repositories of these settings.
+    #[must_use]
+    pub fn new(settings: &Settings) -> Arc<Self> {
+        let names = settings.repositories.iter().map(|repository| repository.name.clone());
+        Arc::new(Self { metrics: Arc::default(), health: Arc::new(Health::new(names)) })
+    }
+
+    /// What pages and webhooks share, by these settings.
+    ///
+    /// # Errors
+    /// [`EmptySecret`] if the secret of a webhook is.
+    pub fn app(&self, settings: &Settings, store: Store) -> Result<App, EmptySecret> {
+        let receivers = settings.webhooks.iter().map(Receiver::new).collect::<Result<_, _>>()?;
+        Ok(App {
+            settings: Arc::new(settings.server.clone()),
+            receivers: Arc::new(receivers),
+            store,
+            metrics: Arc::clone(&self.metrics),
+            health: Arc::clone(&self.health),
+        })
+    }
+}
+
+/// Runs until `shutdown` is done, and what is in hand is finished or out of time.
+///
+/// # Errors
+/// [`RunError`] if it cannot start, or the socket fails.
+pub async fn run(
+    service: Service,
+    listener: TcpListener,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> Result<(), RunError> {
+    let Service { world, app, routers, activities, workers, remember_deliveries, store_path } = service;
+    let _serving = begin(&store_path).await?;
+    let world = Arc::new(world);
+    world.store.end_leases((world.now)()).await?;
+    reconcile::start(&world).await?;
+    let (stop, stopping) = watch::channel(false);
+    let stop = Arc::new(stop);
+    let working = tokio::spawn(reconcile::work(Arc::clone(&world), workers, stopping));
+    let beside = [
+        tokio::spawn(note(Arc::clone(&world), activities)),
+        tokio::spawn(prune(Arc::clone(&world), remember_deliveries)),
+    ];
+    let stop_timeout = app.settings.stop_timeout;
+    let stop_signal = Arc::clone(&stop);
+    let signal = async move {
+        shutdown.await;
+        stop_signal.send_replace(true);
+    };
+    let served = serve(listener, app, routers, signal).await;
+    stop.send_replace(true);
+    finish(working, stop_timeout).await;
+    for task in beside {
+        task.abort();
+    }
+    Ok(served?)
+}
+
+async fn begin(path: &Path) -> Result<Serving, RunError> {
+    match Serving::begin(path).await {
+        Ok(Some(serving)) => Ok(serving),
+        Ok(None) => Err(RunError::Taken { path: path.to_owned() }),
+        Err(source) => Err(RunError::Lock { path: path.to_owned(), source }),
+    }
+}
+
+async fn finish(mut working: JoinHandle<()>, stop_timeout: Duration) {
+    if tokio::time::timeout(stop_timeout, &mut working).await.is_err() {
+        working.abort();
+        tracing::warn!(
+            stop_timeout_seconds = stop_timeout.as_secs(),
+            "work in hand was cut off; the next start takes it up"
+        );
+    }
+}
+
+/// Makes due what concerns something that happened at a local forge.
+async fn note(world: Arc<World>, mut activities: Activities) {
+    while let Some((repository, activity)) = activities.recv().await {
+        if let Err(error) = reconcile::note_activity(&world, &repository, activity).await {
+            tracing::warn!(repository, ?activity, %error, "not noted; the sweep finds it");
+        }
+    }
+}
+
+async fn prune(world: Arc<World>, remember: Duration) {
+    loop {
+        tokio::time::sleep(PRUNE_INTERVAL).await;
+        let Ok(before) = (world.now)().checked_sub(remember) else { continue };
+        if let Err(error) = world.store.prune(before).await {
+            tracing::warn!(%error, "finished deliveries are kept for now");
+        }
+    }
+}

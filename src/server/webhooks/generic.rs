@@ -1,0 +1,59 @@
+//! Our own format, for build jobs, scripts and registries that send nothing usable.
+//!
+//! ```json
+//! {"id": "run-4711", "image": "registry.example.com/shop/web", "tag": "1.4.2", "digest": "sha256:…"}
+//! ```
+//!
+//! `tag` or `digest` has to be there. `id` tells a delivery from others: without it two equal bodies count as one
+//! delivery that was repeated, so whoever moves a tag without naming digests should send it. Further fields, such as
+//! `source`, are allowed and not read.
+
+use serde::Deserialize;
+
+use super::{ParseError, RegistryEvent, form, id_or_hash, repository_path};
+use crate::image::{Digest, Repository, Tag};
+
+#[derive(Deserialize)]
+struct Push {
+    image: String,
+    tag: Option<String>,
+    digest: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Identified {
+    id: Option<String>,
+}
+
+/// The push that this body tells of.
+///
+/// # Errors
+/// [`ParseError`] if a field is missing or cannot be what it says: the sender is a script of the user's, so that a
+/// mistake is worth naming.
+pub fn parse(body: &[u8]) -> Result<Vec<RegistryEvent>, ParseError> {
+    let push: Push = serde_json::from_slice(body).map_err(|error| form(&error))?;
+    let image: Repository =
+        push.image.to_ascii_lowercase().parse().map_err(|_| field("image", &push.image))?;
+    let tag = push.tag.map(|tag| tag.parse::<Tag>().map_err(|_| field("tag", &tag))).transpose()?;
+    let digest = push.digest.map(|digest| digest.parse::<Digest>().map_err(|_| field("digest", &digest)));
+    let digest = digest.transpose()?;
+    if tag.is_none() && digest.is_none() {
+        return Err(field("tag", "nothing, and neither is there a `digest`"));
+    }
+    let canonical = image.canonical();
+    let (registry, path) = canonical.split_once('/').ok_or_else(|| field("image", &push.image))?;
+    let repository = repository_path(path).ok_or_else(|| field("image", &push.image))?;
+    let tags = tag.into_iter().map(|tag| tag.to_string()).collect();
+    Ok(vec![RegistryEvent { repository, registry: Some(registry.to_owned()), tags, digest }])
+}
+
+/// The body's `id`, else its hash.
+#[must_use]
+pub fn delivery_id(body: &[u8]) -> String {
+    let identified: Option<Identified> = serde_json::from_slice(body).ok();
+    id_or_hash(identified.and_then(|identified| identified.id).as_deref(), body)
+}
+
+fn field(field: &'static str, found: &str) -> ParseError {
+    ParseError::Field { field, found: found.chars().take(100).collect() }
+}
