@@ -22,3 +22,4 @@ pub mod forge;
 pub mod store;
 pub mod reconcile;
 pub mod server;
+pub mod demo;
