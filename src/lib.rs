@@ -23,3 +23,4 @@ pub mod store;
 pub mod reconcile;
 pub mod server;
 pub mod demo;
+pub mod cli;

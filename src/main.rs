@@ -1,3 +1,8 @@
 //! The `lockkeeper` program.
 
-fn main() {}
+use std::process::ExitCode;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    lockkeeper::cli::main().await
+}

@@ -1,0 +1,126 @@
+//! `lockkeeper doctor`: what is set up, what is not, and what to do about it.
+
+mod host;
+mod registry;
+mod repository;
+
+use serde_json::json;
+
+use super::show::{Paint, Tone, document, indented, plain};
+use super::{Context, Exit, Format, Outcome, pins};
+use crate::settings::Settings;
+
+/// Check settings, store, repositories, lockkeeper.yaml, registries, people and webhooks; each with its fix.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+    lockkeeper doctor --config lockkeeper.toml\n  \
+    lockkeeper doctor -o json\n\n\
+    Ends with 1 where something is wrong (✖). It writes nothing but its own copy of each repository, and a mark in the\n\
+    store that shows that the store can be written.")]
+pub struct Args {
+    /// How to print.
+    #[arg(short, long, value_enum, default_value_t)]
+    output: Format,
+}
+
+/// How a check ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Verdict {
+    /// As it should be.
+    Good,
+    /// It works, and somebody should know.
+    Notice,
+    /// It does not work.
+    Bad,
+}
+
+/// One line.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+struct Finding {
+    verdict: Verdict,
+    /// What was looked at.
+    subject: String,
+    /// What was found.
+    text: String,
+    /// What to do.
+    fix: Option<String>,
+}
+
+/// All lines so far.
+#[derive(Debug, Default)]
+struct Findings {
+    found: Vec<Finding>,
+}
+
+impl Findings {
+    fn good(&mut self, subject: impl Into<String>, text: impl Into<String>) {
+        self.add(Verdict::Good, &subject.into(), &text.into(), None);
+    }
+
+    fn notice(&mut self, subject: impl Into<String>, text: impl Into<String>, fix: impl Into<String>) {
+        self.add(Verdict::Notice, &subject.into(), &text.into(), Some(fix.into()));
+    }
+
+    fn bad(&mut self, subject: impl Into<String>, text: impl Into<String>, fix: impl Into<String>) {
+        self.add(Verdict::Bad, &subject.into(), &text.into(), Some(fix.into()));
+    }
+
+    fn add(&mut self, verdict: Verdict, subject: &str, text: &str, fix: Option<String>) {
+        self.found.push(Finding { verdict, subject: plain(subject), text: plain(text), fix });
+    }
+}
+
+/// Checks everything, and prints a line for each.
+///
+/// # Errors
+/// Exit 7 if standard output cannot be written.
+pub async fn run(context: &Context, args: Args) -> Outcome {
+    let mut findings = Findings::default();
+    match context.settings() {
+        Ok(settings) => {
+            findings.good("settings", "are valid");
+            check(&settings, &mut findings).await;
+        }
+        Err(error) => findings.bad("settings", error.what, error.next.unwrap_or_default()),
+    }
+    match args.output {
+        Format::Table => pins::print(&text(context.paint(), &findings.found))?,
+        Format::Json => {
+            pins::print(&pins::json(&document(json!({ "findings": findings.found })))?)?;
+        }
+    }
+    let is_bad = findings.found.iter().any(|finding| finding.verdict == Verdict::Bad);
+    Ok(if is_bad { Exit::Negative } else { Exit::Ok })
+}
+
+async fn check(settings: &Settings, findings: &mut Findings) {
+    host::programs(settings, findings).await;
+    host::server(settings, findings);
+    host::store(settings, findings).await;
+    host::webhooks(settings, findings);
+    let oci = crate::server::assemble::registry(&settings.registry);
+    for repository in &settings.repositories {
+        repository::people(repository, findings).await;
+        repository::credentials(repository, findings);
+        if let Some(pipelines) = repository::look(settings, repository, findings).await {
+            for pipeline in &pipelines.pipelines {
+                registry::images(&oci, &repository.name, pipeline, findings).await;
+            }
+        }
+    }
+}
+
+fn text(paint: Paint, findings: &[Finding]) -> String {
+    let mut text = String::new();
+    for finding in findings {
+        let (symbol, tone) = match finding.verdict {
+            Verdict::Good => ("✓", Tone::Good),
+            Verdict::Notice => ("▲", Tone::Notice),
+            Verdict::Bad => ("✖", Tone::Bad),
+        };
+        text.extend([format!("{} {}: {}\n", paint.word(tone, symbol), finding.subject, finding.text)]);
+        text.extend(finding.fix.iter().map(|fix| format!("{}\n", indented(fix, "    fix: "))));
+    }
+    text
+}

@@ -1,0 +1,58 @@
+//! Whether the registries have what the pipelines follow.
+
+use super::Findings;
+use crate::image::{Digest, Tag};
+use crate::pipeline::{Follow, ImageRule, Pipeline};
+use crate::registry::{Registry, RegistryError};
+
+/// Picks and resolves each image of the pipeline.
+pub(super) async fn images(
+    registry: &dyn Registry,
+    repository: &str,
+    pipeline: &Pipeline,
+    findings: &mut Findings,
+) {
+    for rule in &pipeline.images {
+        let subject = format!("image {} of {repository}/{}", rule.repository, pipeline.name);
+        match resolve(registry, rule).await {
+            Ok(Some((tag, digest))) => findings.good(subject, format!("{tag} is {}", digest.short())),
+            Ok(None) => findings.notice(
+                subject,
+                "no tag fits `follow`",
+                "push one, or change `follow` in lockkeeper.yaml",
+            ),
+            Err(error) => {
+                let fix = fix_of(&error);
+                findings.bad(subject, error.to_string(), fix);
+            }
+        }
+    }
+}
+
+async fn resolve(registry: &dyn Registry, rule: &ImageRule) -> Result<Option<(Tag, Digest)>, RegistryError> {
+    let tag = match &rule.follow {
+        Follow::Tag(tag) => tag.clone(),
+        Follow::Semver(_) => {
+            let tags = registry.tags(&rule.repository).await?;
+            match rule.follow.pick(&tags) {
+                Some(tag) => tag.clone(),
+                None => return Ok(None),
+            }
+        }
+    };
+    let digest = registry.resolve(&rule.repository, &tag).await?;
+    Ok(Some((tag, digest)))
+}
+
+fn fix_of(error: &RegistryError) -> &'static str {
+    match error {
+        RegistryError::NotFound { .. } => "check the name of the image in lockkeeper.yaml, or push it",
+        RegistryError::Denied { .. } => {
+            "log in where `docker_config` of `[registry]` points (docker login), as the user of the server"
+        }
+        RegistryError::Unavailable { .. } => {
+            "check the address and the network; `plain_http_hosts` for plain HTTP"
+        }
+        RegistryError::Untrusted { .. } => "do not use this image; look at the registry",
+    }
+}

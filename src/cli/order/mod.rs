@@ -1,0 +1,190 @@
+//! `lockkeeper promote`, `rollback`, `hold`, `resume`: what people command, without the forge's pages.
+//!
+//! A command becomes the same line that a comment would hold, is stored as a delivery with the person whom the forge
+//! knows by the token, and is judged by the same rules. A server that runs takes it up; without one, it is carried out
+//! here, under the same lease.
+
+mod answer;
+mod carry;
+mod identity;
+mod line;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::context::{find_key, of_store, pipelines};
+use super::{Context, Format, Outcome as Ended};
+use crate::plan::PipelineView;
+use crate::promotion::Outcome;
+use crate::store::{Delivery, Hint};
+use answer::{finish, rehearse};
+use carry::carry_out;
+use identity::{person, token};
+use line::{check_stage, line};
+
+/// Ask for a release in a stage now; the gates still apply.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+    lockkeeper promote checkout staging\n  \
+    lockkeeper promote checkout prod --to 1.4.2 --reason \"the fix for INC-2041\"\n  \
+    lockkeeper promote checkout prod --dry-run")]
+pub struct Promote {
+    /// The pipeline, or `repository/pipeline`.
+    pipeline: String,
+    /// The stage; not needed where there is one only.
+    stage: Option<String>,
+    /// The release, by version or digest; none: the candidate.
+    #[arg(long, value_name = "VERSION|DIGEST")]
+    to: Option<String>,
+    #[command(flatten)]
+    giving: Giving,
+}
+
+/// Go back to an earlier release, at once, and hold the stage there.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+    lockkeeper rollback checkout prod --reason \"INC-2041 p99 too high\"\n  \
+    lockkeeper rollback checkout prod --to 1.4.0\n  \
+    lockkeeper rollback checkout prod --dry-run")]
+pub struct Rollback {
+    /// The pipeline, or `repository/pipeline`.
+    pipeline: String,
+    /// The stage or group.
+    stage: String,
+    /// The release, by version or digest; none: the good one before.
+    #[arg(long, value_name = "VERSION|DIGEST")]
+    to: Option<String>,
+    #[command(flatten)]
+    giving: Giving,
+}
+
+/// Stop a stage: nothing is proposed or merged there until it is resumed.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+    lockkeeper hold checkout prod --reason \"quarter end\"\n  \
+    lockkeeper hold checkout prod --until 2026-12-01")]
+pub struct Hold {
+    /// The pipeline, or `repository/pipeline`.
+    pipeline: String,
+    /// The stage or group.
+    stage: String,
+    /// When the hold ends by itself: a date, a time, or a duration like 2h; none: never.
+    #[arg(long, value_name = "TIME")]
+    until: Option<String>,
+    #[command(flatten)]
+    giving: Giving,
+}
+
+/// Lift the hold of a stage.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+    lockkeeper resume checkout prod --reason \"fixed in 1.4.3\"")]
+pub struct Resume {
+    /// The pipeline, or `repository/pipeline`.
+    pipeline: String,
+    /// The stage or group.
+    stage: String,
+    #[command(flatten)]
+    giving: Giving,
+}
+
+/// What all commands take.
+#[derive(Debug, clap::Args)]
+struct Giving {
+    /// Why, one line; it stands in the record.
+    #[arg(long)]
+    reason: Option<String>,
+    /// The file with your token at the forge; else the variable `LOCKKEEPER_TOKEN` has it.
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
+    /// Print what would be done, and write nothing.
+    #[arg(short = 'n', long)]
+    dry_run: bool,
+    /// How long to wait for the answer, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    timeout: u64,
+    /// How to print.
+    #[arg(short, long, value_enum, default_value_t)]
+    output: Format,
+}
+
+/// A command line, as a comment would have it, and what it must mean.
+struct Order {
+    pipeline: String,
+    stage: Option<String>,
+    /// The words between stage and reason: `to 1.4.1`.
+    middle: Option<(&'static str, String)>,
+    verb: &'static str,
+}
+
+/// How a command was answered.
+struct Answer {
+    outcome: Outcome,
+    text: String,
+}
+
+/// Asks for a release.
+///
+/// # Errors
+/// As the answer: 2 not understood, 4 not allowed, 6 refused; 5 for an unknown pipeline, 7 without an answer.
+pub async fn promote(context: &Context, args: Promote) -> Ended {
+    let Promote { pipeline, stage, to, giving } = args;
+    let middle = to.map(|to| ("to", to));
+    give(context, Order { pipeline, stage, middle, verb: "promote" }, giving).await
+}
+
+/// Goes back.
+///
+/// # Errors
+/// As [`promote`].
+pub async fn rollback(context: &Context, args: Rollback) -> Ended {
+    let Rollback { pipeline, stage, to, giving } = args;
+    let middle = to.map(|to| ("to", to));
+    give(context, Order { pipeline, stage: Some(stage), middle, verb: "rollback" }, giving).await
+}
+
+/// Stops a stage.
+///
+/// # Errors
+/// As [`promote`].
+pub async fn hold(context: &Context, args: Hold) -> Ended {
+    let Hold { pipeline, stage, until, giving } = args;
+    let middle = until.map(|until| ("until", until));
+    give(context, Order { pipeline, stage: Some(stage), middle, verb: "hold" }, giving).await
+}
+
+/// Lifts a hold.
+///
+/// # Errors
+/// As [`promote`].
+pub async fn resume(context: &Context, args: Resume) -> Ended {
+    let Resume { pipeline, stage, giving } = args;
+    give(context, Order { pipeline, stage: Some(stage), middle: None, verb: "resume" }, giving).await
+}
+
+async fn give(context: &Context, order: Order, giving: Giving) -> Ended {
+    let line = line(&order, giving.reason.as_deref())?;
+    let settings = context.settings()?;
+    let token = token(giving.token_file.as_deref())?;
+    let world = context.world(&settings).await?;
+    let key = find_key(&pipelines(&world).await?, &order.pipeline)?;
+    if let Some(stage) = &order.stage {
+        check_stage(&world, &key, stage).await?;
+    }
+    let delivery = Delivery {
+        id: format!("cli:{:016x}", rand::random::<u64>()),
+        source: "cli".to_owned(),
+        received_at: Timestamp::now(),
+        hints: vec![Hint::Command { text: line, person: person(&world, &key, &token).await?, thread: None }],
+    };
+    if giving.dry_run {
+        return rehearse(context.paint(), &world, &key, delivery, giving.output).await;
+    }
+    let timeout = Duration::from_secs(giving.timeout);
+    let answer = carry_out(&world, &settings.store.path, &key, &delivery, timeout).await?;
+    let view = world.store.view(&key).await.map_err(|error| of_store(&error))?;
+    let view: Option<PipelineView> = view.and_then(|view| serde_json::from_value(view).ok());
+    finish(context.paint(), &answer, view.as_ref(), giving.output)
+}

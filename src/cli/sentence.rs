@@ -1,0 +1,265 @@
+//! Events and effects as sentences.
+
+use super::show::{minute, plain};
+use crate::image::{Digest, Release};
+use crate::pipeline::StageName;
+use crate::plan::Effect;
+use crate::promotion::{Actor, Event, HoldKind, Lane, Outcome, Why};
+
+/// An event, for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Told {
+    /// The stage it is about; none: the pipeline.
+    pub(super) stage: Option<StageName>,
+    /// One line.
+    pub(super) text: String,
+    /// Whether it tells what became of a stage, or only how lockkeeper got there.
+    pub(super) weight: Weight,
+}
+
+/// How much an event matters to those who ask what happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Weight {
+    /// Somebody decided, or something moved.
+    History,
+    /// A step on the way.
+    Detail,
+}
+
+/// Says what happened.
+pub(super) fn event(event: &Event) -> Told {
+    Told { stage: stage_of(event).cloned(), text: plain(&text_of(event)), weight: weight_of(event) }
+}
+
+fn stage_of(event: &Event) -> Option<&StageName> {
+    match event {
+        Event::Started { .. }
+        | Event::Seen { .. }
+        | Event::Unvetoed { .. }
+        | Event::IssueOpened { .. }
+        | Event::Answered { .. }
+        | Event::Announced { .. }
+        | Event::FileBroken { .. }
+        | Event::FileMended
+        | Event::Replied { .. } => None,
+        Event::Adopted { stage, .. }
+        | Event::Requested { stage, .. }
+        | Event::Proposing { stage, .. }
+        | Event::Proposed { stage, .. }
+        | Event::AttemptTaken { stage, .. }
+        | Event::Interrupted { stage, .. }
+        | Event::RetryAsked { stage, .. }
+        | Event::Merging { stage, .. }
+        | Event::Merged { stage, .. }
+        | Event::Closed { stage, .. }
+        | Event::OutOfBand { stage, .. }
+        | Event::Held { stage, .. }
+        | Event::Resumed { stage, .. }
+        | Event::Vetoed { stage, .. }
+        | Event::Loosened { stage, .. } => Some(stage),
+    }
+}
+
+fn weight_of(event: &Event) -> Weight {
+    match event {
+        Event::Seen { .. }
+        | Event::IssueOpened { .. }
+        | Event::Answered { .. }
+        | Event::Announced { .. }
+        | Event::Replied { .. }
+        | Event::Proposing { .. }
+        | Event::AttemptTaken { .. }
+        | Event::Merging { .. } => Weight::Detail,
+        Event::Started { .. }
+        | Event::Unvetoed { .. }
+        | Event::FileBroken { .. }
+        | Event::FileMended
+        | Event::Adopted { .. }
+        | Event::Requested { .. }
+        | Event::Proposed { .. }
+        | Event::Interrupted { .. }
+        | Event::RetryAsked { .. }
+        | Event::Merged { .. }
+        | Event::Closed { .. }
+        | Event::OutOfBand { .. }
+        | Event::Held { .. }
+        | Event::Resumed { .. }
+        | Event::Vetoed { .. }
+        | Event::Loosened { .. } => Weight::History,
+    }
+}
+
+fn text_of(event: &Event) -> String {
+    match event {
+        Event::Started { by } => format!("started by {}", actor(by)),
+        Event::Adopted { release, .. } => format!("{} was there", version(release)),
+        Event::Seen { release } => format!("{} is seen in the registry", version(release)),
+        Event::Requested { lane, release, by, reason, .. } => {
+            let (lane, why) = (lane_noun(*lane), why(reason.as_deref()));
+            format!("{lane} to {} asked for by {}{why}", version(release), actor(by))
+        }
+        Event::Proposing { lane, release, was, .. } => {
+            format!("{}: {} → {}", lane_noun(*lane), version_or_none(was.as_ref()), version(release))
+        }
+        Event::Proposed { number, .. } => format!("pull request {number} is open"),
+        Event::AttemptTaken { attempt, .. } => {
+            format!("the branch of attempt {attempt} is taken by something else")
+        }
+        Event::Interrupted { number, .. } => {
+            format!("somebody pushed to pull request {number}: it is stopped")
+        }
+        Event::RetryAsked { by, .. } => format!("another attempt asked for by {}", actor(by)),
+        Event::Merging { number, .. } => format!("pull request {number} is being merged"),
+        Event::Merged { .. } => merged(event),
+        Event::Closed { number, why, .. } => {
+            format!("pull request {number} is closed: {}", closed_word(why))
+        }
+        Event::OutOfBand { found, replaced, .. } => {
+            let (old, new) = (version_or_none(replaced.as_ref()), version_or_none(found.as_ref()));
+            format!("changed by somebody else: {old} → {new}")
+        }
+        Event::Held { kind, by, reason, until, .. } => {
+            let until = until.map_or_else(String::new, |until| format!(" until {}", minute(until)));
+            format!("{}{until}, by {}{}", hold_word(*kind), actor(by), why(reason.as_deref()))
+        }
+        Event::Resumed { by, reason, .. } => {
+            format!("resumed by {}{}", actor(by), why(reason.as_deref()))
+        }
+        Event::Vetoed { version, by, reason, .. } => {
+            format!("{version} vetoed from here on by {}{}", actor(by), why(reason.as_deref()))
+        }
+        Event::Unvetoed { by, reason, digests } => {
+            let digests: Vec<String> = digests.iter().map(Digest::short).collect();
+            let why = why(reason.as_deref());
+            format!("veto on {} taken back by {}{why}", digests.join(", "), actor(by))
+        }
+        Event::Loosened { what, .. } => {
+            format!("gates got looser, approvals are void: {}", what.join("; "))
+        }
+        Event::IssueOpened { .. } => "the operations issue is open".to_owned(),
+        Event::Answered { command, outcome, .. } => {
+            format!("command {command} is answered: {}", outcome_word(*outcome))
+        }
+        Event::Announced { number } => format!("pull request {number} tells how it went on"),
+        Event::FileBroken { text } => format!("lockkeeper.yaml cannot be used: {text}"),
+        Event::FileMended => "lockkeeper.yaml can be used again".to_owned(),
+        Event::Replied { command } => format!("the reply to {command} is written"),
+    }
+}
+
+/// A merge, with who let it through; nothing for another event.
+fn merged(event: &Event) -> String {
+    let Event::Merged { lane, release, was, number, approvals, requested_by, reason, .. } = event else {
+        return String::new();
+    };
+    let lane = match lane {
+        Lane::Normal => "promoted",
+        Lane::Rollback => "rolled back",
+    };
+    let mut text = format!("{lane}: {} → {}", version_or_none(was.as_ref()), version(release));
+    text.extend(number.map(|number| format!(", pull request {number}")));
+    text.extend(requested_by.as_ref().map(|by| format!(", asked for by {}", actor(by))));
+    let names: Vec<&str> = approvals.iter().map(|approval| approval.person.name.as_str()).collect();
+    text.extend((!names.is_empty()).then(|| format!(", approved by {}", names.join(", "))));
+    text + &why(reason.as_deref())
+}
+
+/// Says what would be done, one line for each thing.
+pub(super) fn effect(done: &Effect) -> Vec<String> {
+    let line = match done {
+        Effect::Record(entries) => {
+            return entries
+                .iter()
+                .map(|entry| {
+                    let told = event(&entry.event);
+                    let stage = told.stage.map_or_else(String::new, |stage| format!("{stage}: "));
+                    format!("record: {stage}{}", told.text)
+                })
+                .collect();
+        }
+        Effect::Open(open) => format!("open a pull request: {}", open.title),
+        Effect::Edit { number, .. } => format!("bring the text of pull request {number} up to date"),
+        Effect::Check { head, check } => {
+            format!("report the check on {}: {:?}, {}", head.short(), check.status, check.summary)
+        }
+        Effect::Comment { thread: 0, .. } => "comment on the operations issue".to_owned(),
+        Effect::Comment { thread, .. } => format!("comment on {thread}"),
+        Effect::React { comment, .. } => format!("react to comment {comment}"),
+        Effect::Close(close) => {
+            format!("close pull request {} of {}: {}", close.number, close.stage, close.comment)
+        }
+        Effect::Merge(merge) => {
+            format!("merge pull request {}: {} gets {}", merge.number, merge.stage, version(&merge.release))
+        }
+        Effect::Issue { title, .. } => format!("open the operations issue: {title}"),
+    };
+    vec![plain(&line)]
+}
+
+/// The kind of an effect, for JSON.
+pub(super) fn effect_kind(effect: &Effect) -> &'static str {
+    match effect {
+        Effect::Record(_) => "record",
+        Effect::Open(_) => "open",
+        Effect::Edit { .. } => "edit",
+        Effect::Check { .. } => "check",
+        Effect::Comment { .. } => "comment",
+        Effect::React { .. } => "react",
+        Effect::Close(_) => "close",
+        Effect::Merge(_) => "merge",
+        Effect::Issue { .. } => "issue",
+    }
+}
+
+/// How a command ended, in a word.
+pub(super) fn outcome_word(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Done => "done",
+        Outcome::Refused => "refused",
+        Outcome::Denied => "denied",
+        Outcome::Unknown => "not understood",
+    }
+}
+
+fn version(release: &Release) -> String {
+    format!("{} ({})", release.version(), release.short())
+}
+
+fn version_or_none(release: Option<&Release>) -> String {
+    release.map_or_else(|| "no digest".to_owned(), version)
+}
+
+fn actor(actor: &Actor) -> String {
+    format!("{} ({})", actor.name, actor.via)
+}
+
+fn why(reason: Option<&str>) -> String {
+    reason.map_or_else(String::new, |reason| format!(": {reason}"))
+}
+
+fn lane_noun(lane: Lane) -> &'static str {
+    match lane {
+        Lane::Normal => "promotion",
+        Lane::Rollback => "rollback",
+    }
+}
+
+fn hold_word(kind: HoldKind) -> &'static str {
+    match kind {
+        HoldKind::Person => "held",
+        HoldKind::Rollback => "held after the rollback",
+        HoldKind::OutOfBand => "held, as it was changed by somebody else",
+    }
+}
+
+fn closed_word(why: &Why) -> String {
+    match why {
+        Why::Superseded { by } => format!("{by} takes its place"),
+        Why::Refused { by } => format!("refused by {}", actor(by)),
+        Why::Preempted => "a rollback overtook it".to_owned(),
+        Why::Vetoed => "its release is vetoed".to_owned(),
+        Why::Stale => "it was made from pins that are no longer there".to_owned(),
+        Why::Retried => "another attempt was asked for".to_owned(),
+        Why::Removed => "its stage is gone from lockkeeper.yaml".to_owned(),
+    }
+}
