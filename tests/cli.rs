@@ -1,0 +1,329 @@
+//! The program as people run it: words, exit codes, and the commands with and without a server.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[path = "support/process.rs"]
+#[allow(dead_code, unreachable_pub, reason = "shared with other tests")]
+mod process;
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use lockkeeper::demo::registry::{DemoRegistry, Endpoint, ImageSpec};
+use lockkeeper::forge::local::token_hash;
+use lockkeeper::repository::{Signature, create_bare};
+use process::{Ended, Place, command, end};
+use serde_json::Value;
+
+const NOW: &str = "2026-03-02T09:00:00Z";
+const WEBHOOK_SECRET: &str = "hook-secret";
+
+/// A registry, an environment repository, people, and settings for all of them.
+struct Shop {
+    registry: DemoRegistry,
+    place: Place,
+    folder: tempfile::TempDir,
+}
+
+impl Shop {
+    async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().to_owned();
+        let place = Place::new(&root, &settings(&root));
+        let hook = Endpoint {
+            url: format!("http://{}/webhooks/demo", place.address),
+            authorization: Some(format!("Bearer {WEBHOOK_SECRET}")),
+        };
+        let registry = DemoRegistry::start(vec![hook]).await.unwrap();
+        let shop = Self { registry, place, folder };
+        let first = shop.push("1.0.0");
+        let image = shop.image();
+        let files = vec![
+            ("lockkeeper.yaml".to_owned(), rules(&image).into_bytes()),
+            ("env/dev.yaml".to_owned(), manifest(&format!("{image}:1.0.0@{first}")).into_bytes()),
+            ("env/prod.yaml".to_owned(), manifest(&format!("{image}:1.0.0@{first}")).into_bytes()),
+        ];
+        let author = Signature {
+            name: "somebody".to_owned(),
+            email: "somebody@example.com".to_owned(),
+            at: NOW.parse().unwrap(),
+        };
+        create_bare(&root.join("env.git"), "main", &files, "the environment\n", &author).await.unwrap();
+        shop
+    }
+
+    fn image(&self) -> String {
+        format!("{}/shop/web", self.registry.address())
+    }
+
+    /// Pushes an image, which the registry tells of.
+    fn push(&self, version: &str) -> String {
+        let source = "https://git.example.com/shop/web";
+        let spec = ImageSpec::new(version, version, source, NOW.parse().unwrap());
+        self.registry.push_image("shop/web", &version.parse().unwrap(), &spec).unwrap().to_string()
+    }
+
+    fn run(&self, words: &[&str]) -> Ended {
+        self.place.run(words)
+    }
+
+    fn run_as(&self, person: &str, words: &[&str]) -> Ended {
+        self.place.run_as(&format!("token-of-{person}"), words)
+    }
+
+    /// The stages as JSON, by name.
+    fn stage(&self, name: &str) -> Value {
+        let ended = self.run(&["status", "web", "-o", "json"]);
+        let status: Value = serde_json::from_str(&ended.out).unwrap_or_default();
+        let stages = status["pipelines"][0]["stages"].as_array().cloned().unwrap_or_default();
+        stages.into_iter().find(|stage| stage["name"] == name).unwrap_or_default()
+    }
+
+    /// Waits until the stage has this version and is in this state.
+    fn wait_for(&self, name: &str, version: &str, state: &str) -> Duration {
+        let begun = Instant::now();
+        loop {
+            let stage = self.stage(name);
+            if stage["version"] == version && stage["state"] == state {
+                return begun.elapsed();
+            }
+            assert!(begun.elapsed() < Duration::from_secs(20), "{name} is {stage}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    fn file(&self, path: &str) -> String {
+        let git = self.folder.path().join("env.git");
+        let output = std::process::Command::new("git")
+            .args(["--git-dir", git.to_str().unwrap(), "show", &format!("main:{path}")])
+            .output()
+            .unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// The branches of the repository, and how many events there are: what a dry run must not change.
+    fn traces(&self) -> (Vec<u8>, usize) {
+        let git = self.folder.path().join("env.git");
+        let refs = std::process::Command::new("git")
+            .args(["--git-dir", git.to_str().unwrap(), "for-each-ref"])
+            .output()
+            .unwrap();
+        let history = self.run(&["history", "--all", "-n", "1000", "-o", "json"]);
+        let history: Value = serde_json::from_str(&history.out).unwrap_or_default();
+        (refs.stdout, history["events"].as_array().map_or(0, Vec::len))
+    }
+}
+
+fn settings(root: &Path) -> String {
+    let (people, secret) = (root.join("people.json"), root.join("hook-secret"));
+    fs::write(&people, people_file()).unwrap();
+    fs::write(&secret, WEBHOOK_SECRET).unwrap();
+    let root = root.display();
+    format!(
+        "[[webhooks]]\nkind = \"distribution\"\npath = \"demo\"\nsecret_files = [\"{}\"]\n\
+         [[repositories]]\nname = \"env\"\nlocation = \"{root}/env.git\"\npoll_interval = \"5s\"\n\
+         [repositories.local]\nfolder = \"{root}/forge\"\npeople = \"{}\"\n",
+        secret.display(),
+        people.display()
+    )
+}
+
+fn people_file() -> String {
+    let person = |id: u32, name: &str, permission: &str, team: &str| {
+        let hash = token_hash(&format!("token-of-{name}"));
+        format!(
+            "{{\"id\":{id},\"name\":\"{name}\",\"permission\":\"{permission}\",\"teams\":[\"{team}\"],\"token_sha256\":\"{hash}\"}}"
+        )
+    };
+    format!(
+        "{{\"people\":[{},{},{}],\"apps\":[{{\"id\":90,\"name\":\"ci\",\"token_sha256\":\"{}\"}}]}}",
+        person(11, "maria", "write", "acme/owners"),
+        person(12, "sam", "write", "acme/oncall"),
+        person(13, "rob", "read", "acme/readers"),
+        token_hash("token-of-ci"),
+    )
+}
+
+fn rules(image: &str) -> String {
+    format!(
+        "version: 1\npipelines:\n  - name: web\n    owner: team:acme/owners\n    start: now\n    images:\n      - repository: {image}\n        follow: {{ semver: \">=1.0\" }}\n    stages:\n      - name: dev\n        pins: [env/dev.yaml]\n        merge: automatic\n        rollback: {{ by: [\"team:acme/oncall\"] }}\n      - name: prod\n        pins: [env/prod.yaml]\n        gates:\n          approvals: {{ min: 1, independent: false }}\n        rollback: {{ by: [\"team:acme/oncall\"] }}\n"
+    )
+}
+
+fn manifest(reference: &str) -> String {
+    format!(
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: web\nspec:\n  template:\n    spec:\n      containers:\n        - name: web\n          image: {reference}\n"
+    )
+}
+
+/// Fails with everything that was printed.
+#[track_caller]
+fn expect(ended: &Ended, code: i32, texts: &[&str]) {
+    assert_eq!(ended.code, code, "{ended:#?}");
+    for text in texts {
+        let found = ended.out.contains(text) || ended.err.contains(text);
+        assert!(found, "{text:?} is not in {ended:#?}");
+    }
+}
+
+#[test]
+fn words_that_are_off_end_with_2_and_help_ends_with_0() {
+    for (words, code, text) in [
+        (&["--version"][..], 0, "lockkeeper 0."),
+        (&["--help"], 0, "rollback"),
+        (&["help"], 0, "exit-codes"),
+        (&["help", "rollback"], 0, "Examples:"),
+        (&["help", "settings"], 0, "body_bytes_max"),
+        (&["help", "nothing"], 2, "there is no help about"),
+        (&["help", "exit-codes"], 0, "  6  refused as things stand"),
+        (&[], 2, "Usage:"),
+        (&["stat"], 2, "status"),
+        (&["rollback", "web"], 2, "<STAGE>"),
+        (&["status", "--output", "xml"], 2, "possible values"),
+        (&["completions", "bash"], 0, "_lockkeeper"),
+        (&["completions", "tcsh"], 2, "possible values"),
+        (&["hold", "web", "prod", "--reason", "two\nlines"], 2, "more than one line"),
+        (&["rollback", "web", "prod", "--reason", "to be sure"], 2, "to be"),
+        (&["rollback", "web", "prod", "--to", "not a version"], 2, "`/rollback prod to not a version`"),
+    ] {
+        expect(&end(command(words)), code, &[text]);
+    }
+}
+
+#[test]
+fn settings_that_are_off_end_with_3_and_name_file_and_key() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = Place::new(folder.path(), "[work]\nwokers = 3\n");
+    for words in [&["serve"][..], &["status"], &["plan", "web"], &["history"]] {
+        expect(&place.run(words), 3, &["error: ", "work.wokers", "lockkeeper.toml", "next: "]);
+    }
+    let missing = end(command(&["serve", "--config", "/nonexistent/lockkeeper.toml"]));
+    expect(&missing, 3, &["/nonexistent/lockkeeper.toml", "LOCKKEEPER_CONFIG"]);
+    expect(&end(command(&["serve"])), 3, &["[[repositories]]", "lockkeeper help settings"]);
+    let doctor = place.run(&["doctor", "-o", "json"]);
+    assert_eq!(doctor.code, 1);
+    let found: Value = serde_json::from_str(&doctor.out).unwrap();
+    assert_eq!(
+        (&found["findings"][0]["verdict"], &found["apiVersion"]),
+        (&"bad".into(), &"lockkeeper/v1".into())
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_is_let_in_without_a_token_of_a_person() {
+    let shop = Shop::new().await;
+    let words = ["hold", "web", "prod"];
+    expect(&shop.run(&words), 4, &["nobody is named", "--token-file", "LOCKKEEPER_TOKEN"]);
+    expect(&shop.run_as("nobody", &words), 4, &["does not know this token"]);
+    expect(&shop.run_as("ci", &words), 4, &["an app cannot give commands"]);
+    let file = shop.folder.path().join("my-token");
+    let with_file = ["hold", "web", "prod", "--token-file", file.to_str().unwrap()];
+    expect(&shop.run(&with_file), 4, &["my-token cannot be read"]);
+    fs::write(&file, "token-of-sam\n").unwrap();
+    let ended = shop.run(&with_file);
+    expect(&ended, 0, &["prod"]);
+    assert!(!format!("{ended:?}").contains("token-of-sam"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn commands_are_carried_out_without_a_server() {
+    let shop = Shop::new().await;
+    expect(&shop.run(&["status"]), 5, &["there is no store", "next: lockkeeper serve"]);
+    expect(&shop.run(&["plan", "wep"]), 5, &["perhaps web is meant"]);
+    shop.push("1.1.0");
+    // dev could be promoted; prod has nothing to wait for yet.
+    let plan = shop.run(&["plan", "web"]);
+    expect(
+        &plan,
+        0,
+        &["→ open a pull request: promote(dev): web 1.0.0 → 1.1.0", "+          image: ", "    | "],
+    );
+    expect(&shop.run(&["plan", "web", "nowhere"]), 5, &["there are dev, prod"]);
+    let before = shop.traces();
+    let rehearsed = shop.run_as("sam", &["hold", "web", "prod", "--dry-run", "--reason", "quarter end"]);
+    expect(&rehearsed, 0, &["record: prod: held, by sam", "quarter end", "reply, done:"]);
+    assert_eq!(shop.traces(), before);
+
+    let held = shop.run_as("sam", &["hold", "web", "prod", "--until", "2h", "--reason", "quarter end"]);
+    expect(&held, 0, &["prod: 1.0.0", "held"]);
+    // Carrying the command out brought everything else up to date as well.
+    assert_eq!(shop.stage("dev")["version"], "1.1.0");
+    assert!(shop.file("env/dev.yaml").contains("/shop/web:1.1.0@sha256:"));
+    expect(&shop.run(&["plan", "web"]), 1, &["▲ prod: hold: ", "can act: "]);
+    expect(&shop.run(&["plan", "web", "dev"]), 0, &["nothing to do"]);
+    expect(&shop.run(&["status"]), 0, &["env/web", "⏸ held", "● live", "waits: env/web/prod: "]);
+    expect(&shop.run(&["history", "web", "prod"]), 0, &["held until ", "sam (cli ", "quarter end"]);
+    expect(&shop.run(&["history", "web", "nowhere"]), 5, &["nothing is recorded"]);
+    expect(&shop.run(&["status", "other/web"]), 5, &["there is no pipeline"]);
+    expect(&shop.run(&["status", "env/web", "--color", "always"]), 0, &["\u{1b}[33m⏸ held"]);
+
+    expect(
+        &shop.run_as("rob", &["resume", "web", "prod"]),
+        4,
+        &["the command is denied", "write permission"],
+    );
+    expect(&shop.run_as("sam", &["resume", "web", "prod"]), 0, &["prod: 1.0.0"]);
+    // The candidate has been live upstream by now: its pull request waits for an approval.
+    expect(&shop.run(&["status", "web"]), 0, &["▲ approve", "/forge/env/pulls/"]);
+    expect(&shop.run_as("sam", &["rollback", "web", "prod"]), 6, &["the command is refused"]);
+    expect(&shop.run_as("sam", &["rollback", "web", "nowhere"]), 5, &["there are dev, prod"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn commands_are_taken_up_by_the_server_that_runs() {
+    let shop = Shop::new().await;
+    let server = shop.place.serve();
+    shop.wait_for("prod", "1.0.0", "live");
+    expect(&shop.run(&["serve"]), 3, &["cannot listen on"]);
+    let mut second = shop.place.command(&["serve"]);
+    second.env("LOCKKEEPER__SERVER__LISTEN", "127.0.0.1:0");
+    expect(&end(second), 6, &["another server works on store"]);
+
+    shop.push("1.1.0");
+    let promoted = shop.wait_for("dev", "1.1.0", "live");
+    shop.wait_for("prod", "1.0.0", "person");
+    let rehearsed = shop.run_as("sam", &["rollback", "web", "dev", "--dry-run"]);
+    expect(&rehearsed, 0, &["→ open a pull request: rollback(dev): web 1.1.0 → 1.0.0", "reply, done:"]);
+    assert_eq!(shop.stage("dev")["version"], "1.1.0");
+    let begun = Instant::now();
+    let back = shop.run_as("sam", &["rollback", "web", "dev", "--reason", "INC-1 it burns"]);
+    let rolled_back = begun.elapsed();
+    expect(&back, 0, &["dev: 1.0.0", "held"]);
+    assert!(shop.file("env/dev.yaml").contains("/shop/web:1.0.0@sha256:"));
+    println!("MEASURED push to merged in dev: {promoted:?}; rollback by command line: {rolled_back:?}");
+    expect(&shop.run_as("maria", &["promote", "web", "dev"]), 6, &["refused"]);
+    expect(&shop.run_as("sam", &["promote", "web", "dev"]), 4, &["team:acme/owners"]);
+    expect(&shop.run(&["history", "web", "dev"]), 0, &["rolled back: 1.1.0", "INC-1 it burns"]);
+    expect(&shop.run(&["doctor"]), 0, &["one works on this store", "✓ pins of env/web/dev: 1.0.0"]);
+
+    let log = server.log();
+    assert_eq!(server.stop(), 0, "{log}");
+    assert!(log.contains("\"listening\"") && !log.contains("token-of-"), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_doctor_names_what_is_wrong_and_the_fix() {
+    let shop = Shop::new().await;
+    let root = shop.folder.path();
+    expect(&shop.run(&["doctor"]), 0, &["▲ store", "✓ lockkeeper.yaml of env", "✓ image", "1.0.0 is "]);
+    let file = shop.place.settings.clone();
+    let good = fs::read_to_string(&file).unwrap();
+    let token = root.join("git-token");
+    fs::write(&token, "x").unwrap();
+    fs::set_permissions(&token, fs::Permissions::from_mode(0o644)).unwrap();
+    let token_line =
+        format!("location = \"{}/env.git\"\ntoken_file = \"{}\"", root.display(), token.display());
+    let location = format!("location = \"{}/env.git\"", root.display());
+    for (from, to, texts) in [
+        (location.as_str(), token_line.as_str(), &["✖ token of env", "chmod o= "][..]),
+        ("poll_interval = \"5s\"", "poll_interval = \"5s\"\nbase = \"trunk\"", &["has no branch trunk"]),
+        ("people.json", "nobody.json", &["✖ people of env"]),
+        ("env.git", "gone.git", &["✖ repository env"]),
+        ("store.db", "gone/store.db", &["✖ store", "mkdir -p "]),
+    ] {
+        fs::write(&file, good.replace(from, to)).unwrap();
+        expect(&shop.run(&["doctor"]), 1, texts);
+    }
+}

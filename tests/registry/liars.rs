@@ -1,0 +1,256 @@
+//! Servers that lie, stall, refuse and overflow.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Response};
+use base64::Engine as _;
+use bytes::Bytes;
+use http::{StatusCode, header};
+use lockkeeper::image::Digest;
+use lockkeeper::registry::credentials::Credentials;
+use lockkeeper::registry::{Registry as _, RegistryError};
+use tokio::net::TcpListener;
+
+use super::{anonymous, client, kind, repository, tag};
+
+const MANIFEST: &str = r#"{"schemaVersion":2,"config":{"digest":"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"},"layers":[]}"#;
+
+type Behaviour = fn(&State_, &Request) -> Response;
+
+/// A server that answers everything by one function, and writes down what it was asked.
+struct State_ {
+    address: SocketAddr,
+    behaviour: Behaviour,
+    asked: Mutex<Vec<String>>,
+    tokens: AtomicUsize,
+}
+
+async fn serve(behaviour: Behaviour) -> Arc<State_> {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let state = Arc::new(State_ { address, behaviour, asked: Mutex::default(), tokens: AtomicUsize::new(0) });
+    let router = Router::new().fallback(answer).with_state(Arc::clone(&state));
+    tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+    state
+}
+
+async fn answer(State(state): State<Arc<State_>>, request: Request) -> Response {
+    let authorization = request.headers().get(header::AUTHORIZATION);
+    let authorization = authorization.map_or("", |value| value.to_str().unwrap());
+    let line = format!("{} {} {authorization}", request.method(), request.uri());
+    state.asked.lock().unwrap().push(line);
+    if request.uri().path() == "/hang" || request.uri().path().ends_with("/manifests/hang") {
+        std::future::pending::<()>().await;
+    }
+    (state.behaviour)(&state, &request)
+}
+
+/// Whether it is asked for the version of the API, before anything else.
+fn is_ping(request: &Request) -> bool {
+    request.uri().path() == "/v2/"
+}
+
+async fn check(behaviour: Behaviour, tag_text: &str, want: &str) -> RegistryError {
+    let server = serve(behaviour).await;
+    let error =
+        anonymous().resolve(&repository(server.address, "shop/web"), &tag(tag_text)).await.unwrap_err();
+    assert_eq!(kind(&error), want, "{error}");
+    error
+}
+
+#[tokio::test]
+async fn a_wrong_digest_is_not_believed() {
+    let lie: Behaviour = |_, _| {
+        let digest = Digest::of(b"something else").to_string();
+        ([("Docker-Content-Digest", digest)], MANIFEST).into_response()
+    };
+    check(lie, "1", "untrusted").await;
+    let server = serve(|_, _| MANIFEST.into_response()).await;
+    let web = repository(server.address, "shop/web");
+    assert_eq!(anonymous().resolve(&web, &tag("1")).await.unwrap(), Digest::of(MANIFEST.as_bytes()));
+    // By digest, other bytes than those asked for; and a configuration whose bytes are not its digest's.
+    let error = anonymous().image(&web, Digest::of(b"other")).await.unwrap_err();
+    assert_eq!(kind(&error), "untrusted", "{error}");
+    let error = anonymous().image(&web, Digest::of(MANIFEST.as_bytes())).await.unwrap_err();
+    assert_eq!(kind(&error), "untrusted", "{error}");
+    assert!(error.to_string().contains("configuration"), "{error}");
+}
+
+#[tokio::test]
+async fn what_is_no_manifest_is_not_resolved() {
+    check(|_, _| "<html>please sign in</html>".into_response(), "1", "untrusted").await;
+    check(|_, _| "{}".into_response(), "1", "untrusted").await;
+    check(|_, _| (StatusCode::NOT_FOUND, "<html>no such page</html>").into_response(), "1", "untrusted")
+        .await;
+    check(|_, _| (StatusCode::NO_CONTENT, "").into_response(), "1", "untrusted").await;
+}
+
+#[tokio::test]
+async fn too_much_is_cut_off() {
+    let body = |size: usize| {
+        let mut bytes = MANIFEST.as_bytes().to_vec();
+        bytes.resize(size, b' ');
+        Bytes::from(bytes)
+    };
+    let largest = 4 * 1024 * 1024;
+    let server = serve(|_, request| {
+        let size: usize = request.uri().path().rsplit('/').next().unwrap().parse().unwrap_or(0);
+        let mut bytes = MANIFEST.as_bytes().to_vec();
+        bytes.resize(size.max(bytes.len()), b' ');
+        bytes.into_response()
+    })
+    .await;
+    let web = repository(server.address, "shop/web");
+    let resolve = |size: usize| {
+        let web = web.clone();
+        async move { anonymous().resolve(&web, &tag(&size.to_string())).await }
+    };
+    assert_eq!(resolve(largest).await.unwrap(), Digest::of(&body(largest)));
+    assert_eq!(kind(&resolve(largest + 1).await.unwrap_err()), "untrusted");
+    // A body without an end, and one of an error, do not fill the memory either.
+    let endless: Behaviour = |_, request| {
+        let chunks = futures::stream::repeat_with(|| Ok::<_, std::io::Error>(Bytes::from(vec![b' '; 65536])));
+        let status = if is_ping(request) { StatusCode::OK } else { StatusCode::BAD_GATEWAY };
+        let body = if is_ping(request) { Body::empty() } else { Body::from_stream(chunks) };
+        (status, body).into_response()
+    };
+    check(endless, "1", "unavailable").await;
+}
+
+#[tokio::test]
+async fn a_server_that_hangs_is_given_up() {
+    let started = Instant::now();
+    check(|_, _| "{}".into_response(), "hang", "unavailable").await;
+    assert!(started.elapsed() < Duration::from_secs(4));
+    let stalls: Behaviour = |_, request| {
+        let stalled = futures::stream::pending::<Result<Bytes, std::io::Error>>();
+        if is_ping(request) { "{}".into_response() } else { Body::from_stream(stalled).into_response() }
+    };
+    check(stalls, "1", "unavailable").await;
+}
+
+#[tokio::test]
+async fn refusals_say_when_to_come_back() {
+    let limited: Behaviour = |_, request| {
+        if is_ping(request) {
+            return "{}".into_response();
+        }
+        (StatusCode::TOO_MANY_REQUESTS, [("Retry-After", "17")], "You have reached your limit")
+            .into_response()
+    };
+    let RegistryError::Unavailable { retry_after, reason, .. } = check(limited, "1", "unavailable").await
+    else {
+        panic!("not unavailable")
+    };
+    assert_eq!(retry_after, Some(Duration::from_secs(17)));
+    assert!(reason.contains("You have reached your limit"), "{reason}");
+    check(|_, _| StatusCode::SERVICE_UNAVAILABLE.into_response(), "1", "unavailable").await;
+    check(|_, _| StatusCode::FORBIDDEN.into_response(), "1", "denied").await;
+}
+
+#[tokio::test]
+async fn tags_that_never_end_do_end() {
+    let server = serve(|_, request| {
+        let page = request.uri().query().unwrap_or("");
+        // A registry that sends the same page for ever, and one that leads elsewhere.
+        let next = match request.uri().path() {
+            path if path.contains("/same/") => format!("<{path}?{page}>; rel=\"next\""),
+            _ => "<https://evil.example/v2/x>; rel=\"next\"".to_owned(),
+        };
+        ([("Link", next)], r#"{"name":"x","tags":["b","a","no tag"]}"#).into_response()
+    })
+    .await;
+    let tags = anonymous().tags(&repository(server.address, "shop/same/web")).await.unwrap();
+    assert_eq!(tags, [tag("a"), tag("b")]);
+    assert_eq!(server.asked.lock().unwrap().len(), 3, "one sign-in and two pages");
+    let error = anonymous().tags(&repository(server.address, "shop/other")).await.unwrap_err();
+    assert_eq!(kind(&error), "untrusted", "{error}");
+    let server = serve(|_, _| r#"{"name":"x","tags":null}"#.into_response()).await;
+    assert_eq!(anonymous().tags(&repository(server.address, "shop/empty")).await.unwrap(), []);
+}
+
+/// A registry behind a token server. Each token is good for the manifests until the next one is given out.
+fn token_registry(state: &State_, request: &Request) -> Response {
+    let authorization =
+        request.headers().get(header::AUTHORIZATION).map_or("", |value| value.to_str().unwrap());
+    if request.uri().path() == "/token" {
+        if !authorization.starts_with("Basic ") {
+            return StatusCode::UNAUTHORIZED.into_response();
+        }
+        let number = state.tokens.fetch_add(1, Ordering::SeqCst) + 1;
+        return format!(r#"{{"token":"t{number}","expires_in":300}}"#).into_response();
+    }
+    if authorization != format!("Bearer t{}", state.tokens.load(Ordering::SeqCst)) {
+        let realm = format!("Bearer realm=\"http://{}/token\",service=\"shop\"", state.address);
+        return (StatusCode::UNAUTHORIZED, [(header::WWW_AUTHENTICATE, realm)]).into_response();
+    }
+    let is_blob = request.uri().path().contains("/blobs/");
+    if is_blob { "{}".into_response() } else { MANIFEST.into_response() }
+}
+
+fn credentials(folder: &tempfile::TempDir, address: SocketAddr) -> Credentials {
+    let pair = base64::engine::general_purpose::STANDARD.encode("ci:s3cret");
+    let path = folder.path().join("config.json");
+    std::fs::write(&path, format!(r#"{{"auths":{{"{address}":{{"auth":"{pair}"}}}}}}"#)).unwrap();
+    Credentials::from_file(path)
+}
+
+#[tokio::test]
+async fn tokens_are_asked_for_once_and_renewed_when_refused() {
+    let server = serve(token_registry).await;
+    let folder = tempfile::tempdir().unwrap();
+    let registry = client(credentials(&folder, server.address));
+    let web = repository(server.address, "shop/web");
+    for _ in 0..3 {
+        registry.resolve(&web, &tag("1")).await.unwrap();
+    }
+    let asked =
+        |needle: &str| server.asked.lock().unwrap().iter().filter(|line| line.contains(needle)).count();
+    assert_eq!(
+        (asked("/token?scope=repository%3Ashop%2Fweb%3Apull&service=shop Basic"), asked("Bearer t1")),
+        (1, 3)
+    );
+    // The token is withdrawn before its time: one renewal, unseen.
+    server.tokens.store(7, Ordering::SeqCst);
+    registry.resolve(&web, &tag("1")).await.unwrap();
+    assert_eq!((asked("/token"), asked("Bearer t8")), (2, 1));
+    // The configuration is a blob, which the package fetches with the token that it was lent.
+    let image = registry.image(&web, Digest::of(MANIFEST.as_bytes())).await.unwrap();
+    assert_eq!((image.platforms, asked("/token"), asked("Bearer t8")), (Vec::new(), 2, 3));
+    let error = anonymous().resolve(&web, &tag("1")).await.unwrap_err();
+    assert_eq!(kind(&error), "denied", "{error}");
+}
+
+/// The password goes to no server that the registry names on another host.
+#[tokio::test]
+async fn a_foreign_token_server_gets_nothing() {
+    let realm: Behaviour = |_, _| {
+        let realm = "Bearer realm=\"http://localhost:1/token\"";
+        (StatusCode::UNAUTHORIZED, [(header::WWW_AUTHENTICATE, realm)]).into_response()
+    };
+    let server = serve(realm).await;
+    let folder = tempfile::tempdir().unwrap();
+    let registry = client(credentials(&folder, server.address));
+    let error = registry.resolve(&repository(server.address, "shop/web"), &tag("1")).await.unwrap_err();
+    assert_eq!(kind(&error), "denied");
+    assert!(error.to_string().contains("localhost:1") && error.to_string().contains("realm"), "{error}");
+    assert!(!format!("{error:?}").contains("s3cret"));
+}
+
+/// A token server that knows nothing says nothing about the image.
+#[tokio::test]
+async fn a_missing_token_server_is_no_missing_image() {
+    let missing: Behaviour = |state, request| {
+        let realm = format!("Bearer realm=\"http://{}/token\"", state.address);
+        let body = r#"{"errors":[{"code":"NAME_UNKNOWN","message":"?"}]}"#;
+        let status = if is_ping(request) { StatusCode::UNAUTHORIZED } else { StatusCode::NOT_FOUND };
+        (status, [(header::WWW_AUTHENTICATE, realm)], body).into_response()
+    };
+    check(missing, "1", "denied").await;
+}

@@ -1,0 +1,112 @@
+//! Our registry tells of a push as a real one does.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::State;
+use axum::routing::post;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, StatusCode};
+use lockkeeper::demo::registry::{DemoRegistry, Endpoint};
+use lockkeeper::server::webhooks::verify::{Authentication, Secret};
+use lockkeeper::server::webhooks::{Kind, ReceiveError, Received, receive};
+use tokio::net::TcpListener;
+
+use super::support::docker_registry::{DockerRegistry, Options};
+use super::{copy_all, spec, tag};
+
+const SECRET: &str = "Bearer hook-token";
+
+/// What came in, and how many deliveries are still refused.
+#[derive(Default)]
+struct Inbox {
+    refusals_left: usize,
+    received: Vec<Result<Received, ReceiveError>>,
+    ids: Vec<String>,
+}
+
+/// Listens for deliveries, refuses the first few, and returns its address.
+async fn listen(refusals: usize) -> (String, Arc<Mutex<Inbox>>) {
+    let inbox = Arc::new(Mutex::new(Inbox { refusals_left: refusals, ..Inbox::default() }));
+    let router = Router::new().route("/hooks", post(take)).with_state(Arc::clone(&inbox));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/hooks", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+    (url, inbox)
+}
+
+async fn take(State(inbox): State<Arc<Mutex<Inbox>>>, headers: HeaderMap, body: Bytes) -> StatusCode {
+    let authentication = Authentication::Header {
+        name: HeaderName::from_static("authorization"),
+        values: vec![Secret::new(SECRET).unwrap()],
+    };
+    let received = receive(Kind::Distribution, &authentication, &headers, &body);
+    let mut inbox = inbox.lock().unwrap();
+    inbox.ids.extend(received.iter().map(|received| received.delivery_id.clone()));
+    if inbox.refusals_left > 0 {
+        inbox.refusals_left -= 1;
+        return StatusCode::INTERNAL_SERVER_ERROR;
+    }
+    inbox.received.push(received);
+    StatusCode::OK
+}
+
+/// Waits until the inbox has an event with this tag, and returns all events with one, as text.
+async fn events(inbox: &Mutex<Inbox>, last: &str) -> Vec<String> {
+    for _ in 0..500 {
+        let texts: Vec<String> = {
+            let inbox = inbox.lock().unwrap();
+            let received = inbox.received.iter().flat_map(|received| &received.as_ref().unwrap().events);
+            received
+                .map(|event| {
+                    format!("{}:{}@{}", event.repository, event.tags.join(","), event.digest.unwrap())
+                })
+                .collect()
+        };
+        if texts.iter().any(|text| text.contains(&format!(":{last}@"))) {
+            return texts;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("no event with the tag {last}")
+}
+
+fn endpoint(url: &str) -> Endpoint {
+    Endpoint { url: url.to_owned(), authorization: Some(SECRET.to_owned()) }
+}
+
+#[tokio::test]
+async fn the_demo_registry_repeats_what_is_refused_and_keeps_the_order() {
+    let (url, inbox) = listen(2).await;
+    let demo = DemoRegistry::start(vec![endpoint(&url)]).await.unwrap();
+    let one = demo.push_image("shop/web", &tag("1.4.1"), &spec("1.4.1")).unwrap();
+    let two = demo.push_image("shop/web", &tag("1.4.2"), &spec("1.4.2")).unwrap();
+    let want = [format!("shop/web:1.4.1@{one}"), format!("shop/web:1.4.2@{two}")];
+    assert_eq!(events(&inbox, "1.4.2").await, want);
+    let inbox = inbox.lock().unwrap();
+    // Two children and the index of each; the first of all was sent three times, under one id.
+    assert_eq!(inbox.received.len(), 6);
+    assert_eq!(inbox.ids.len(), 8);
+    assert!(inbox.ids[0] == inbox.ids[1] && inbox.ids[1] == inbox.ids[2] && inbox.ids[2] != inbox.ids[3]);
+    assert!(!format!("{:?}", endpoint(&url)).contains("hook-token"));
+}
+
+/// skopeo copies the same image to both; both tell the same.
+#[tokio::test]
+async fn the_demo_registry_tells_what_a_real_one_tells() {
+    let (real_url, real_inbox) = listen(0).await;
+    let (demo_url, demo_inbox) = listen(0).await;
+    let options = Options { notify: Some((real_url, SECRET.to_owned())), ..Options::default() };
+    let Some(real) = DockerRegistry::start(&options) else { return };
+    let demo = DemoRegistry::start(vec![endpoint(&demo_url)]).await.unwrap();
+    let source = DemoRegistry::start(Vec::new()).await.unwrap();
+    source.push_image("shop/web", &tag("1.4.2"), &spec("1.4.2")).unwrap();
+    let from = format!("{}/shop/web:1.4.2", source.address());
+    for address in [real.address(), demo.address()] {
+        let Some(()) = copy_all(&from, &format!("{address}/shop/web:1.4.2")).await else { return };
+    }
+    let told = events(&real_inbox, "1.4.2").await;
+    assert_eq!(told.len(), 1);
+    assert_eq!(told, events(&demo_inbox, "1.4.2").await);
+}

@@ -1,0 +1,19 @@
+//! What the tests stand on.
+#![allow(dead_code, reason = "no test uses all of it")]
+#![allow(
+    missing_docs,
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::missing_panics_doc,
+    clippy::must_use_candidate,
+    clippy::wildcard_enum_match_arm,
+    reason = "test support: a failure is a panic"
+)]
+
+pub mod away_forge;
+pub mod docker_registry;
+pub mod fake_registry;
+pub mod git_http;
+pub mod parts;
+pub mod story;

@@ -1,0 +1,30 @@
+//! Real programs that tests run against, where the machine has them.
+
+use std::env;
+use std::io::Write as _;
+use std::path::PathBuf;
+
+/// The variable that names the parts which have to be there, separated by commas.
+const REQUIRE: &str = "LOCKKEEPER_REQUIRE";
+
+/// The program of this name on the search path. Without it, says that the test is skipped and returns nothing.
+///
+/// # Panics
+/// If `LOCKKEEPER_REQUIRE` names the program and it is not there.
+#[must_use]
+pub(crate) fn part(name: &str) -> Option<PathBuf> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    if let Some(found) = env::split_paths(&path).map(|folder| folder.join(name)).find(|file| file.is_file()) {
+        return Some(found);
+    }
+    let required = env::var(REQUIRE).unwrap_or_default();
+    assert!(
+        !required.split(',').any(|part| part.trim() == name),
+        "`{name}` is not on the search path, and {REQUIRE} names it"
+    );
+    let thread = std::thread::current();
+    // Written past the test harness, which would show the line of a failed test only.
+    let test = thread.name().unwrap_or("a test");
+    let _ = writeln!(std::io::stderr(), "SKIPPED {test}: `{name}` is not on the search path");
+    None
+}
