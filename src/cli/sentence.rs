@@ -46,7 +46,8 @@ fn stage_of(event: &Event) -> Option<&StageName> {
         | Event::Requested { stage, .. }
         | Event::Proposing { stage, .. }
         | Event::Proposed { stage, .. }
-        | Event::AttemptTaken { stage, .. }
+        | Event::Abandoned { stage, .. }
+        | Event::MergeFailed { stage }
         | Event::Interrupted { stage, .. }
         | Event::RetryAsked { stage, .. }
         | Event::Merging { stage, .. }
@@ -68,7 +69,8 @@ fn weight_of(event: &Event) -> Weight {
         | Event::Announced { .. }
         | Event::Replied { .. }
         | Event::Proposing { .. }
-        | Event::AttemptTaken { .. }
+        | Event::Abandoned { .. }
+        | Event::MergeFailed { .. }
         | Event::Merging { .. } => Weight::Detail,
         Event::Started { .. }
         | Event::Unvetoed { .. }
@@ -102,9 +104,8 @@ fn text_of(event: &Event) -> String {
             format!("{}: {} → {}", lane_noun(*lane), version_or_none(was.as_ref()), version(release))
         }
         Event::Proposed { number, .. } => format!("pull request {number} is open"),
-        Event::AttemptTaken { attempt, .. } => {
-            format!("the branch of attempt {attempt} is taken by something else")
-        }
+        Event::Abandoned { attempt, .. } => format!("attempt {attempt} is given up before it was open"),
+        Event::MergeFailed { .. } => "the forge did not merge".to_owned(),
         Event::Interrupted { number, .. } => {
             format!("somebody pushed to pull request {number}: it is stopped")
         }

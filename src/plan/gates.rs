@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::candidate::minute;
 use super::effect::{Gate, HoldReason};
+use super::pins::Pins;
 use super::snapshot::{Snapshot, is};
 use crate::pipeline::{Approvals, Principal, RequiredCheck, RoleName, Stage};
 use crate::promotion::{self, Approval, Ballot, Discount, HoldKind, Lane, Proposal};
@@ -27,6 +28,8 @@ pub(super) struct MergeGates {
     pub(super) lines: Vec<GateLine>,
     /// The approvals that count.
     pub(super) approvals: Vec<Approval>,
+    /// Why the authors of the commits are not known, where the rules accept that: for the record.
+    pub(super) unknown_authors: Option<String>,
 }
 
 /// Our own name among the checks.
@@ -42,6 +45,7 @@ pub(super) fn merge_gates(
     let mut gates = MergeGates::default();
     branch(stage, proposal, pull_request, &mut gates);
     if proposal.lane == Lane::Normal {
+        readable(snapshot, stage, &mut gates);
         held(snapshot, stage, &mut gates);
         soaked(snapshot, stage, proposal, &mut gates);
         platforms(snapshot, stage, proposal, &mut gates);
@@ -117,6 +121,13 @@ fn branch(stage: &Stage, proposal: &Proposal, pull_request: &PullRequest, gates:
     } else {
         gates
             .open(Gate::Branch, "the head is the commit that lockkeeper pushed; it changes image pins alone");
+    }
+}
+
+/// Pins on the base that disagree or cannot be read: what a merge would give is not known.
+fn readable(snapshot: &Snapshot, stage: &Stage, gates: &mut MergeGates) {
+    if let Pins::Mixed(text) | Pins::Unreadable(text) = snapshot.pins(stage) {
+        gates.shut(HoldReason::new(&stage.name, Gate::Pins, format!("on the base, {text}")).who("write"));
     }
 }
 
@@ -226,6 +237,14 @@ fn approvals(
     let ballots = ballots(snapshot, &rule.from, &pull_request.reviews);
     let authors = match authors(snapshot, stage, rule) {
         Ok(authors) => authors,
+        Err(reason) if rule.unknown_authors_allowed => {
+            let text = format!(
+                "authors of the commits behind this digest are unknown ({reason}): accepted by `unknown_authors: allow`"
+            );
+            gates.open(Gate::Approvals, text);
+            gates.unknown_authors = Some(reason);
+            BTreeMap::new()
+        }
         Err(reason) => {
             let text = format!(
                 "authors of the commits behind this digest are unknown ({reason}); `unknown_authors: allow` accepts that"
@@ -322,7 +341,7 @@ fn authors(snapshot: &Snapshot, stage: &Stage, rule: &Approvals) -> Result<BTree
         Some(Authors::Unknown(reason)) => reason.clone(),
         None => "they were not read yet".to_owned(),
     };
-    if rule.unknown_authors_allowed { Ok(BTreeMap::new()) } else { Err(reason) }
+    Err(reason)
 }
 
 /// Who these are, for people; names stand in code, so that nobody is mentioned.

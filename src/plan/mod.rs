@@ -24,7 +24,7 @@ pub mod view;
 
 pub use candidate::{Candidate, candidate, compare};
 pub use effect::{Close, Effect, Gate, HoldReason, MergeNow, Open, Plan};
-pub use pins::{FileEdit, Pins, read_pins};
+pub use pins::{FileEdit, Files, Pins, read_pins};
 pub use snapshot::{Asked, FileState, Pick, PlanSettings, Presence, Snapshot, Thread, is};
 pub use view::{PipelineView, view};
 

@@ -2,10 +2,10 @@
 
 use super::effect::{Effect, Gate, HoldReason, Plan};
 use super::pins::Pins;
-use super::snapshot::{FileState, Snapshot, Thread};
+use super::snapshot::{FileState, Snapshot};
 use super::{candidate, messages};
 use crate::pipeline::{self, Stage};
-use crate::promotion::{Actor, Event, HoldKind, Lane, Outcome, Proposal, Reply, Why};
+use crate::promotion::{Actor, Event, HoldKind, Lane, Outcome, Proposal, Why};
 use crate::pull_request::{Person, PullRequest, PullRequestState, Reaction};
 
 /// Brings the record up to what was observed: one layer of the plan.
@@ -31,11 +31,10 @@ pub(super) fn settle(snapshot: &Snapshot, plan: &mut Plan) {
 /// Writes what is still due under people's comments, and marks it as written.
 fn replies(snapshot: &Snapshot, plan: &mut Plan) {
     for reply in &snapshot.state.replies_due {
-        if let Some((thread, comment)) = thread_of(snapshot, reply) {
-            let marker = format!("lockkeeper:reply:{comment}");
-            plan.push(Effect::Comment { thread, marker, body: messages::reply(reply) });
-            plan.push(Effect::React { comment, reaction: reaction(reply.outcome) });
-        }
+        let (thread, comment) = reply.place;
+        let marker = format!("lockkeeper:reply:{comment}");
+        plan.push(Effect::Comment { thread, marker, body: messages::reply(reply) });
+        plan.push(Effect::React { comment, reaction: reaction(reply.outcome) });
         plan.record(snapshot.now, Event::Replied { command: reply.command.clone() });
     }
 }
@@ -68,15 +67,6 @@ fn file(snapshot: &Snapshot, plan: &mut Plan) {
             None => Event::FileMended,
         },
     );
-}
-
-/// Where a reply goes; none for a command that came from the command line.
-fn thread_of(snapshot: &Snapshot, reply: &Reply) -> Option<(u64, u64)> {
-    let asked = snapshot.asked.iter().find(|asked| asked.key == reply.command)?;
-    match asked.thread {
-        Thread::Forge { number, comment } => Some((number, comment)),
-        Thread::CommandLine => None,
-    }
 }
 
 fn reaction(outcome: Outcome) -> Reaction {
@@ -186,7 +176,8 @@ fn pins(snapshot: &Snapshot, stage: &Stage, plan: &mut Plan) {
         }
         (Pins::Release(release), Some(recorded)) if !release.is_same(recorded) => {
             // Our own merge may be seen in the files a moment before it is seen at the pull request.
-            if under_way.is_some_and(|proposal| proposal.open.is_some() && proposal.release.is_same(&release))
+            if under_way
+                .is_some_and(|proposal| proposal.merging.is_some() && proposal.release.is_same(&release))
             {
                 let text = "the merge is seen in the files and not yet at the pull request";
                 let again_at = candidate::later(snapshot.now, std::time::Duration::from_secs(1));
@@ -205,11 +196,10 @@ fn loosened(snapshot: &Snapshot, stage: &Stage, plan: &mut Plan) {
     let Some(proposal) = snapshot.state.stage(&stage.name).and_then(|state| state.proposal.as_ref()) else {
         return;
     };
-    let Some(before) = snapshot.rules_at_open.get(&stage.name).and_then(|rules| rules.stage(&stage.name))
-    else {
-        return;
-    };
-    let what = pipeline::loosened(before, stage);
+    let Some(rules) = snapshot.rules_at_open.get(&stage.name) else { return };
+    let Some(before) = rules.stage(&stage.name) else { return };
+    let mut what = pipeline::loosened(before, stage);
+    what.extend(pipeline::loosened_images(rules, &snapshot.pipeline));
     if !what.is_empty() && what != proposal.loosened && proposal.lane == Lane::Normal {
         let commit = snapshot.base.to_string();
         plan.record(snapshot.now, Event::Loosened { stage: stage.name.clone(), what, commit });

@@ -1,6 +1,6 @@
 //! What a stage pins, read from the files at the tip of the base.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::image::{Digest, Pinned, Release, Repository, Tag};
 use crate::manifest::{self, Pin};
@@ -20,7 +20,7 @@ pub enum Pins {
 }
 
 /// Bytes of the files, as a snapshot has them.
-type Files = BTreeMap<String, Result<Option<Vec<u8>>, String>>;
+pub type Files = BTreeMap<String, Result<Option<Vec<u8>>, String>>;
 
 /// The new bytes of one file: path, before, after.
 pub type FileEdit = (String, Vec<u8>, Vec<u8>);
@@ -66,6 +66,22 @@ pub(super) fn edits(stage: &Stage, release: &Release, files: &Files) -> Result<V
     }
     let changed = edited.into_iter().filter(|(_, (before, after))| before != after);
     Ok(changed.map(|(path, (before, after))| (path.to_owned(), before, after)).collect())
+}
+
+/// The places in which a stage has references to the pipeline's images: file, document, path.
+///
+/// Where they differ between the base of a pull request and the tip, a clean merge could still miss a pin.
+#[must_use]
+pub(super) fn places(pipeline: &Pipeline, stage: &Stage, files: &Files) -> BTreeSet<(String, usize, String)> {
+    let mut found = BTreeSet::new();
+    for target in &stage.pins {
+        for pin in pins_of_target(target, files).unwrap_or_default() {
+            if pipeline.images.iter().any(|rule| pin.repository.is_same(&rule.repository)) {
+                found.insert((target.file.clone(), pin.document, pin.path));
+            }
+        }
+    }
+    found
 }
 
 /// One image of a stage: pinned, or by tag alone.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::pins::Files;
 use super::{Pins, read_pins};
 use crate::commit::CommitId;
 use crate::image::{Digest, Image, Release, Repository, Tag};
@@ -33,7 +34,7 @@ pub struct Snapshot {
     pub state: State,
     /// The bytes of every file that has pins, at the tip; none: there is no such file; an error says why it cannot be
     /// read.
-    pub files: BTreeMap<String, Result<Option<Vec<u8>>, String>>,
+    pub files: Files,
     /// What the follow rules pick now, in the order of the pipeline's images.
     pub picks: Vec<Pick>,
     /// What is known of the images concerned; an error says why nothing is known.
@@ -48,6 +49,8 @@ pub struct Snapshot {
     pub authors: BTreeMap<StageName, Authors>,
     /// The rules of `lockkeeper.yaml` at the base of the pull request under way, by stage, where they could be read.
     pub rules_at_open: BTreeMap<StageName, Pipeline>,
+    /// The bytes of the files with pins at the base of the pull request under way, by stage, where the base has moved.
+    pub files_at_open: BTreeMap<StageName, Files>,
     /// Whether the registry has what a rollback may need.
     pub presence: BTreeMap<(Repository, Digest), Presence>,
     /// Who we are at the forge.
@@ -123,6 +126,8 @@ pub struct Asked {
     pub at: Timestamp,
     /// Where.
     pub thread: Thread,
+    /// The stage of the pull request, read from its branch, where the record does not know the pull request.
+    pub stage: Option<StageName>,
     /// Whether it was changed after it was written: then it is never carried out.
     pub edited: bool,
 }

@@ -8,7 +8,7 @@ use super::pins::{self, Pins};
 use super::snapshot::{FileState, Snapshot};
 use crate::image::Release;
 use crate::pipeline::{Order, Stage};
-use crate::promotion::{Actor, Event, Lane, Proposal, Why};
+use crate::promotion::{Actor, Event, Lane, Proposal, Request, Why};
 use crate::pull_request::PullRequest;
 
 /// What a stage should get next.
@@ -31,21 +31,50 @@ pub(super) enum Asked {
 
 /// Plans every stage of the pipeline.
 pub(super) fn all(snapshot: &Snapshot, plan: &mut Plan) {
-    for stage in &snapshot.pipeline.stages {
+    // Rollbacks first: nothing that another stage wants stands before them.
+    let (back, forth): (Vec<&Stage>, Vec<&Stage>) =
+        snapshot.pipeline.stages.iter().partition(|stage| is_rolling_back(snapshot, stage));
+    for stage in back.into_iter().chain(forth) {
         one(snapshot, stage, plan);
     }
+}
+
+fn is_rolling_back(snapshot: &Snapshot, stage: &Stage) -> bool {
+    let state = snapshot.state.stage(&stage.name);
+    state.is_some_and(|state| {
+        state.request.as_ref().is_some_and(|request| request.lane == Lane::Rollback)
+            || state.proposal.as_ref().is_some_and(|proposal| proposal.lane == Lane::Rollback)
+    })
 }
 
 fn one(snapshot: &Snapshot, stage: &Stage, plan: &mut Plan) {
     let proposal = snapshot.state.stage(&stage.name).and_then(|state| state.proposal.as_ref());
     match (proposal, snapshot.pull_request_of(&stage.name)) {
         (Some(proposal), Some(pull_request)) => review(snapshot, stage, proposal, pull_request, plan),
-        (Some(proposal), None) if proposal.open.is_none() => resume_open(snapshot, stage, proposal, plan),
+        (Some(proposal), None) if proposal.open.is_none() => {
+            go_on_or_abandon(snapshot, stage, proposal, plan);
+        }
         (Some(_), None) => {
             let text = "the pull request cannot be read from the forge";
             plan.holds.push(HoldReason::new(&stage.name, Gate::Mergeable, text));
         }
         (None, _) => propose(snapshot, stage, plan),
+    }
+}
+
+/// An intent whose pull request is not open yet: it goes on only if it is what would be wanted now.
+fn go_on_or_abandon(snapshot: &Snapshot, stage: &Stage, proposal: &Proposal, plan: &mut Plan) {
+    let pinned = pinned(snapshot, stage).ok().flatten();
+    let is_wanted = snapshot.file != FileState::Removed
+        && matches!(wanted(snapshot, stage, pinned.as_ref()), Ok(Some(wanted))
+            if wanted.lane == proposal.lane && wanted.release.is_same(&proposal.release));
+    let before = plan.effects.len();
+    if is_wanted {
+        resume_open(snapshot, stage, proposal, plan);
+    }
+    if plan.effects.len() == before {
+        let (stage, attempt) = (stage.name.clone(), proposal.attempt);
+        plan.record(snapshot.now, Event::Abandoned { stage, attempt });
     }
 }
 
@@ -107,7 +136,7 @@ fn merge(
         number: pull_request.number,
         branch: proposal.branch.clone(),
         head: pull_request.head,
-        message: messages::merge_commit(snapshot, stage, proposal, &gates.approvals),
+        message: messages::merge_commit(snapshot, stage, proposal, &gates),
         method: snapshot.settings.merge_method,
         release: proposal.release.clone(),
         was: proposal.was.clone(),
@@ -132,7 +161,9 @@ fn reason_to_close(
         return Some((Why::Vetoed, messages::closed_vetoed(veto)));
     }
     let wants_rollback = state.request.as_ref().filter(|request| request.lane == Lane::Rollback);
-    if let Some(request) = wants_rollback.filter(|request| !request.release.is_same(&proposal.release)) {
+    let is_other =
+        |request: &&Request| proposal.lane != Lane::Rollback || !request.release.is_same(&proposal.release);
+    if let Some(request) = wants_rollback.filter(is_other) {
         return Some((Why::Preempted, messages::closed_preempted(request)));
     }
     if proposal.retry {
@@ -140,6 +171,9 @@ fn reason_to_close(
     }
     if pins_moved(snapshot, stage, proposal) {
         return Some((Why::Stale, messages::CLOSED_PINS_MOVED.to_owned()));
+    }
+    if proposal.lane == Lane::Rollback && proposal.interrupted.is_some() {
+        return Some((Why::Stale, messages::CLOSED_INTERRUPTED.to_owned()));
     }
     if pull_request.mergeable == Some(false) && proposal.interrupted.is_none() {
         return Some((Why::Stale, messages::CLOSED_CONFLICT.to_owned()));
@@ -151,14 +185,21 @@ fn reason_to_close(
     })
 }
 
-/// Whether the base pins something else by now than what the pull request replaces.
+/// Whether the base pins something else by now than what the pull request replaces, or has its pins in other places.
 fn pins_moved(snapshot: &Snapshot, stage: &Stage, proposal: &Proposal) -> bool {
-    match (snapshot.pins(stage), &proposal.was) {
-        (Pins::Release(now), Some(was)) => !now.is_same(was) && !now.is_same(&proposal.release),
-        (Pins::Release(now), None) => !now.is_same(&proposal.release),
+    let has_moved = match (snapshot.pins(stage), &proposal.was) {
+        // Our own merge may be seen in the files a moment before it is seen at the pull request.
+        (Pins::Release(now), _) if proposal.merging.is_some() && now.is_same(&proposal.release) => false,
+        (Pins::Release(now), Some(was)) => !now.is_same(was),
+        (Pins::Release(_), None) => true,
         (Pins::Unpinned(_), was) => was.is_some(),
         (Pins::Mixed(_) | Pins::Unreadable(_), _) => false,
-    }
+    };
+    let places_moved = snapshot.files_at_open.get(&stage.name).is_some_and(|before| {
+        pins::places(&snapshot.pipeline, stage, before)
+            != pins::places(&snapshot.pipeline, stage, &snapshot.files)
+    });
+    has_moved || places_moved
 }
 
 /// The release that takes the place of the one proposed: newer by the follow order, and passed itself.
@@ -190,17 +231,10 @@ fn propose(snapshot: &Snapshot, stage: &Stage, plan: &mut Plan) {
     if snapshot.file == FileState::Removed {
         return;
     }
-    let pinned = match snapshot.pins(stage) {
-        Pins::Release(release) => Some(release),
-        Pins::Unpinned(_) => None,
-        Pins::Mixed(text) => {
-            plan.holds.push(
-                HoldReason::new(&stage.name, Gate::Pins, format!("pins disagree: {text}")).who("write"),
-            );
-            return;
-        }
-        Pins::Unreadable(text) => {
-            plan.holds.push(HoldReason::new(&stage.name, Gate::Pins, text).who("write"));
+    let pinned = match pinned(snapshot, stage) {
+        Ok(pinned) => pinned,
+        Err(hold) => {
+            plan.holds.push(hold);
             return;
         }
     };
@@ -208,6 +242,21 @@ fn propose(snapshot: &Snapshot, stage: &Stage, plan: &mut Plan) {
         Ok(Some(wanted)) => open(snapshot, stage, pinned, wanted, plan),
         Ok(None) => {}
         Err(hold) => plan.holds.push(hold),
+    }
+}
+
+/// What a stage pins now, for what is to be proposed; a rollback goes over pins that disagree, from what was recorded.
+fn pinned(snapshot: &Snapshot, stage: &Stage) -> Result<Option<Release>, HoldReason> {
+    match snapshot.pins(stage) {
+        Pins::Release(release) => Ok(Some(release)),
+        Pins::Unpinned(_) => Ok(None),
+        Pins::Mixed(_) if is_rolling_back(snapshot, stage) => {
+            Ok(snapshot.state.live(&stage.name).map(|live| live.release.clone()))
+        }
+        Pins::Mixed(text) => {
+            Err(HoldReason::new(&stage.name, Gate::Pins, format!("pins disagree: {text}")).who("write"))
+        }
+        Pins::Unreadable(text) => Err(HoldReason::new(&stage.name, Gate::Pins, text).who("write")),
     }
 }
 
@@ -271,10 +320,15 @@ pub(super) fn entry_hold(
     if let Some(hold) = candidate::stopped(snapshot, stage, release) {
         return Some(hold);
     }
-    if !stage.after.is_empty()
-        && let Passed::Soaks(hold) = candidate::passed(snapshot, stage, release)
-    {
-        return Some(hold);
+    if !stage.after.is_empty() {
+        match candidate::passed(snapshot, stage, release) {
+            Passed::Soaks(hold) | Passed::Stopped(hold) => return Some(hold),
+            Passed::No => {
+                let text = format!("{} has not passed upstream", release.version());
+                return Some(HoldReason::new(&stage.name, Gate::Upstream, text));
+            }
+            Passed::Yes => {}
+        }
     }
     gates::missing_platforms(snapshot, stage, release)
 }

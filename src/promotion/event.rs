@@ -167,8 +167,9 @@ pub enum Event {
         /// The commit pushed, 40 hex digits.
         head: String,
     },
-    /// The branch of this attempt holds something else: the next attempt takes another name.
-    AttemptTaken {
+    /// The intent is given up before its pull request was open: its branch holds something else, or it is not wanted
+    /// any more. The next attempt takes another name.
+    Abandoned {
         /// The stage.
         stage: StageName,
         /// The attempt.
@@ -198,6 +199,11 @@ pub enum Event {
         number: u64,
         /// The approvals that counted.
         approvals: Vec<Approval>,
+    },
+    /// Outcome: the forge did not merge.
+    MergeFailed {
+        /// The stage.
+        stage: StageName,
     },
     /// Outcome: the stage pins the release on the base branch.
     Merged {
@@ -303,6 +309,8 @@ pub enum Event {
     Answered {
         /// The key of the command: `comment:12`, `cli:…`.
         command: String,
+        /// The pull request or issue and the comment that the reply belongs to; none on the command line.
+        place: Option<(u64, u64)>,
         /// How it ended.
         outcome: Outcome,
         /// The reply.
@@ -355,10 +363,11 @@ impl Event {
             Self::Requested { .. } => "requested",
             Self::Proposing { .. } => "proposing",
             Self::Proposed { .. } => "proposed",
-            Self::AttemptTaken { .. } => "attempt_taken",
+            Self::Abandoned { .. } => "abandoned",
             Self::Interrupted { .. } => "interrupted",
             Self::Merging { .. } => "merging",
             Self::Merged { .. } => "merged",
+            Self::MergeFailed { .. } => "merge_failed",
             Self::Closed { .. } => "closed",
             Self::OutOfBand { .. } => "out_of_band",
             Self::Held { .. } => "held",

@@ -87,6 +87,8 @@ fn latest_good<'a>(
         let version = stint.release.version();
         if stints.was_rolled_back(&stint.release) {
             seen.push(format!("{version} was rolled back"));
+        } else if stints.was_reverted(&stint.release) {
+            seen.push(format!("{version} was reverted by somebody"));
         } else if let Some(veto) = state.veto(pipeline, stage, &stint.release) {
             seen.push(format!("{version} is vetoed by {}", veto.by.name));
         } else if stint.release.digests().iter().any(|digest| absent.contains(digest)) {

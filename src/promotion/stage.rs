@@ -55,7 +55,8 @@ impl StageState {
             Event::Proposed { number, head, .. } => {
                 self.proposal.as_mut()?.open = Some((*number, head.clone()));
             }
-            Event::AttemptTaken { .. } => self.proposal = None,
+            Event::Abandoned { .. } => self.proposal = None,
+            Event::MergeFailed { .. } => self.proposal.as_mut()?.merging = None,
             Event::Interrupted { head, .. } => self.proposal.as_mut()?.interrupted = Some(head.clone()),
             Event::RetryAsked { .. } => self.proposal.as_mut()?.retry = true,
             Event::Merging { approvals, .. } => {
@@ -72,8 +73,8 @@ impl StageState {
             Event::Closed { why, .. } => self.close(why)?,
             Event::OutOfBand { found, commit, .. } => self.out_of_band(found.as_ref(), at, commit),
             Event::Held { kind, by, reason, until, .. } => {
-                self.hold =
-                    Some(Hold { kind: *kind, by: by.clone(), reason: reason.clone(), at, until: *until });
+                let new = Hold { kind: *kind, by: by.clone(), reason: reason.clone(), at, until: *until };
+                self.hold = Some(stronger(self.hold.take(), new));
             }
             Event::Resumed { .. } => self.hold = None,
             Event::Loosened { what, .. } => {
@@ -143,7 +144,11 @@ impl StageState {
             }
             Why::Vetoed | Why::Removed => self.request = None,
             Why::Preempted | Why::Superseded { .. } => {
-                self.request = self.request.take().filter(|request| request.lane == Lane::Rollback);
+                let closed = &proposal.release;
+                self.request = self
+                    .request
+                    .take()
+                    .filter(|request| request.lane == Lane::Rollback || !request.release.is_same(closed));
             }
             Why::Stale | Why::Retried => {}
         }
@@ -173,4 +178,14 @@ impl StageState {
 
 pub(super) fn attempt_key(lane: Lane, release: &Release) -> String {
     format!("{lane}/{}", release.id())
+}
+
+/// A person's hold does not weaken one that a rollback or an out-of-band change put, and that has no end.
+fn stronger(old: Option<Hold>, new: Hold) -> Hold {
+    match old {
+        Some(old) if old.kind != HoldKind::Person && old.until.is_none() && new.kind == HoldKind::Person => {
+            old
+        }
+        Some(_) | None => new,
+    }
 }

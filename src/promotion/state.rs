@@ -39,6 +39,8 @@ pub struct State {
 pub struct Reply {
     /// The key of the command.
     pub command: String,
+    /// The pull request or issue, and the comment.
+    pub place: (u64, u64),
     /// How it ended.
     pub outcome: Outcome,
     /// The text.
@@ -178,9 +180,11 @@ impl State {
     #[must_use]
     pub fn veto(&self, pipeline: &Pipeline, stage: &StageName, release: &Release) -> Option<&Veto> {
         let digests = release.digests();
-        self.vetoes.iter().find(|veto| {
-            !veto.digests.is_disjoint(&digests) && pipeline.downstream(&veto.stage).contains(stage)
-        })
+        // A veto of a stage that the rules do not have any more counts everywhere.
+        let counts_here = |veto: &&Veto| {
+            pipeline.stage(&veto.stage).is_none() || pipeline.downstream(&veto.stage).contains(stage)
+        };
+        self.vetoes.iter().filter(counts_here).find(|veto| !veto.digests.is_disjoint(&digests))
     }
 
     /// Where the release stands in the order in which candidates were first seen; none if it never was one.
@@ -202,6 +206,16 @@ impl State {
         stage.and_then(|stage| stage.attempts.get(&attempt_key(lane, release))).copied().unwrap_or(0)
     }
 
+    /// A normal request for a vetoed digest is over; a rollback is not stopped by a veto that came after it.
+    fn drop_requests(&mut self, digests: &BTreeSet<Digest>) {
+        for stage in self.stages.values_mut() {
+            let is_hit = |request: &Request| {
+                request.lane == Lane::Normal && !request.release.digests().is_disjoint(digests)
+            };
+            stage.request = stage.request.take().filter(|request| !is_hit(request));
+        }
+    }
+
     /// Folds one event in.
     ///
     /// # Errors
@@ -216,29 +230,35 @@ impl State {
                 }
             }
             Event::IssueOpened { number } => self.issue = Some(*number),
-            Event::Answered { command, outcome, text } => {
+            Event::Answered { command, place, outcome, text } => {
                 push_bounded(&mut self.answered, command.clone(), ANSWERED_MAX);
-                let reply = Reply { command: command.clone(), outcome: *outcome, text: text.clone() };
-                self.replies_due.push(reply);
+                let (command, text) = (command.clone(), text.clone());
+                if let Some(place) = *place {
+                    self.replies_due.push(Reply { command, place, outcome: *outcome, text });
+                }
             }
             Event::Replied { command } => self.replies_due.retain(|reply| &reply.command != command),
             Event::Announced { number } => self.announcements_due.retain(|(_, due)| due != number),
             Event::FileBroken { text } => self.file_error = Some(text.clone()),
             Event::FileMended => self.file_error = None,
-            Event::Vetoed { stage, digests, version, by, reason } => self.vetoes.push(Veto {
-                stage: stage.clone(),
-                digests: digests.clone(),
-                version: version.clone(),
-                by: by.clone(),
-                reason: reason.clone(),
-                at,
-            }),
+            Event::Vetoed { stage, digests, version, by, reason } => {
+                self.drop_requests(digests);
+                self.vetoes.push(Veto {
+                    stage: stage.clone(),
+                    digests: digests.clone(),
+                    version: version.clone(),
+                    by: by.clone(),
+                    reason: reason.clone(),
+                    at,
+                });
+            }
             Event::Unvetoed { digests, .. } => self.vetoes.retain(|veto| veto.digests.is_disjoint(digests)),
             Event::Adopted { stage, .. }
             | Event::Requested { stage, .. }
             | Event::Proposing { stage, .. }
             | Event::Proposed { stage, .. }
-            | Event::AttemptTaken { stage, .. }
+            | Event::Abandoned { stage, .. }
+            | Event::MergeFailed { stage }
             | Event::Interrupted { stage, .. }
             | Event::RetryAsked { stage, .. }
             | Event::Merging { stage, .. }

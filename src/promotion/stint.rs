@@ -94,16 +94,36 @@ impl Stints {
         last.is_some_and(|stint| matches!(stint.ended, Some((_, End::RolledBack))))
     }
 
+    /// Whether somebody else's commit took this release out by bringing back one that had been here before: a revert.
+    #[must_use]
+    pub fn was_reverted(&self, release: &Release) -> bool {
+        let Some(last) = self.stints.iter().rposition(|stint| stint.release.is_same(release)) else {
+            return false;
+        };
+        let is_out = |stint: &Stint| matches!(stint.ended, Some((_, End::OutOfBand)));
+        let next = self.stints.get(last + 1);
+        self.stints.get(last).is_some_and(is_out)
+            && next.is_some_and(|next| {
+                self.stints.iter().take(last).any(|stint| stint.release.is_same(&next.release))
+            })
+    }
+
     /// The longest unbroken time that the release was live here by a promotion, since it was last rolled back here.
     ///
-    /// None if it never was: an adopted or out-of-band release does not pass.
+    /// None if it never was: an adopted or out-of-band release does not pass, also where a rollback restored it, and
+    /// neither does one that somebody else took out.
     #[must_use]
     pub fn longest(&self, release: &Release, now: Timestamp) -> Option<Duration> {
         let good = self
             .newest_first()
             .filter(|stint| stint.release.is_same(release))
             .take_while(|stint| !matches!(stint.ended, Some((_, End::RolledBack))))
+            .filter(|stint| !matches!(stint.ended, Some((_, End::OutOfBand))))
             .filter(|stint| matches!(stint.origin, Origin::Promoted(_)));
+        let is_promoted = |stint: &Stint| stint.origin == Origin::Promoted(Lane::Normal);
+        if !self.stints.iter().any(|stint| stint.release.is_same(release) && is_promoted(stint)) {
+            return None;
+        }
         good.map(|stint| stint.length(now)).max()
     }
 }

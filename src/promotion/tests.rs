@@ -70,7 +70,9 @@ fn soak_is_the_longest_unbroken_stretch_by_promotion() {
     check(&twice, "9", 99, None);
     let rolled_back = [(0, "1", Normal), (10, "2", Normal), (50, "1", Rollback)];
     check(&rolled_back, "2", 99, None);
-    check(&rolled_back, "1", 60, Some(10));
+    check(&rolled_back, "1", 60, None);
+    let restored = [(0, "0", Normal), (5, "1", Normal), (10, "2", Normal), (50, "1", Rollback)];
+    check(&restored, "1", 60, Some(10));
     let again = [(0, "1", Normal), (10, "2", Normal), (50, "1", Rollback), (60, "2", Normal)];
     check(&again, "2", 63, Some(3));
 }

@@ -198,7 +198,7 @@ async fn adopt(run: &Reconcile<'_>, new: &Open) -> Result<Option<CommitId>, Reco
 
 async fn taken(run: &mut Reconcile<'_>, new: &Open) -> Result<Applied, ReconcileError> {
     if let Event::Proposing { attempt, .. } = &new.intent {
-        record_now(run, Event::AttemptTaken { stage: new.stage.clone(), attempt: *attempt }).await?;
+        record_now(run, Event::Abandoned { stage: new.stage.clone(), attempt: *attempt }).await?;
     }
     Ok(Applied::ReadAnew)
 }
@@ -256,6 +256,7 @@ async fn merge(
     let commit = match forge.merge(which.number, which.head, &which.message, which.method).await {
         Ok(commit) => commit,
         Err(error) => {
+            record_now(run, Event::MergeFailed { stage: which.stage.clone() }).await?;
             shut_check(run, which, &error).await;
             return wrote(run, Err(error));
         }

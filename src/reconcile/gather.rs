@@ -1,6 +1,7 @@
 //! The parts of a snapshot, each read by itself.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures::future::try_join_all;
@@ -11,7 +12,7 @@ use crate::commit::CommitId;
 use crate::forge::ForgeError;
 use crate::image::{Digest, Image, Release, Repository};
 use crate::pipeline::{Follow, ImageRule, Pipeline, Stage, StageName};
-use crate::plan::{Asked, Pick, Pins, Presence, Snapshot, Thread};
+use crate::plan::{Asked, Files, Pick, Pins, Presence, Snapshot, Thread};
 use crate::promotion::Lane;
 use crate::pull_request::{Authors, Number, PersonId, PullRequest, Standing};
 use crate::registry::RegistryError;
@@ -49,6 +50,7 @@ async fn asked_by(
                 body: comment.body,
                 person: comment.author,
                 at: comment.created_at,
+                stage: stage_of_thread(run, comment.thread).await?,
                 thread: Thread::Forge { number: comment.thread, comment: *id },
                 edited: comment.updated_at != comment.created_at,
             })),
@@ -60,6 +62,7 @@ async fn asked_by(
             body: text.clone(),
             person: person.clone(),
             at: delivery.received_at,
+            stage: None,
             thread: Thread::CommandLine,
             edited: false,
         })),
@@ -67,12 +70,49 @@ async fn asked_by(
     }
 }
 
+/// The stage of a pull request of ours that the record does not know by number: one from before the store was lost.
+async fn stage_of_thread(run: &Reconcile<'_>, number: Number) -> Result<Option<StageName>, ReconcileError> {
+    if run.state.issue == Some(number) {
+        return Ok(None);
+    }
+    match run.repository.forge.pull_request(number).await {
+        Ok(found) => Ok(branch_parts(&found.branch).and_then(|(stage, _)| stage.parse().ok())),
+        Err(ForgeError::NotFound { .. }) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Stage and pipeline in the name of a branch of ours: `lockkeeper/<lane>/<stage>/<pipeline>/<release>-<n>`.
+pub(super) fn branch_parts(branch: &str) -> Option<(&str, &str)> {
+    let parts: Vec<&str> = branch.split('/').collect();
+    match parts.as_slice() {
+        ["lockkeeper", _, stage, pipeline, _] => Some((stage, pipeline)),
+        _ => None,
+    }
+}
+
+/// The files with pins at the base of each pull request under way, where the base has moved since.
+pub(super) async fn files_at_open(
+    run: &Reconcile<'_>,
+    pipeline: &Pipeline,
+    tip: CommitId,
+) -> Result<BTreeMap<StageName, Files>, ReconcileError> {
+    let mut found = BTreeMap::new();
+    for (stage, state) in &run.state.stages {
+        let base = state.proposal.as_ref().and_then(|proposal| proposal.base.parse::<CommitId>().ok());
+        if let Some(base) = base.filter(|base| *base != tip) {
+            found.insert(stage.clone(), files(run, pipeline, base).await?);
+        }
+    }
+    Ok(found)
+}
+
 /// The bytes of the files with pins. What one file has wrong is said of its stages alone.
 pub(super) async fn files(
     run: &Reconcile<'_>,
     pipeline: &Pipeline,
     tip: CommitId,
-) -> Result<BTreeMap<String, Result<Option<Vec<u8>>, String>>, ReconcileError> {
+) -> Result<Files, ReconcileError> {
     let read = pin_files(pipeline).into_iter().map(|path| async move {
         match run.repository.mirror.read(tip, &path).await {
             Ok(bytes) => Ok((path, Ok(bytes))),
@@ -280,6 +320,14 @@ fn source_of(snapshot: &Snapshot, digest: Digest) -> Result<(String, String), St
 
 /// The result of a read of the registry, or none where it takes longer than a person should wait.
 async fn within<T>(run: &Reconcile<'_>, is_hurried: bool, read: impl Future<Output = T>) -> Option<T> {
+    // Where a person waits, a registry that kept them waiting once in this reconcile is not asked again.
+    if is_hurried && run.is_registry_slow.load(Ordering::Relaxed) {
+        return None;
+    }
     let limit = if is_hurried { run.world.settings.hurried_timeout } else { UNHURRIED };
-    tokio::time::timeout(limit, read).await.ok()
+    let result = tokio::time::timeout(limit, read).await.ok();
+    if result.is_none() {
+        run.is_registry_slow.store(true, Ordering::Relaxed);
+    }
+    result
 }

@@ -45,6 +45,7 @@ mod sweep;
 mod work;
 mod world;
 
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -57,7 +58,8 @@ pub use work::{run_key, run_one, start, work};
 pub use world::{EnvironmentRepository, Stopped, Witness, World, WorldSettings, Write};
 
 use crate::forge::ForgeError;
-use crate::plan::{Effect, Gate, HoldReason, Plan, plan, view};
+use crate::pipeline::StageName;
+use crate::plan::{Effect, Gate, HoldReason, Plan, Snapshot, plan, view};
 use crate::promotion::{Entry, IllegalEvent, State};
 use crate::repository::RepositoryError;
 use crate::store::{Key, Lease, Store, StoreError};
@@ -128,6 +130,8 @@ struct Reconcile<'a> {
     refusals: Vec<HoldReason>,
     /// Whether comments cannot be written now: they stay due, and stop nothing.
     is_muted: bool,
+    /// Whether a registry took too long in this reconcile.
+    is_registry_slow: AtomicBool,
 }
 
 /// Brings one pipeline to where its rules, its people and the world want it; records and gives the lease back.
@@ -142,7 +146,15 @@ async fn reconcile(world: &World, lease: &Lease) -> Result<Finished, ReconcileEr
         )));
     };
     let state = load(&world.store, &lease.key).await?;
-    let mut run = Reconcile { world, lease, repository, state, refusals: Vec::new(), is_muted: false };
+    let mut run = Reconcile {
+        world,
+        lease,
+        repository,
+        state,
+        refusals: Vec::new(),
+        is_muted: false,
+        is_registry_slow: AtomicBool::new(false),
+    };
     if run.state == State::default() {
         rebuild::rebuild(&mut run).await?;
     }
@@ -174,8 +186,9 @@ impl Reconcile<'_> {
                 }
             };
             let mut plan = plan(&snapshot);
-            if self.refusals.is_empty() && !plan.effects.is_empty() {
-                self.apply_all(&plan).await?;
+            plan.effects.retain(|effect| self.may_apply(effect, &snapshot));
+            if !plan.effects.is_empty() {
+                self.apply_all(&plan, &snapshot).await?;
                 continue;
             }
             plan.holds.append(&mut self.refusals);
@@ -188,24 +201,30 @@ impl Reconcile<'_> {
         )))
     }
 
-    /// Applies the effects in order, until one wants the world read anew.
-    async fn apply_all(&mut self, plan: &Plan) -> Result<(), ReconcileError> {
+    /// Whether an effect is still worth trying in this reconcile: not in a stage where one was refused, and not a mere
+    /// word where words cannot be written now. The other stages go on.
+    fn may_apply(&self, effect: &Effect, snapshot: &Snapshot) -> bool {
+        let is_word = matches!(effect, Effect::Edit { .. } | Effect::Comment { .. } | Effect::React { .. });
+        let is_refused = stage_of(effect, snapshot)
+            .is_some_and(|stage| self.refusals.iter().any(|refusal| refusal.stage == stage));
+        !(is_refused || is_word && self.is_muted)
+    }
+
+    /// Applies the effects in order, until one wants the world read anew. One that is refused stops its stage alone.
+    async fn apply_all(&mut self, plan: &Plan, snapshot: &Snapshot) -> Result<(), ReconcileError> {
         for effect in &plan.effects {
+            if !self.may_apply(effect, snapshot) {
+                continue;
+            }
             match apply::apply(self, effect).await? {
                 Applied::Next => {}
                 Applied::ReadAnew => break,
-                Applied::Refused(reason) => {
-                    let (stage, gate) = place(effect, plan);
-                    if let Some(stage) = stage {
-                        self.refusals.push(HoldReason {
-                            stage,
-                            gate,
-                            text: reason,
-                            who: None,
-                            opens_at: self.again_at(),
-                        });
+                Applied::Refused(text) => {
+                    let first = snapshot.pipeline.stages.first().map(|stage| stage.name.clone());
+                    if let Some(stage) = stage_of(effect, snapshot).or(first) {
+                        let (who, opens_at) = (Some("write".to_owned()), self.again_at());
+                        self.refusals.push(HoldReason { stage, gate: Gate::Branch, text, who, opens_at });
                     }
-                    break;
                 }
             }
         }
@@ -214,10 +233,12 @@ impl Reconcile<'_> {
 
     /// Appends events to the store and folds them in.
     async fn append(&mut self, entries: &[Entry]) -> Result<(), ReconcileError> {
-        self.world.store.append(self.lease, entries).await?;
+        let mut next = self.state.clone();
         for entry in entries {
-            self.state.apply(entry)?;
+            next.apply(entry)?;
         }
+        self.world.store.append(self.lease, entries).await?;
+        self.state = next;
         Ok(())
     }
 
@@ -241,18 +262,18 @@ impl Reconcile<'_> {
 /// What was refused is tried again after this time; long enough for a person to read why.
 const REFUSED_AGAIN: Duration = Duration::from_mins(1);
 
-/// The stage and gate that a refused effect is said under.
-fn place(effect: &Effect, plan: &Plan) -> (Option<crate::pipeline::StageName>, Gate) {
+/// The stage that an effect is for; none where it is for the pipeline.
+fn stage_of(effect: &Effect, snapshot: &Snapshot) -> Option<StageName> {
     match effect {
-        Effect::Open(open) => (Some(open.stage.clone()), Gate::Branch),
-        Effect::Close(close) => (Some(close.stage.clone()), Gate::Branch),
-        Effect::Merge(merge) => (Some(merge.stage.clone()), Gate::Mergeable),
-        Effect::Record(_)
-        | Effect::Edit { .. }
-        | Effect::Check { .. }
-        | Effect::Comment { .. }
-        | Effect::React { .. }
-        | Effect::Issue { .. } => (plan.holds.first().map(|hold| hold.stage.clone()), Gate::Mergeable),
+        Effect::Open(open) => Some(open.stage.clone()),
+        Effect::Close(close) => Some(close.stage.clone()),
+        Effect::Merge(merge) => Some(merge.stage.clone()),
+        Effect::Edit { number, .. } => snapshot.stage_of(*number).cloned(),
+        Effect::Check { head, .. } => {
+            let found = snapshot.pull_requests.values().find(|found| found.head == *head)?;
+            snapshot.stage_of(found.number).cloned()
+        }
+        Effect::Record(_) | Effect::Comment { .. } | Effect::React { .. } | Effect::Issue { .. } => None,
     }
 }
 

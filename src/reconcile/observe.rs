@@ -47,8 +47,9 @@ pub(super) async fn observe(run: &Reconcile<'_>) -> Result<Observed, ReconcileEr
     let is_hurried = is_hurried(run);
     let (asked, me) =
         futures::try_join!(gather::asked(run), async { repository.forge.me().await.map_err(Into::into) })?;
-    let (files, picks, rules_at_open) = futures::join!(
+    let (files, files_at_open, picks, rules_at_open) = futures::join!(
         gather::files(run, &pipeline, tip),
+        gather::files_at_open(run, &pipeline, tip),
         gather::picks(run, &pipeline, is_hurried),
         rules_at_open(run, &pipeline, tip)
     );
@@ -69,6 +70,7 @@ pub(super) async fn observe(run: &Reconcile<'_>) -> Result<Observed, ReconcileEr
         standings,
         authors: BTreeMap::new(),
         rules_at_open: rules_at_open?,
+        files_at_open: files_at_open?,
         presence: BTreeMap::new(),
         me,
         settings: PlanSettings {

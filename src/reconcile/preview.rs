@@ -4,6 +4,8 @@
 //! server would; the first round that would change the world otherwise ends the preview, for what follows depends on
 //! how that went.
 
+use std::sync::atomic::AtomicBool;
+
 use super::observe::{Observed, observe};
 use super::{Reconcile, ReconcileError, World, load, rebuild};
 use crate::pipeline::Pipeline;
@@ -42,8 +44,15 @@ pub async fn preview(
     let Some(repository) = world.repositories.get(&key.repository) else { return Ok(Previewed::Gone) };
     let lease = Lease { key: key.clone(), generation: 0, deliveries };
     let state = load(&world.store, key).await?;
-    let mut run =
-        Reconcile { world, lease: &lease, repository, state, refusals: Vec::new(), is_muted: false };
+    let mut run = Reconcile {
+        world,
+        lease: &lease,
+        repository,
+        state,
+        refusals: Vec::new(),
+        is_muted: false,
+        is_registry_slow: AtomicBool::new(false),
+    };
     if run.state == State::default() {
         let entries = rebuild::read(&run).await?;
         fold(&mut run.state, &entries)?;

@@ -58,6 +58,12 @@ pub async fn note_activity(
     let now = (world.now)();
     let numbers = match activity {
         Activity::Comment(id, thread) => {
+            let is_known = world.store.cursor(&thread_cursor(repository, thread)).await?.is_some();
+            if !is_known {
+                // The sweep finds out whose thread it is, and delivers the comment.
+                world.store.mark(&[Key::repository(repository)], now).await?;
+                return Ok(());
+            }
             let delivery = comment_delivery_id(repository, id);
             deliver_activity(&world.store, repository, &delivery, Hint::Comment { id, thread }, now).await?;
             return Ok(());

@@ -16,7 +16,7 @@ pub(super) type Parsed = Result<Arc<Pipelines>, Arc<Vec<FileError>>>;
 /// Parsed files kept: some per repository, at most 1 MiB of text each before parsing.
 const PARSED_MAX: usize = 64;
 /// Commits looked through for the last valid file.
-const LAST_VALID_COMMITS_MAX: usize = 1_000;
+const LAST_VALID_COMMITS_MAX: usize = 200;
 
 /// Parsed files by the digest of their bytes.
 #[derive(Debug, Default)]
@@ -53,24 +53,24 @@ impl RulesCache {
         }
     }
 
-    /// The last commit of the base whose file is valid, and that file: where the store remembers one it is used,
-    /// otherwise history is looked through.
+    /// The last commit of the base whose file is valid, and that file: the newest in history, and where that is too far
+    /// back, the one that the store remembers.
     pub(super) async fn last_valid(
         &self,
         repository: &EnvironmentRepository,
         store: &Store,
         tip: CommitId,
     ) -> Result<Option<(CommitId, Arc<Pipelines>)>, RepositoryError> {
+        for commit in repository.mirror.first_parents(tip, LAST_VALID_COMMITS_MAX).await? {
+            if let Ok(pipelines) = self.at(repository, commit.id).await? {
+                return Ok(Some((commit.id, pipelines)));
+            }
+        }
         if let Ok(Some(known)) = store.cursor(&cursor_name(repository)).await
             && let Ok(commit) = known.parse::<CommitId>()
             && let Ok(Ok(pipelines)) = self.at(repository, commit).await
         {
             return Ok(Some((commit, pipelines)));
-        }
-        for commit in repository.mirror.first_parents(tip, LAST_VALID_COMMITS_MAX).await? {
-            if let Ok(pipelines) = self.at(repository, commit.id).await? {
-                return Ok(Some((commit.id, pipelines)));
-            }
         }
         Ok(None)
     }

@@ -4,15 +4,17 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
+use super::gather::branch_parts;
 use super::observe::pin_files;
 use super::route::{deliver_activity, thread_cursor};
 use super::rules::{Parsed, cursor_name};
 use super::world::{EnvironmentRepository, World};
 use super::{ReconcileError, Write};
 use crate::commit::CommitId;
+use crate::forge::ForgeError;
 use crate::pipeline::{FILE_NAME, OutOfBand, PipelineName, Pipelines, loosened, parse};
 use crate::plan::{PipelineView, read_pins};
-use crate::pull_request::{Check, CheckStatus, PullRequest};
+use crate::pull_request::{Check, CheckStatus, Person, PullRequest};
 use crate::repository::Change;
 use crate::store::{Hint, Key, Lease};
 
@@ -124,9 +126,7 @@ async fn comments(world: &World, repository: &EnvironmentRepository) -> Result<(
         let page = repository.forge.comments_after(after, COMMENTS_PAGE).await?;
         for comment in &page {
             after = after.max(comment.id);
-            let is_known =
-                world.store.cursor(&thread_cursor(&repository.name, comment.thread)).await?.is_some();
-            if comment.author.id != me.id && is_known {
+            if comment.author.id != me.id && is_ours(world, repository, &me, comment.thread).await? {
                 let id = comment_delivery_id(&repository.name, comment.id);
                 let hint = Hint::Comment { id: comment.id, thread: comment.thread };
                 deliver_activity(&world.store, &repository.name, &id, hint, comment.created_at).await?;
@@ -137,6 +137,28 @@ async fn comments(world: &World, repository: &EnvironmentRepository) -> Result<(
             return Ok(());
         }
     }
+}
+
+/// Whether a thread is a pull request or issue of ours. One that the store does not know (it was lost, or a stop came
+/// before it was noted) is known by its author and branch.
+async fn is_ours(
+    world: &World,
+    repository: &EnvironmentRepository,
+    me: &Person,
+    thread: u64,
+) -> Result<bool, ReconcileError> {
+    let cursor = thread_cursor(&repository.name, thread);
+    if world.store.cursor(&cursor).await?.is_some() {
+        return Ok(true);
+    }
+    let found = match repository.forge.pull_request(thread).await {
+        Ok(found) if found.author.id == me.id => found,
+        Ok(_) | Err(ForgeError::NotFound { .. }) => return Ok(false),
+        Err(error) => return Err(error.into()),
+    };
+    let Some((_, pipeline)) = branch_parts(&found.branch) else { return Ok(false) };
+    world.store.set_cursor(&cursor, pipeline).await?;
+    Ok(true)
 }
 
 /// The one id of a comment's delivery, by whatever way it arrives.

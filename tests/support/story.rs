@@ -152,6 +152,8 @@ impl Story {
                 self.registry.set_away(false);
                 Ok(())
             }
+            ["git", "refuses", word] => self.git_refuses(word),
+            ["git", "accepts"] => std::fs::remove_file(self.bare().join("hooks/update")).map_err(text),
             ["forge", "away"] => {
                 self.is_forge_away.store(true, Ordering::SeqCst);
                 Ok(())
@@ -294,6 +296,17 @@ impl Story {
             .map_err(text)?;
         self.boot().await?;
         self.settle().await
+    }
+
+    /// The git host refuses every ref whose name has this word.
+    fn git_refuses(&self, word: &str) -> Checked {
+        use std::os::unix::fs::PermissionsExt as _;
+        let hooks = self.bare().join("hooks");
+        std::fs::create_dir_all(&hooks).map_err(text)?;
+        let script =
+            format!("#!/bin/sh\ncase \"$1\" in *{word}*) echo 'not in these days' >&2; exit 1;; esac\n");
+        std::fs::write(hooks.join("update"), script).map_err(text)?;
+        std::fs::set_permissions(hooks.join("update"), std::fs::Permissions::from_mode(0o755)).map_err(text)
     }
 
     async fn boot(&mut self) -> Checked {
@@ -522,6 +535,9 @@ impl Story {
                     _ => None,
                 })
                 .ok_or_else(|| "no operations issue".to_owned());
+        }
+        if let Some(number) = place.strip_prefix("number ") {
+            return number.parse().map_err(text);
         }
         match place.strip_prefix("merged ") {
             Some(stage) => self.last_merged(stage).await,

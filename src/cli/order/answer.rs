@@ -35,7 +35,7 @@ pub(super) async fn rehearse(
         | Effect::Issue { .. } => &[],
     });
     let answer = events.into_iter().find_map(|entry| {
-        let Event::Answered { command, outcome, text } = &entry.event else { return None };
+        let Event::Answered { command, outcome, text, .. } = &entry.event else { return None };
         (command == &id).then(|| Answer { outcome: *outcome, text: text.clone() })
     });
     let answer = answer.ok_or_else(|| {

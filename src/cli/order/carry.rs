@@ -80,7 +80,7 @@ async fn answer_of(
         let is_last = page.len() < PAGE;
         for (sequence, entry) in page {
             after = sequence;
-            if let Event::Answered { command, outcome, text } = entry.event
+            if let Event::Answered { command, outcome, text, .. } = entry.event
                 && command == id
             {
                 return Ok(Some((Answer { outcome, text }, entry.at)));

@@ -1,5 +1,7 @@
 //! Reviews: each is bound to the head that the reviewer saw.
 
+use jiff::SignedDuration;
+
 use super::folder::Locked;
 use super::merge::moved;
 use super::thread::{Given, REVIEWS_MAX};
@@ -67,6 +69,11 @@ fn put_review(locked: &Locked<'_>, number: Number, mut given: Given) -> Result<(
     Ok((id, true))
 }
 
+/// The same verdict on the same head within this time is a button pressed twice; later it is said anew, and counts anew
+/// (what was said before may be void by then).
+const REPEAT_MAX: SignedDuration = SignedDuration::from_secs(5);
+
 fn is_same(one: &Given, other: &Given) -> bool {
-    one.review.verdict == other.review.verdict && one.review.head == other.review.head
+    let is_equal = one.review.verdict == other.review.verdict && one.review.head == other.review.head;
+    is_equal && other.review.at.duration_since(one.review.at) < REPEAT_MAX
 }

@@ -90,7 +90,7 @@ pub(super) fn addressed<'a>(
     }
     let of_thread = match asked.thread {
         Thread::Forge { number, .. } => {
-            snapshot.stage_of(number).and_then(|name| snapshot.pipeline.stage(name))
+            snapshot.stage_of(number).or(asked.stage.as_ref()).and_then(|name| snapshot.pipeline.stage(name))
         }
         Thread::CommandLine => None,
     };
@@ -172,6 +172,13 @@ fn retry(snapshot: &Snapshot, asked: &Asked) -> Done {
     let Some(pull_request) = snapshot.pull_request_of(&stage.name) else {
         return Err(Refusal::refused(format!("no pull request is open for `{}`.", stage.name)));
     };
+    if let Thread::Forge { number, .. } = asked.thread
+        && number != pull_request.number
+    {
+        let text =
+            format!("pull request {number} is not open; `{}` has {} open.", stage.name, pull_request.number);
+        return Err(Refusal::refused(text));
+    }
     let event = Event::RetryAsked { stage: stage.name.clone(), by: asked.actor() };
     Ok((vec![event], format!("Closing pull request {} and making another attempt.", pull_request.number)))
 }

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 
 use super::effect::Plan;
 use super::messages::code;
-use super::snapshot::{Asked, Snapshot};
+use super::snapshot::{Asked, Snapshot, Thread};
 use crate::command::{self, Command};
 use crate::promotion::{Entry, Event, Outcome, State};
 
@@ -43,7 +43,11 @@ pub(super) fn obey(snapshot: &Snapshot, plan: &mut Plan) {
                 plan.record(snapshot.now, event);
             }
             let command = asked.key.clone();
-            plan.record(snapshot.now, Event::Answered { command, outcome, text });
+            let place = match asked.thread {
+                Thread::Forge { number, comment } => Some((number, comment)),
+                Thread::CommandLine => None,
+            };
+            plan.record(snapshot.now, Event::Answered { command, place, outcome, text });
             return;
         }
     }

@@ -74,6 +74,7 @@ fn promote_stage(
     if pinned.as_ref().is_some_and(|pinned| pinned.is_same(&release)) {
         return Err(Refusal::refused(format!("`{}` pins {} already.", stage.name, code(&release.version()))));
     }
+    not_open_already(snapshot, stage, &release)?;
     let is_older = pinned.as_ref().is_some_and(|pinned| {
         candidate::compare(&snapshot.pipeline, &snapshot.state, &release, pinned) == Order::Older
     });
@@ -108,6 +109,19 @@ fn promote_stage(
         stage.name
     );
     Ok((release, line))
+}
+
+/// A pull request for this release is open: asking again would change nothing.
+fn not_open_already(snapshot: &Snapshot, stage: &Stage, release: &Release) -> Result<(), Refusal> {
+    let proposal = snapshot.state.stage(&stage.name).and_then(|state| state.proposal.as_ref());
+    match proposal.filter(|proposal| proposal.release.is_same(release)).and_then(|found| found.open.as_ref())
+    {
+        Some((number, _)) => {
+            let version = code(&release.version());
+            Err(Refusal::refused(format!("pull request {number} proposes {version} already.")))
+        }
+        None => Ok(()),
+    }
 }
 
 /// The release that a person names: what `follow` picks, or one that was upstream.

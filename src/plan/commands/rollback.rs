@@ -56,17 +56,17 @@ fn rollback_stage(
     reason: Option<&String>,
 ) -> Done {
     let name = &stage.name;
-    let Some(live) = snapshot.state.live(name) else {
-        return Err(Refusal::refused(format!("nothing is pinned in `{name}` that lockkeeper knows of.")));
-    };
     let state = snapshot.state.stage(name);
-    if let Some(release) = state.and_then(rollback_under_way) {
+    let Some(live) = snapshot.state.live(name) else { return restore(snapshot, asked, stage, to, reason) };
+    if let Some(release) = state.and_then(rollback_under_way)
+        && to.is_none_or(|to| promotion::names(to, release))
+    {
         return Err(Refusal::refused(format!(
             "a rollback of `{name}` to {} is under way.",
             code(&release.version())
         )));
     }
-    if to.is_none() && is_rolled_back(state, live) {
+    if to.is_none() && live.origin == Origin::Promoted(Lane::Rollback) {
         return Err(Refusal::refused(format!(
             "`{name}` is already there: it was rolled back to {} at {}. Further back only by name: {}",
             code(&live.release.version()),
@@ -152,11 +152,35 @@ fn rollback_under_way(state: &StageState) -> Option<&Release> {
     requested.or(proposed)
 }
 
-/// Whether the stage stands where a rollback put it, and nobody has resumed it.
-fn is_rolled_back(state: Option<&StageState>, live: &Stint) -> bool {
-    let is_held =
-        state.and_then(|state| state.hold.as_ref()).is_some_and(|hold| hold.kind == HoldKind::Rollback);
-    is_held && live.origin == Origin::Promoted(Lane::Rollback)
+/// Where somebody took the digest away, nothing is live: the way back is to what was there last, or the one named.
+fn restore(
+    snapshot: &Snapshot,
+    asked: &Asked,
+    stage: &Stage,
+    to: Option<&Target>,
+    reason: Option<&String>,
+) -> Done {
+    let name = &stage.name;
+    let stints = snapshot.state.stints(name).into_iter().flat_map(promotion::Stints::newest_first);
+    let is_meant = |stint: &&Stint| to.is_none_or(|to| promotion::names(to, &stint.release));
+    let is_good = |stint: &&Stint| snapshot.state.veto(&snapshot.pipeline, name, &stint.release).is_none();
+    let Some(stint) = stints.filter(is_meant).find(is_good) else {
+        return Err(Refusal::refused(format!("no release of `{name}` is known that could be restored.")));
+    };
+    let (by, release, reason) = (asked.actor(), stint.release.clone(), reason.cloned());
+    let reply = format!(
+        "Restoring {} in `{name}`, which has no digest now; it is held until `/resume {name}`.",
+        code(&release.version())
+    );
+    let held = Event::Held {
+        stage: name.clone(),
+        kind: HoldKind::Rollback,
+        by: by.clone(),
+        reason: reason.clone(),
+        until: None,
+    };
+    let requested = Event::Requested { stage: name.clone(), lane: Lane::Rollback, release, by, reason };
+    Ok((vec![held, requested], reply))
 }
 
 fn absent(snapshot: &Snapshot) -> Vec<Digest> {

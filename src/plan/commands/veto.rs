@@ -47,8 +47,10 @@ pub(super) fn veto(
             Refusal::refused("Name a version or digest: `/veto <version or digest> [reason]`.")
         })?,
     };
-    // Of several images, those that the stage has today are not what the veto means.
-    let good = snapshot.state.live(stage_name).map(|stint| stint.release.digests()).unwrap_or_default();
+    // Of several images, those that the stage has or had beside it are not what the veto means.
+    let stints = snapshot.state.stints(stage_name).into_iter().flat_map(promotion::Stints::newest_first);
+    let other = stints.map(|stint| &stint.release).find(|other| !other.is_same(&release));
+    let good = other.map(Release::digests).unwrap_or_default();
     let mut digests: BTreeSet<Digest> = release.digests().difference(&good).copied().collect();
     if digests.is_empty() {
         digests = release.digests();
@@ -105,7 +107,9 @@ pub(super) fn unveto(
         return Err(Refusal::refused(format!("no veto of that name. {known}")));
     }
     for veto in &vetoes {
-        if let Some(stage) = snapshot.pipeline.stage(&veto.stage) {
+        // Where its stage is gone, the first one stands for it: nobody is let through for want of a stage.
+        let stage = snapshot.pipeline.stage(&veto.stage).or(snapshot.pipeline.stages.first());
+        if let Some(stage) = stage {
             authorise(snapshot, asked, Verb::Unveto, stage)?;
         }
     }

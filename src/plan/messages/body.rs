@@ -4,12 +4,24 @@ use super::super::candidate::minute;
 use super::super::effect::{Gate, HoldReason};
 use super::super::gates::{CHECK_NAME, MergeGates};
 use super::super::snapshot::{Presence, Snapshot};
-use super::{code, escape, promotion_id, prose, title, was_version};
+use super::{code, escape, one_line, promotion_id, prose, title, was_version};
 use crate::image::{Image, Release};
 use crate::pipeline::Stage;
 use crate::promotion::{Lane, Origin, Proposal, State};
 use crate::pull_request::{Check, CheckStatus};
 
+/// The labels that are shown: a line each, of at most 400 characters.
+const LABELS_SHOWN: [&str; 5] = [
+    "org.opencontainers.image.version",
+    "org.opencontainers.image.revision",
+    "org.opencontainers.image.source",
+    "org.opencontainers.image.created",
+    "org.opencontainers.image.base.name",
+];
+/// Images of which more is told than the pin: with all of their lines a body stays below 40 kB.
+const IMAGES_TOLD_MAX: usize = 16;
+/// Longest summary of a check, in bytes: forges cut or refuse longer ones.
+const SUMMARY_BYTES_MAX: usize = 480;
 /// The first line of the part that lockkeeper owns; a person's text before it survives.
 const BEGIN: &str = "<!-- lockkeeper:v1 ";
 /// The last line of that part; a person's text after it survives.
@@ -42,7 +54,10 @@ pub(in super::super) fn check(gates: &MergeGates) -> Check {
         Some(hold) => (CheckStatus::Pending, format!("{} (and {} more)", hold.text, holds.len() - 1)),
     };
     // The summary is plain text everywhere.
-    let summary = text.replace('`', "");
+    let mut summary = one_line(&text.replace('`', ""));
+    while summary.len() > SUMMARY_BYTES_MAX {
+        summary.pop();
+    }
     let app = CHECK_NAME.to_owned();
     Check { name: CHECK_NAME.to_owned(), app, status, summary, text: gate_lines(gates) }
 }
@@ -316,14 +331,15 @@ fn details_image(snapshot: &Snapshot, proposal: &Proposal) -> String {
     for reference in proposal.release.references() {
         lines.push(format!("- pin after merge: `{reference}`"));
     }
-    for (repository, image) in snapshot.facts(&proposal.release) {
+    for (repository, image) in snapshot.facts(&proposal.release).take(IMAGES_TOLD_MAX) {
         let Some(image) = image else {
             lines.push(format!("- {}: nothing more is known", code(repository.as_str())));
             continue;
         };
         let platforms: Vec<String> = image.platforms.iter().map(|platform| format!("`{platform}`")).collect();
         lines.push(format!("- platforms: {}", platforms.join(", ")));
-        for (key, value) in &image.labels {
+        let shown = image.labels.iter().filter(|(key, _)| LABELS_SHOWN.contains(&key.as_str()));
+        for (key, value) in shown {
             lines.push(format!(
                 "- {}: {}",
                 code(key.trim_start_matches("org.opencontainers.image.")),

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use super::super::gates::MergeGates;
 use super::super::snapshot::Snapshot;
 use super::{promotion_id, title};
 use crate::image::{Digest, Pinned, Release, Repository};
@@ -25,7 +26,7 @@ pub(in super::super) fn merge_commit(
     snapshot: &Snapshot,
     stage: &Stage,
     proposal: &Proposal,
-    approvals: &[Approval],
+    gates: &MergeGates,
 ) -> String {
     let mut message = title(snapshot, stage, proposal);
     message.push_str("\n\n");
@@ -39,7 +40,10 @@ pub(in super::super) fn merge_commit(
     for change in changes(proposal) {
         message.push_str(&trailer("Change", &change));
     }
-    for Approval { person, review, head } in approvals {
+    if let Some(reason) = &gates.unknown_authors {
+        message.push_str(&trailer("Unknown-Authors", &format!("allowed: {reason}")));
+    }
+    for Approval { person, review, head } in &gates.approvals {
         let value = format!("{} {} review-{review} {head}", person.name, person.id);
         message.push_str(&trailer("Approved-By", &value));
     }

@@ -34,6 +34,9 @@ pub(super) const CLOSED_CONFLICT: &str = "Closed: the base branch changed the sa
 pub(super) const CLOSED_RETRIED: &str =
     "Closed: another attempt was asked for by `/retry`. No approval is carried over.";
 
+/// The word to readers of a rollback whose branch was pushed to.
+pub(super) const CLOSED_INTERRUPTED: &str = "Closed: somebody pushed to this branch. The push is not overwritten; another attempt of the rollback follows.";
+
 /// The branch of a promotion: `lockkeeper/<lane>/<stage>/<pipeline>/<release12>-<n>`.
 pub(super) fn branch(
     pipeline: &PipelineName,
