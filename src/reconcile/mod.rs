@@ -26,6 +26,8 @@
 //!   forge merges exactly the head that was reviewed, or refuses.
 //! - **Merge seen in the files before it is seen at the pull request.** Pull requests are read before the base, so it
 //!   is the other way round unless somebody else merges; then the plan waits a second instead of crying out-of-band.
+//! - **Command while we work.** Deliveries that come during a lease are read by the next one, at once after it. A merge
+//!   that was planned meanwhile goes through: its gates were open, and nobody had said otherwise when they were read.
 //! - **Push on the branch while we merge.** The forge gets the head with the merge and refuses another one.
 //! - **Stop between merge and record.** The pull request is read as merged, and recorded then.
 //! - **Stop between record and reply.** Replies and announcements are part of the state until they stand at the forge.

@@ -227,7 +227,7 @@ async fn check_of(
     Ok(check(
         CheckStatus::Failed,
         format!(
-            "changes pins of {}: use `/promote <stage> to <version>` or `/rollback <stage>` in the pipeline's operations issue",
+            "changes pins of {}: use /promote <stage> to <version> or /rollback <stage> in the pipeline's operations issue",
             names.join(", ")
         ),
     ))

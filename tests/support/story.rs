@@ -12,7 +12,8 @@ use jiff::Timestamp;
 use lockkeeper::commit::CommitId;
 use lockkeeper::forge::local::{Activity, AppEntry, LocalForge, People, PeopleFile, PersonEntry};
 use lockkeeper::forge::{
-    Check, CheckStatus, Forge, ForgeError, Permission, Person, PullRequest, PullRequestState, Verdict,
+    Check, CheckStatus, Forge, ForgeError, NewPullRequest, Permission, Person, PullRequest, PullRequestState,
+    Verdict,
 };
 use lockkeeper::image::Repository;
 use lockkeeper::pipeline::{PipelineName, parse_duration};
@@ -46,6 +47,7 @@ pub struct Story {
     running: Option<Running>,
     remembered: BTreeMap<String, CommitId>,
     last_comment: Option<u64>,
+    proposed: Option<u64>,
     deliveries: usize,
     is_forge_away: Arc<std::sync::atomic::AtomicBool>,
 }
@@ -86,6 +88,7 @@ impl Story {
             running: None,
             remembered: BTreeMap::new(),
             last_comment: None,
+            proposed: None,
             deliveries: 0,
             is_forge_away: Arc::default(),
         };
@@ -174,6 +177,7 @@ impl Story {
             ["check", name, status, "on", stage] => self.check(name, status, stage).await,
             ["edit", "last", "comment", rest @ ..] => self.edit_comment(&rest.join(" ")).await,
             ["deliver", "last", "comment", "again"] => self.deliver_comment_again().await,
+            ["person", "proposes", path] => self.person_proposes(path.trim_end_matches(':'), block).await,
             ["person", "edits", stage, image] => self.person_edits(stage, image).await,
             ["person", "pushes", "on", stage] => self.person_pushes(stage).await,
             ["person", "merges", stage, "by", person] => self.person_merges(stage, person).await,
@@ -475,6 +479,33 @@ impl Story {
         self.settle().await
     }
 
+    /// A person's own pull request, which gives a file these contents.
+    async fn person_proposes(&mut self, path: &str, block: &str) -> Checked {
+        self.deliveries += 1;
+        let mirror = self.running()?.mirror.clone();
+        let base = mirror.tip("main").await.map_err(text)?.ok_or("no main")?;
+        let before = mirror.read(base, path).await.map_err(text)?;
+        let edit = Edit { path: path.to_owned(), before, after: block.as_bytes().to_vec() };
+        let head =
+            mirror.commit(base, vec![edit], "a person's change\n", &self.somebody()).await.map_err(text)?;
+        let branch = format!("person/{}", self.deliveries);
+        let name = format!("refs/heads/{branch}");
+        mirror.push(vec![RefUpdate { name, old: None, new: Some(head) }]).await.map_err(text)?;
+        let (title, body) = ("a person's change".to_owned(), String::new());
+        let new = NewPullRequest { title, body, branch, base: "main".to_owned(), labels: Vec::new() };
+        let opened = self.running()?.forge.open_by(&person("li"), new).await.map_err(text)?;
+        self.proposed = Some(opened.number);
+        self.settle().await
+    }
+
+    async fn expect_proposed(&self, status: &str, want: &str) -> Checked {
+        let number = self.proposed.ok_or("nobody has proposed anything")?;
+        let found = self.running()?.forge.pull_request(number).await.map_err(text)?;
+        let check = found.checks.iter().find(|check| check.name == "lockkeeper").ok_or("no check of ours")?;
+        contains(&format!("{:?}", check.status).to_lowercase(), status)?;
+        contains(&check.summary, want)
+    }
+
     /// A person rewrites the comment on the line of the pin: the pin stays, the line is another.
     async fn person_edits(&mut self, stage: &str, image: &str) -> Checked {
         let path = format!("env/{stage}/{image}.yaml");
@@ -607,6 +638,7 @@ impl Story {
             }
             ["reply", rest @ ..] => self.expect_reply(&rest.join(" ")).await,
             ["no", "reply"] => self.expect_no_reply().await,
+            ["proposed", "check", status, rest @ ..] => self.expect_proposed(status, &rest.join(" ")).await,
             [stage, "first", "screen", "fits"] => first_screen(&self.open_pull_request(stage).await?.body),
             [stage, "body", rest @ ..] => {
                 contains(&self.open_pull_request(stage).await?.body, &rest.join(" "))
