@@ -62,7 +62,10 @@ async fn play(demo: &mut Demo, once: bool) -> Result<(), CliError> {
         return Ok(());
     }
     demo.keep_images().map_err(failed)?;
-    print(&evidence(demo))?;
+    // What is about to be removed is no evidence.
+    if demo.is_kept() || !once {
+        print(&evidence(demo))?;
+    }
     if once {
         return Ok(());
     }

@@ -7,7 +7,7 @@
 //! 1. **settle** ([`observed`]): what the world shows and the record does not say yet: merged, closed, pushed over,
 //!    seen for the first time, changed by somebody else;
 //! 2. **obey** ([`commands`]): what people asked for, by who they are now;
-//! 3. **close** and **open** and **merge** ([`step`]), stage by stage.
+//! 3. **close** and **merge** ([`step`]), or **open** ([`propose`]), stage by stage, rollbacks first.
 //!
 //! What does not happen is a [`HoldReason`]: what it waits for, who can act, when it may open.
 
@@ -18,6 +18,7 @@ mod gates;
 pub mod messages;
 mod observed;
 mod pins;
+mod propose;
 mod snapshot;
 mod step;
 pub mod view;

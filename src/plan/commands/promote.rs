@@ -10,7 +10,7 @@ use crate::plan::candidate::{self, Candidate};
 use crate::plan::messages::{code, prose};
 use crate::plan::pins::Pins;
 use crate::plan::snapshot::{Asked, Snapshot};
-use crate::plan::{gates, step};
+use crate::plan::{gates, propose};
 use crate::promotion::{self, Event, Lane};
 
 /// Asks for a release in each stage addressed; the first asking starts the pipeline.
@@ -90,7 +90,7 @@ fn promote_stage(
     if let Some(state) = unrefused.state.stages.get_mut(&stage.name) {
         state.refused.remove(&release.id());
     }
-    if let Some(hold) = step::entry_hold(&unrefused, stage, &release, step::Asked::ByPerson) {
+    if let Some(hold) = propose::entry_hold(&unrefused, stage, &release, propose::Asked::ByPerson) {
         return Err(Refusal::refused(format!("`{}`: {}.", stage.name, prose(&hold.text))));
     }
     if !stage.after.is_empty()
