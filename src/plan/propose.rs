@@ -50,7 +50,13 @@ pub(super) fn propose(snapshot: &Snapshot, stage: &Stage, plan: &mut Plan) {
 
 /// An intent whose pull request is not open yet: it goes on only if it is what would be wanted now.
 pub(super) fn go_on_or_abandon(snapshot: &Snapshot, stage: &Stage, proposal: &Proposal, plan: &mut Plan) {
-    let pinned = pinned(snapshot, stage).ok().flatten();
+    let pinned = match pinned(snapshot, stage) {
+        Ok(pinned) => pinned,
+        Err(hold) => {
+            plan.holds.push(hold);
+            return;
+        }
+    };
     let is_wanted = snapshot.file != FileState::Removed
         && matches!(wanted(snapshot, stage, pinned.as_ref()), Ok(Some(wanted))
             if wanted.lane == proposal.lane && wanted.release.is_same(&proposal.release));
@@ -87,6 +93,9 @@ fn wanted(
 ) -> Result<Option<Wanted>, HoldReason> {
     let request = snapshot.state.stage(&stage.name).and_then(|state| state.request.as_ref());
     if let Some(request) = request.filter(|request| request.lane == Lane::Rollback) {
+        if let Some(veto) = snapshot.state.veto(&snapshot.pipeline, &stage.name, &request.release) {
+            return Err(messages::vetoed(stage, &request.release, veto));
+        }
         return Ok(Some(Wanted {
             lane: Lane::Rollback,
             release: request.release.clone(),
@@ -100,6 +109,9 @@ fn wanted(
     if let Some(hold) = gates::hold_of_stage(snapshot, stage) {
         return Err(hold);
     }
+    // A request for what was vetoed since is over.
+    let request = request
+        .filter(|request| snapshot.state.veto(&snapshot.pipeline, &stage.name, &request.release).is_none());
     let wanted = match request {
         Some(request) => Wanted {
             lane: Lane::Normal,

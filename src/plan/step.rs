@@ -59,7 +59,8 @@ fn review(
             stage: stage.name.clone(),
             number: pull_request.number,
             branch: proposal.branch.clone(),
-            head: pull_request.head,
+            // Ours, not what a person pushed since: then the branch is left alone.
+            head: proposal.open.as_ref().and_then(|(_, head)| head.parse().ok()).unwrap_or(pull_request.head),
             why,
             comment,
         })));
@@ -167,7 +168,9 @@ fn pins_moved(snapshot: &Snapshot, stage: &Stage, proposal: &Proposal) -> bool {
         pins::places(&snapshot.pipeline, stage, before)
             != pins::places(&snapshot.pipeline, stage, &snapshot.files)
     });
-    has_moved || places_moved
+    let rules_before = snapshot.rules_at_open.get(&stage.name).and_then(|rules| rules.stage(&stage.name));
+    let targets_moved = rules_before.is_some_and(|before| before.pins != stage.pins);
+    has_moved || places_moved || targets_moved
 }
 
 /// The release that takes the place of the one proposed: newer by the follow order, and passed itself.

@@ -206,16 +206,6 @@ impl State {
         stage.and_then(|stage| stage.attempts.get(&attempt_key(lane, release))).copied().unwrap_or(0)
     }
 
-    /// A normal request for a vetoed digest is over; a rollback is not stopped by a veto that came after it.
-    fn drop_requests(&mut self, digests: &BTreeSet<Digest>) {
-        for stage in self.stages.values_mut() {
-            let is_hit = |request: &Request| {
-                request.lane == Lane::Normal && !request.release.digests().is_disjoint(digests)
-            };
-            stage.request = stage.request.take().filter(|request| !is_hit(request));
-        }
-    }
-
     /// Folds one event in.
     ///
     /// # Errors
@@ -242,7 +232,6 @@ impl State {
             Event::FileBroken { text } => self.file_error = Some(text.clone()),
             Event::FileMended => self.file_error = None,
             Event::Vetoed { stage, digests, version, by, reason } => {
-                self.drop_requests(digests);
                 self.vetoes.push(Veto {
                     stage: stage.clone(),
                     digests: digests.clone(),

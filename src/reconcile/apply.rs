@@ -3,6 +3,7 @@
 use super::{Observed, Reconcile, ReconcileError, observe};
 use crate::commit::CommitId;
 use crate::forge::ForgeError;
+use crate::pipeline::StageName;
 use crate::plan::{self, Close, Effect, MergeNow, Open};
 use crate::promotion::{Entry, Event};
 use crate::pull_request::{CheckStatus, NewPullRequest, PullRequestState};
@@ -27,6 +28,11 @@ pub(super) async fn apply(run: &mut Reconcile<'_>, effect: &Effect) -> Result<Ap
     let forge = run.repository.forge.clone();
     match effect {
         Effect::Record(entries) => {
+            for entry in entries {
+                if let Event::Abandoned { stage, .. } = &entry.event {
+                    leave_nothing(run, stage).await?;
+                }
+            }
             record(run, entries).await?;
             Ok(Applied::Next)
         }
@@ -76,14 +82,16 @@ fn said(run: &mut Reconcile<'_>, result: Result<(), ForgeError>) -> Result<Appli
             run.world.witness.wrote(Write::Forge)?;
             Ok(Applied::Next)
         }
-        Err(error) if run.is_muted => {
-            tracing::debug!(%error, "still cannot write to the forge");
-            Ok(Applied::Next)
+        Err(error @ ForgeError::Unavailable { .. }) => {
+            tracing::warn!(repository = run.repository.name, %error, "cannot write to the forge, later again");
+            let was_muted = std::mem::replace(&mut run.is_muted, true);
+            Ok(if was_muted { Applied::Next } else { Applied::ReadAnew })
         }
         Err(error) => {
-            tracing::warn!(repository = run.repository.name, %error, "cannot write to the forge, later again");
+            // It would be refused again: what is told here is not worth a standstill.
+            tracing::warn!(repository = run.repository.name, %error, "the forge does not take what is told");
             run.is_muted = true;
-            Ok(Applied::ReadAnew)
+            Ok(Applied::Next)
         }
     }
 }
@@ -97,7 +105,7 @@ async fn issue(run: &mut Reconcile<'_>, title: &str, body: &str) -> Result<Appli
             record_now(run, Event::IssueOpened { number }).await?;
             Ok(Applied::Next)
         }
-        Err(error) => wrote(run, Err(error)),
+        Err(error) => said(run, Err(error)),
     }
 }
 
@@ -226,6 +234,23 @@ async fn close(run: &mut Reconcile<'_>, which: &Close) -> Result<Applied, Reconc
     Ok(Applied::ReadAnew)
 }
 
+/// An intent that is given up may have left a pull request behind, where a stop came before it was recorded.
+async fn leave_nothing(run: &Reconcile<'_>, stage: &StageName) -> Result<(), ReconcileError> {
+    let Some(proposal) = run.state.stage(stage).and_then(|state| state.proposal.as_ref()) else {
+        return Ok(());
+    };
+    let forge = &run.repository.forge;
+    let me = forge.me().await?;
+    for found in forge.open_pull_requests(&run.repository.base).await? {
+        if found.author.id == me.id && found.branch == proposal.branch {
+            forge.close(found.number).await?;
+            run.world.witness.wrote(Write::Forge)?;
+            delete_branch(run, &found.branch, found.head).await?;
+        }
+    }
+    Ok(())
+}
+
 /// Deletes a branch of ours. One that moved or cannot be deleted stays, and is said in the log: nothing depends on it.
 async fn delete_branch(run: &Reconcile<'_>, branch: &str, head: CommitId) -> Result<(), ReconcileError> {
     let update = RefUpdate { name: reference(branch), old: Some(head), new: None };
@@ -255,6 +280,8 @@ async fn merge(
     let forge = run.repository.forge.clone();
     let commit = match forge.merge(which.number, which.head, &which.message, which.method).await {
         Ok(commit) => commit,
+        // What became of it is not known: the next look at the pull request tells.
+        Err(error @ ForgeError::Unavailable { .. }) => return Err(error.into()),
         Err(error) => {
             record_now(run, Event::MergeFailed { stage: which.stage.clone() }).await?;
             shut_check(run, which, &error).await;

@@ -206,7 +206,10 @@ impl Reconcile<'_> {
     /// Whether an effect is still worth trying in this reconcile: not in a stage where one was refused, and not a mere
     /// word where words cannot be written now. The other stages go on.
     fn may_apply(&self, effect: &Effect, snapshot: &Snapshot) -> bool {
-        let is_word = matches!(effect, Effect::Edit { .. } | Effect::Comment { .. } | Effect::React { .. });
+        let is_word = matches!(
+            effect,
+            Effect::Edit { .. } | Effect::Comment { .. } | Effect::React { .. } | Effect::Issue { .. }
+        );
         let is_refused = stage_of(effect, snapshot)
             .is_some_and(|stage| self.refusals.iter().any(|refusal| refusal.stage == stage));
         !(is_refused || is_word && self.is_muted)

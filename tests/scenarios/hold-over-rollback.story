@@ -12,6 +12,7 @@ comment operations by sam: /rollback prod
 expect prod pins web 1.0.0
 wait 1m
 comment operations by li: /hold prod until 10m look
+expect reply is held already
 expect prod hold held after a rollback by sam
 wait 11m
 expect prod hold held after a rollback by sam

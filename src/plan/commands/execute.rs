@@ -127,6 +127,16 @@ fn hold(
     for stage in addressed(snapshot, asked, word)? {
         authorise(snapshot, asked, Verb::Hold, stage)?;
         let name = stage.name.clone();
+        if let Some(found) = snapshot.state.hold(&name, snapshot.now)
+            && found.kind != HoldKind::Person
+            && found.until.is_none()
+        {
+            lines.push(format!(
+                "`{name}` is held already, by {}, until `/resume {name}`.",
+                code(&found.by.name)
+            ));
+            continue;
+        }
         lines.push(match until {
             Some(until) => format!("`{name}` is held until {}.", minute(until)),
             None => format!("`{name}` is held until `/resume {name}`."),

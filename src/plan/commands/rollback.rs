@@ -163,7 +163,13 @@ fn restore(
     let name = &stage.name;
     let stints = snapshot.state.stints(name).into_iter().flat_map(promotion::Stints::newest_first);
     let is_meant = |stint: &&Stint| to.is_none_or(|to| promotion::names(to, &stint.release));
-    let is_good = |stint: &&Stint| snapshot.state.veto(&snapshot.pipeline, name, &stint.release).is_none();
+    let was_rolled_back = |stint: &Stint| {
+        snapshot.state.stints(name).is_some_and(|stints| stints.was_rolled_back(&stint.release))
+    };
+    let is_good = |stint: &&Stint| {
+        snapshot.state.veto(&snapshot.pipeline, name, &stint.release).is_none()
+            && (to.is_some() || !was_rolled_back(stint))
+    };
     let Some(stint) = stints.filter(is_meant).find(is_good) else {
         return Err(Refusal::refused(format!("no release of `{name}` is known that could be restored.")));
     };
