@@ -4,15 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use futures::future::try_join_all;
+use futures::future::{join_all, try_join_all};
 
-use super::observe::{all, pin_files};
+use super::observe::pin_files;
 use super::{Reconcile, ReconcileError};
 use crate::commit::CommitId;
 use crate::forge::ForgeError;
 use crate::image::{Digest, Image, Release, Repository};
 use crate::pipeline::{Follow, ImageRule, Pipeline, Stage, StageName};
-use crate::plan::{Asked, Files, Pick, Pins, Presence, Snapshot, Thread};
+use crate::plan::{Asked, Files, Pick, Pins, Presence, Snapshot, Thread, messages};
 use crate::promotion::Lane;
 use crate::pull_request::{Authors, Number, PersonId, PullRequest, Standing};
 use crate::registry::RegistryError;
@@ -76,18 +76,9 @@ async fn stage_of_thread(run: &Reconcile<'_>, number: Number) -> Result<Option<S
         return Ok(None);
     }
     match run.repository.forge.pull_request(number).await {
-        Ok(found) => Ok(branch_parts(&found.branch).and_then(|(stage, _)| stage.parse().ok())),
+        Ok(found) => Ok(messages::branch_parts(&found.branch).and_then(|(stage, _)| stage.parse().ok())),
         Err(ForgeError::NotFound { .. }) => Ok(None),
         Err(error) => Err(error.into()),
-    }
-}
-
-/// Stage and pipeline in the name of a branch of ours: `lockkeeper/<lane>/<stage>/<pipeline>/<release>-<n>`.
-pub(super) fn branch_parts(branch: &str) -> Option<(&str, &str)> {
-    let parts: Vec<&str> = branch.split('/').collect();
-    match parts.as_slice() {
-        ["lockkeeper", _, stage, pipeline, _] => Some((stage, pipeline)),
-        _ => None,
     }
 }
 
@@ -125,7 +116,7 @@ pub(super) async fn files(
 
 /// What the follow rules pick now.
 pub(super) async fn picks(run: &Reconcile<'_>, pipeline: &Pipeline, is_hurried: bool) -> Vec<Pick> {
-    all(pipeline.images.iter().map(|rule| async move {
+    join_all(pipeline.images.iter().map(|rule| async move {
         match within(run, is_hurried, pick(run, rule)).await {
             Some(Ok(pick)) => pick,
             Some(Err(error)) => Pick::Failed(error.to_string()),
@@ -164,7 +155,7 @@ pub(super) async fn images(
         };
         (digest, image)
     });
-    all(read).await.into_iter().collect()
+    join_all(read).await.into_iter().collect()
 }
 
 /// The images under way or about to be: what is picked, what is pinned, what is proposed.
@@ -239,7 +230,7 @@ pub(super) async fn presence(
         };
         ((repository, digest), presence)
     });
-    all(read).await.into_iter().collect()
+    join_all(read).await.into_iter().collect()
 }
 
 fn targets_of(snapshot: &Snapshot, stage: &Stage) -> BTreeSet<(Repository, Digest)> {

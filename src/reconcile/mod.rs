@@ -177,11 +177,11 @@ impl Reconcile<'_> {
             let snapshot = match observe(self).await? {
                 Observed::World(snapshot) => snapshot,
                 Observed::Gone => {
-                    return Ok(Finished { fold: fold(&self.state)?, view: None, wake_at: None });
+                    return Ok(Finished { fold: json(&self.state)?, view: None, wake_at: None });
                 }
                 Observed::Unusable(view) => {
                     return Ok(Finished {
-                        fold: fold(&self.state)?,
+                        fold: json(&self.state)?,
                         view: Some(json(&view)?),
                         wake_at: self.again_at(),
                     });
@@ -196,7 +196,7 @@ impl Reconcile<'_> {
             plan.holds.append(&mut self.refusals);
             let view = view(&snapshot, &plan);
             let wake_at = [plan.wake_at, self.again_at()].into_iter().flatten().min();
-            return Ok(Finished { fold: fold(&self.state)?, view: Some(json(&view)?), wake_at });
+            return Ok(Finished { fold: json(&self.state)?, view: Some(json(&view)?), wake_at });
         }
         Err(ReconcileError::Later(format!(
             "no end after {ROUNDS_MAX} rounds: a rule undoes what another does"
@@ -303,10 +303,6 @@ async fn load(store: &Store, key: &Key) -> Result<State, ReconcileError> {
             return Ok(state);
         }
     }
-}
-
-fn fold(state: &State) -> Result<serde_json::Value, ReconcileError> {
-    json(state)
 }
 
 fn json<T: serde::Serialize>(value: &T) -> Result<serde_json::Value, ReconcileError> {

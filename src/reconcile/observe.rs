@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use futures::future::{join_all, try_join_all};
+use futures::future::try_join_all;
 
 use super::{Reconcile, ReconcileError, gather};
 use crate::commit::CommitId;
@@ -199,9 +199,4 @@ fn unusable(run: &Reconcile<'_>, name: &PipelineName, error: String) -> Pipeline
 /// The files in which the pipeline has pins.
 pub(super) fn pin_files(pipeline: &Pipeline) -> BTreeSet<String> {
     pipeline.stages.iter().flat_map(|stage| &stage.pins).map(|target| target.file.clone()).collect()
-}
-
-/// Runs reads that give no error, at once.
-pub(super) async fn all<T, F: Future<Output = T>>(reads: impl IntoIterator<Item = F>) -> Vec<T> {
-    join_all(reads).await
 }

@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use super::gather::branch_parts;
 use super::observe::pin_files;
 use super::route::{deliver_activity, thread_cursor};
 use super::rules::{Parsed, cursor_name};
@@ -13,7 +12,7 @@ use super::{ReconcileError, Write};
 use crate::commit::CommitId;
 use crate::forge::ForgeError;
 use crate::pipeline::{FILE_NAME, OutOfBand, PipelineName, Pipelines, loosened, parse};
-use crate::plan::{PipelineView, read_pins};
+use crate::plan::{PipelineView, messages, read_pins};
 use crate::pull_request::{Check, CheckStatus, Person, PullRequest};
 use crate::repository::Change;
 use crate::store::{Hint, Key, Lease};
@@ -156,7 +155,7 @@ async fn is_ours(
         Ok(_) | Err(ForgeError::NotFound { .. }) => return Ok(false),
         Err(error) => return Err(error.into()),
     };
-    let Some((_, pipeline)) = branch_parts(&found.branch) else { return Ok(false) };
+    let Some((_, pipeline)) = messages::branch_parts(&found.branch) else { return Ok(false) };
     world.store.set_cursor(&cursor, pipeline).await?;
     Ok(true)
 }

@@ -48,6 +48,16 @@ pub(super) fn branch(
     format!("lockkeeper/{lane}/{stage}/{pipeline}/{}-{attempt}", release.id())
 }
 
+/// Stage and pipeline in the name of a branch of ours: the other way round than [`branch`].
+#[must_use]
+pub fn branch_parts(branch: &str) -> Option<(&str, &str)> {
+    let parts: Vec<&str> = branch.split('/').collect();
+    match parts.as_slice() {
+        ["lockkeeper", _, stage, pipeline, _] => Some((stage, pipeline)),
+        _ => None,
+    }
+}
+
 /// The id of a promotion: its branch without our prefix.
 pub(super) fn promotion_id(proposal: &Proposal) -> &str {
     proposal.branch.strip_prefix("lockkeeper/").unwrap_or(&proposal.branch)
