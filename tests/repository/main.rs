@@ -1,0 +1,13 @@
+//! The environment repository against git itself: over a folder, smart HTTP and ssh.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails where it stands")]
+
+#[path = "../support/git_http.rs"]
+mod git_http;
+mod world;
+mod fetching;
+mod pushing;
+mod commits;
+mod damage;
+mod host;
+mod program;
