@@ -1,7 +1,8 @@
 //! Deltas of a pack: an object written as its difference from another one.
 //!
-//! Our edits change a few bytes in the middle of a file or tree, so one copy before, the new bytes, and one
-//! copy after are the whole delta; a general matcher would gain nothing.
+//! Our edits change a few bytes of a file or tree, most of them in place: so a copy before, the new bytes and a
+//! copy after, and where the length stayed the same the copies between, are the whole delta. A general matcher
+//! would gain nothing.
 //!
 //! Source: git documentation, gitformat-pack ("Deltified representation").
 
@@ -10,27 +11,60 @@ const COPY_BYTES_MAX: usize = 0xff_ffff;
 /// Bytes that one insert instruction can hold.
 const INSERT_BYTES_MAX: usize = 127;
 
-/// The delta that makes `target` from `base`; none where it would not be half as long.
+/// A stretch that is equal in place is copied from this length on: the instruction has up to 8 bytes.
+const COPY_BYTES_MIN: usize = 16;
+
+/// The delta that makes `target` from `base`; none where more than half of it would be new bytes.
 pub(super) fn delta(base: &[u8], target: &[u8]) -> Option<Vec<u8>> {
-    let start = base.iter().zip(target).take_while(|(one, other)| one == other).count();
+    let start = equal(base.iter().zip(target));
     let base_rest = base.get(start..)?;
     let target_rest = target.get(start..)?;
-    let end =
-        base_rest.iter().rev().zip(target_rest.iter().rev()).take_while(|(one, other)| one == other).count();
+    let end = equal(base_rest.iter().rev().zip(target_rest.iter().rev()));
+    let before = base_rest.get(..base_rest.len() - end)?;
     let middle = target_rest.get(..target_rest.len() - end)?;
-    if middle.len() > target.len() / 2 || u32::try_from(base.len()).is_err() {
+    if u32::try_from(base.len()).is_err() {
         return None;
     }
-    let mut delta = Vec::with_capacity(middle.len() + 64);
+    let mut delta = Vec::with_capacity(256);
     push_size(&mut delta, base.len());
     push_size(&mut delta, target.len());
     push_copy(&mut delta, 0, start);
-    for chunk in middle.chunks(INSERT_BYTES_MAX) {
+    let new = if before.len() == middle.len() {
+        push_in_place(&mut delta, start, before, middle)
+    } else {
+        push_new(&mut delta, middle)
+    };
+    push_copy(&mut delta, base.len() - end, end);
+    (new <= target.len() / 2).then_some(delta)
+}
+
+fn equal<'b>(pairs: impl Iterator<Item = (&'b u8, &'b u8)>) -> usize {
+    pairs.take_while(|(one, other)| one == other).count()
+}
+
+/// Writes what differs between two stretches of the same length; returns how many bytes are new.
+fn push_in_place(delta: &mut Vec<u8>, offset: usize, base: &[u8], target: &[u8]) -> usize {
+    let (mut new, mut begin, mut at) = (0, 0, 0);
+    let pairs = |at| base.iter().zip(target).skip(at);
+    while at < target.len() {
+        let same = equal(pairs(at));
+        if same >= COPY_BYTES_MIN {
+            new += push_new(delta, target.get(begin..at).unwrap_or_default());
+            push_copy(delta, offset + at, same);
+            begin = at + same;
+        }
+        at += same;
+        at += pairs(at).take_while(|(one, other)| one != other).count();
+    }
+    new + push_new(delta, target.get(begin..).unwrap_or_default())
+}
+
+fn push_new(delta: &mut Vec<u8>, bytes: &[u8]) -> usize {
+    for chunk in bytes.chunks(INSERT_BYTES_MAX) {
         delta.extend(u8::try_from(chunk.len()));
         delta.extend_from_slice(chunk);
     }
-    push_copy(&mut delta, base.len() - end, end);
-    Some(delta)
+    bytes.len()
 }
 
 /// Seven bits a byte, the lowest first.
@@ -79,7 +113,7 @@ mod tests {
 
     use super::*;
 
-    /// The reader of the format, for tests only: git's own reads what we send in `tests/repository.rs`.
+    /// The reader of the format, for tests only: git's own reads what we send in `tests/repository`.
     fn apply(base: &[u8], delta: &[u8]) -> Vec<u8> {
         let mut bytes = delta.iter().copied();
         let mut size = || {
@@ -128,7 +162,31 @@ mod tests {
         assert_eq!(apply(&base, &delta(&base, &target).unwrap()), target);
     }
 
+    #[test]
+    fn changes_in_place_are_small_however_far_apart() {
+        let base: Vec<u8> = (0..100_000_u32).flat_map(u32::to_le_bytes).collect();
+        let mut target = base.clone();
+        for at in [10, 200_000, 399_000] {
+            target[at..at + 20].fill(0xee);
+        }
+        let delta = delta(&base, &target).unwrap();
+        assert!(delta.len() < 120, "{}", delta.len());
+        assert_eq!(apply(&base, &delta), target);
+    }
+
     proptest! {
+        #[test]
+        fn a_delta_in_place_makes_its_target(
+            base in proptest::collection::vec(0_u8..4, 0..600),
+            changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..40),
+        ) {
+            let mut target = base.clone();
+            for (at, byte) in changes.into_iter().filter(|_| !base.is_empty()) {
+                target[at.index(base.len())] = byte;
+            }
+            if let Some(delta) = delta(&base, &target) { prop_assert_eq!(apply(&base, &delta), target); }
+        }
+
         #[test]
         fn a_delta_makes_its_target(
             base in proptest::collection::vec(0_u8..4, 0..600), at in any::<prop::sample::Index>(),

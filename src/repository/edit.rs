@@ -1,10 +1,12 @@
 //! Commits: blobs first, then the trees up the paths. What is not on a path is not touched, nor read.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use git2::{Repository, Time, Tree};
+use git2::{ObjectType, Oid, Time};
 
+use super::database::Database;
 use super::error::{Fault, no_edit};
+use super::tree::{self, Entry, MODE_FOLDER, New};
 use super::{CommitId, Edit, Signature, name, objects};
 
 /// Edits in one commit: a promotion touches one file a stage and image.
@@ -13,8 +15,7 @@ const EDITS_MAX: usize = 10_000;
 const MESSAGE_BYTES_MAX: usize = 1_024 * 1_024;
 /// Bytes of a name or address.
 const SIGNATURE_BYTES_MAX: usize = 500;
-const MODE_FILE: i32 = 0o100_644;
-const MODE_FOLDER: i32 = 0o040_000;
+const MODE_FILE: u32 = 0o100_644;
 
 /// The edits below one folder.
 #[derive(Default)]
@@ -25,27 +26,27 @@ struct Folder<'e> {
 
 /// A commit with these edits on top of `parent`; the first commit where there is none.
 pub(super) fn commit(
-    repository: &Repository,
+    database: &Database,
     parent: Option<CommitId>,
     edits: &[Edit],
     message: &str,
     author: &Signature,
 ) -> Result<CommitId, Fault> {
-    let parent = parent.map(|id| objects::commit(repository, id)).transpose()?;
-    let before = parent.as_ref().map(git2::Commit::tree).transpose()?;
+    let parent = parent.map(|id| objects::commit(database, id)).transpose()?;
+    let before = parent.as_ref().map(git2::Commit::tree_id);
     let root = sorted(edits)?;
-    let tree = repository.find_tree(apply(repository, before.as_ref(), &root)?)?;
-    if before.is_some_and(|before| before.id() == tree.id()) {
+    let tree = apply(database, before, &root)?;
+    if before == Some(tree) {
         return Err(no_edit("", "edits change nothing, the commit would be empty").into());
     }
-    record(repository, &tree, &parent.iter().collect::<Vec<_>>(), message, author)
+    record(database, tree, &parent.iter().map(git2::Commit::id).collect::<Vec<_>>(), message, author)
 }
 
 /// Writes the commit object: its id follows from the arguments alone.
 pub(super) fn record(
-    repository: &Repository,
-    tree: &Tree<'_>,
-    parents: &[&git2::Commit<'_>],
+    database: &Database,
+    tree: Oid,
+    parents: &[Oid],
     message: &str,
     author: &Signature,
 ) -> Result<CommitId, Fault> {
@@ -58,10 +59,22 @@ pub(super) fn record(
     }
     let ended = if message.ends_with('\n') { message.to_owned() } else { format!("{message}\n") };
     let signature = signature(author)?;
-    Ok(repository.commit(None, &signature, &signature, &ended, tree, parents)?.into())
+    let mut commit = format!("tree {tree}\n").into_bytes();
+    for parent in parents {
+        commit.extend(format!("parent {parent}\n").into_bytes());
+    }
+    for part in ["author", "committer"] {
+        commit.extend(format!("{part} ").into_bytes());
+        commit.extend(&signature);
+        commit.push(b'\n');
+    }
+    commit.push(b'\n');
+    commit.extend(ended.into_bytes());
+    Ok(database.write(ObjectType::Commit, &commit)?.into())
 }
 
-fn signature(author: &Signature) -> Result<git2::Signature<'static>, Fault> {
+/// `name <address> seconds +0000`; libgit2 trims what git trims off a name.
+fn signature(author: &Signature) -> Result<Vec<u8>, Fault> {
     for part in [&author.name, &author.email] {
         let plain = !part.chars().any(|letter| letter.is_control() || matches!(letter, '<' | '>'));
         if part.trim().is_empty() || part.len() > SIGNATURE_BYTES_MAX || !plain {
@@ -71,7 +84,10 @@ fn signature(author: &Signature) -> Result<git2::Signature<'static>, Fault> {
             return Err(no_edit("author", reason).into());
         }
     }
-    Ok(git2::Signature::new(&author.name, &author.email, &Time::new(author.at.as_second(), 0))?)
+    let seconds = author.at.as_second();
+    let trimmed = git2::Signature::new(&author.name, &author.email, &Time::new(seconds, 0))?;
+    let (name, email) = (trimmed.name_bytes(), trimmed.email_bytes());
+    Ok([name, b" <", email, format!("> {seconds} +0000").as_bytes()].concat())
 }
 
 fn sorted(edits: &[Edit]) -> Result<Folder<'_>, Fault> {
@@ -93,40 +109,42 @@ fn sorted(edits: &[Edit]) -> Result<Folder<'_>, Fault> {
     Ok(root)
 }
 
-fn apply(
-    repository: &Repository,
-    before: Option<&Tree<'_>>,
-    folder: &Folder<'_>,
-) -> Result<git2::Oid, Fault> {
-    let mut builder = repository.treebuilder(before)?;
+fn apply(database: &Database, before: Option<Oid>, folder: &Folder<'_>) -> Result<Oid, Fault> {
+    let before = before.map(|id| database.tree(id)).transpose()?;
+    let before = before.as_deref().unwrap_or_default();
+    let found = named(before, folder)?;
+    let mut new = Vec::new();
     for (name, edit) in &folder.files {
         if folder.folders.contains_key(name) {
             return Err(no_edit(&edit.path, "is a file and a folder in the same commit").into());
         }
-        let found = before.and_then(|tree| tree.get_name(name));
-        let mode = check(repository, edit, found.as_ref())?;
-        builder.insert(name, repository.blob(&edit.after)?, mode)?;
+        let mode = check(database, edit, found.get(name.as_bytes()))?;
+        let id = database.write(ObjectType::Blob, &edit.after)?;
+        new.push(New { name, mode, id });
     }
     for (name, below) in &folder.folders {
-        let found = before.and_then(|tree| tree.get_name(name));
-        let tree = match found {
-            Some(entry) if entry.kind() == Some(git2::ObjectType::Tree) => {
-                Some(repository.find_tree(entry.id())?)
-            }
-            Some(entry) => {
-                return Err(
-                    no_edit(first_path(below), format!("`{name}` is {}", objects::kind(&entry))).into()
-                );
-            }
-            None => None,
-        };
-        builder.insert(name, apply(repository, tree.as_ref(), below)?, MODE_FOLDER)?;
+        let entry = found.get(name.as_bytes());
+        if let Some(entry) = entry.filter(|entry| !entry.is_folder()) {
+            let reason = format!("`{name}` is {}", entry.shown());
+            return Err(no_edit(first_path(below), reason).into());
+        }
+        let id = apply(database, entry.map(|entry| entry.id), below)?;
+        new.push(New { name, mode: MODE_FOLDER, id });
     }
-    Ok(builder.write()?)
+    database.write(ObjectType::Tree, &tree::with(before, new)?)
+}
+
+/// The entries that are edited, found in one pass.
+fn named<'t>(before: &'t [u8], folder: &Folder<'_>) -> Result<BTreeMap<&'t [u8], Entry<'t>>, Fault> {
+    let names = folder.files.keys().chain(folder.folders.keys());
+    let names: BTreeSet<&[u8]> = names.map(|name| name.as_bytes()).collect();
+    let is_named =
+        |entry: &Result<Entry<'_>, Fault>| entry.as_ref().map_or(true, |entry| names.contains(entry.name));
+    tree::entries(before).filter(is_named).map(|entry| entry.map(|entry| (entry.name, entry))).collect()
 }
 
 /// The mode that the file keeps or gets, where the bytes before are those expected.
-fn check(repository: &Repository, edit: &Edit, found: Option<&git2::TreeEntry<'_>>) -> Result<i32, Fault> {
+fn check(database: &Database, edit: &Edit, found: Option<&Entry<'_>>) -> Result<u32, Fault> {
     if edit.after.len() > objects::FILE_BYTES_MAX {
         return Err(
             no_edit(&edit.path, format!("file would have over {} bytes", objects::FILE_BYTES_MAX)).into()
@@ -135,15 +153,13 @@ fn check(repository: &Repository, edit: &Edit, found: Option<&git2::TreeEntry<'_
     match (&edit.before, found) {
         (None, None) => Ok(MODE_FILE),
         (Some(_), None) => Err(no_edit(&edit.path, "file is expected and does not exist").into()),
-        (_, Some(entry)) if !objects::is_regular(entry) => {
-            Err(no_edit(&edit.path, objects::kind(entry)).into())
-        }
+        (_, Some(entry)) if !entry.is_regular() => Err(no_edit(&edit.path, entry.shown()).into()),
         (None, Some(_)) => Err(no_edit(&edit.path, "file exists and is not expected to").into()),
         (Some(before), Some(entry)) => {
-            if objects::blob(repository, entry.id(), &edit.path)? != *before {
+            if objects::blob(database, entry.id, &edit.path)? != *before {
                 return Err(no_edit(&edit.path, "file has other bytes than expected").into());
             }
-            Ok(entry.filemode())
+            Ok(entry.mode)
         }
     }
 }

@@ -11,7 +11,7 @@ use tokio::io::{AsyncWriteExt as _, BufWriter};
 use super::advertisement::{Advertisement, REFS_MAX, id_and_name};
 use super::error::{ProtocolError, unavailable};
 use super::transport::{Packets, Service, Session, Transport, agent, is_v2};
-use super::{CommitId, RepositoryError, pktline, text};
+use super::{CommitId, RepositoryError, name, pktline, text};
 
 /// Bytes of a pack we take; it goes to disk. The largest environment repository measured has 100 MB.
 const PACK_BYTES_MAX: u64 = 8 * 1_024 * 1_024 * 1_024;
@@ -33,8 +33,10 @@ pub(super) async fn refs(
     } else {
         session.advertisement.refs
     };
-    // The prefix is a hint to the host: it may send more.
-    Ok(all.into_iter().filter(|(name, _)| prefixes.iter().any(|prefix| name.starts_with(prefix))).collect())
+    // The prefix is a hint to the host: it may send more. A name that git itself would not take is left out.
+    let is_wanted = |found: &str| prefixes.iter().any(|prefix| found.starts_with(prefix));
+    let is_valid = |found: &str| found == "HEAD" || name::reference(found).is_ok();
+    Ok(all.into_iter().filter(|(name, _)| is_wanted(name) && is_valid(name)).collect())
 }
 
 async fn ls_refs(

@@ -6,26 +6,28 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Read as _, Seek as _, SeekFrom};
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use git2::{Repository, RepositoryInitOptions};
 
 use super::error::{Fault, unavailable};
+use super::tree::HASH_BYTES;
 use super::{Location, RepositoryError, objects};
 
-/// Packs of a mirror: each fetch adds one. Lookups try pack after pack, and at 100,000 files in one folder a
-/// pack has up to 235 kB, so these are 70 MB.
-const PACKS_MAX: usize = 300;
-/// Loose objects of a mirror: a commit adds about five, of under 1 kB to some 100 kB. git packs at 6,700.
-const LOOSE_MAX: usize = 10_000;
+/// Packs of a mirror: each fetch adds one, and lookups try pack after pack. At 10,000 files in one folder a pack
+/// has up to 235 kB, so these are 8 MB.
+const PACKS_MAX: usize = 32;
+/// Loose objects of a mirror: a commit adds about five, of under 1 kB to some 400 kB.
+const LOOSE_MAX: usize = 2_000;
 /// Objects lie evenly in 256 folders; one of them is counted, as git does.
 const LOOSE_FOLDER: &str = "17";
 const LOOSE_FOLDERS: usize = 256;
-/// Bytes of a SHA-1.
-const HASH_BYTES: usize = 20;
 /// Between two tries to take the lock.
-const LOCK_POLL: Duration = Duration::from_millis(20);
+const LOCK_POLL_MILLIS: RangeInclusive<u64> = 10..=30;
+/// A ref is locked for the time of one write; a lock older than this was left behind.
+const REF_LOCK_AGE_MAX: Duration = Duration::from_secs(10);
 /// The setting in the mirror that says what it mirrors.
 const LOCATION_KEY: &str = "lockkeeper.location";
 
@@ -57,6 +59,11 @@ impl Folder {
         self.root.join("next.git")
     }
 
+    /// Makes room for a pack on its way in.
+    pub(super) fn clear_incoming(&self) -> Result<(), Fault> {
+        remove(&self.incoming())
+    }
+
     pub(super) fn incoming(&self) -> PathBuf {
         self.root.join("incoming.pack")
     }
@@ -77,7 +84,10 @@ impl Folder {
                         "another process fetches into the mirror for over {wait:?}"
                     )));
                 }
-                Err(TryLockError::WouldBlock) => tokio::time::sleep(LOCK_POLL).await,
+                Err(TryLockError::WouldBlock) => {
+                    let wait = rand::random_range(LOCK_POLL_MILLIS);
+                    tokio::time::sleep(Duration::from_millis(wait)).await;
+                }
             }
         }
     }
@@ -125,7 +135,7 @@ impl Folder {
         remove(&old)
     }
 
-    /// The mirror has so many packs or loose objects that it should be fetched anew.
+    /// The mirror has so many packs or loose objects that they should be gathered.
     pub(super) fn is_crowded(&self) -> bool {
         let count = |folder: &str| {
             fs::read_dir(self.mirror().join("objects").join(folder)).map_or(0, Iterator::count)
@@ -143,11 +153,42 @@ pub(super) fn open(path: &Path) -> Result<Repository, Fault> {
     Ok(Repository::open_bare(path)?)
 }
 
+/// Removes a folder, or what lies in its place.
 fn remove(path: &Path) -> Result<(), Fault> {
-    match fs::remove_dir_all(path) {
+    let removed = match fs::symlink_metadata(path) {
+        Ok(found) if found.is_dir() => fs::remove_dir_all(path),
+        Ok(_) => fs::remove_file(path),
+        Err(error) => Err(error),
+    };
+    match removed {
         Err(error) if error.kind() != ErrorKind::NotFound => Err(error.into()),
         Ok(()) | Err(_) => Ok(()),
     }
+}
+
+/// Removes the locks of refs that a process left behind when it was ended.
+pub(super) fn break_locks(mirror: &Path) -> Result<(), Fault> {
+    let mut folders = vec![mirror.join("refs")];
+    let mut locks = vec![mirror.join("packed-refs.lock")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder)? {
+            let path = entry?.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "lock") {
+                locks.push(path);
+            }
+        }
+    }
+    for lock in locks {
+        let age =
+            fs::metadata(&lock).and_then(|found| found.modified()).ok().and_then(|at| at.elapsed().ok());
+        if age.is_some_and(|age| age > REF_LOCK_AGE_MAX) {
+            tracing::warn!(lock = %lock.display(), "lock of a process that ended is broken");
+            remove(&lock)?;
+        }
+    }
+    Ok(())
 }
 
 /// The index of a pack repeats the pack's checksum, its last 20 bytes: so a pack that was cut is found without

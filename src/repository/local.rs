@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use git2::{Repository, RepositoryInitOptions};
 
+use super::database::Database;
 use super::error::{Fault, no_edit};
 use super::{CommitId, Edit, RepositoryError, Signature, edit, history, name, objects};
 
@@ -30,7 +31,7 @@ pub async fn create_bare(
     blocking(folder, move |folder| {
         let mut options = RepositoryInitOptions::new();
         options.bare(true).no_reinit(true).external_template(false).initial_head(&branch);
-        let repository = Repository::init_opts(folder, &options)?;
+        let repository = Database::new(Repository::init_opts(folder, &options)?);
         let id = edit::commit(&repository, None, &edits, &message, &author)?;
         repository.reference(&branch, id.oid()?, false, "create")?;
         Ok(id)
@@ -53,9 +54,9 @@ pub async fn read_tree(
     let (rev, under) = (rev.to_owned(), under.to_owned());
     blocking(dir, move |folder| {
         let (name, steps) = name::revision(&rev)?;
-        let repository = Repository::open(folder)?;
+        let repository = Database::new(Repository::open(folder)?);
         let id = history::commit_of(&repository, &format!("{name}{steps}"), &rev)?;
-        let tree = objects::commit(&repository, id)?.tree()?;
+        let tree = objects::commit(&repository, id)?.tree_id();
         let mut files = Vec::new();
         let mut bytes = 0;
         for (path, id) in objects::files(&repository, tree, &under)? {

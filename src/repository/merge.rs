@@ -3,12 +3,14 @@
 //! A tree or file that only one side changed is taken by its id, so the usual merge reads only the folders that
 //! both sides changed. A file that both sides changed goes to libgit2, which reads the whole tree.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use git2::{ErrorCode, MergeOptions, ObjectType, Oid, Repository, Tree, TreeEntry};
+use git2::{ErrorCode, MergeOptions, ObjectType, Oid};
 
+use super::database::Database;
 use super::error::{Fault, not_found};
 use super::name::PATH_PARTS_MAX;
+use super::tree::{self, Entry};
 use super::{CommitId, Merge, Signature, edit, objects};
 
 /// Paths in conflict that are named.
@@ -25,17 +27,17 @@ pub(super) enum Parents {
 
 /// The merge of `head` into `base` as one commit.
 pub(super) fn merge(
-    repository: &Repository,
+    database: &Database,
     base: CommitId,
     head: CommitId,
     parents: Parents,
     message: &str,
     author: &Signature,
 ) -> Result<Merge, Fault> {
-    let ours = objects::commit(repository, base)?;
-    let theirs = objects::commit(repository, head)?;
-    let common = match repository.merge_base(ours.id(), theirs.id()) {
-        Ok(common) => repository.find_commit(common)?,
+    let ours = objects::commit(database, base)?;
+    let theirs = objects::commit(database, head)?;
+    let common = match database.merge_base(ours.id(), theirs.id()) {
+        Ok(common) => database.find_commit(common)?,
         Err(error) if error.code() == ErrorCode::NotFound => {
             return Err(not_found(format!("a common ancestor of {base} and {head}")).into());
         }
@@ -45,15 +47,15 @@ pub(super) fn merge(
         return Ok(Merge::Clean(base));
     }
     // Several best ancestors (criss-cross merges) need libgit2's virtual one.
-    let single = repository.merge_bases(ours.id(), theirs.id())?.len() == 1;
+    let single = database.merge_bases(ours.id(), theirs.id())?.len() == 1;
     let simple = if single {
-        simple(repository, Some(&common.tree()?), &ours.tree()?, &theirs.tree()?, 0)?
+        simple(database, Some(common.tree_id()), ours.tree_id(), theirs.tree_id(), 0)?
     } else {
         None
     };
     let tree = match simple {
         Some(tree) => tree,
-        None => match by_content(repository, &ours, &theirs)? {
+        None => match by_content(database, &ours, &theirs)? {
             Ok(tree) => tree,
             Err(paths) => return Ok(Merge::Conflict(paths)),
         },
@@ -62,77 +64,76 @@ pub(super) fn merge(
         return Ok(Merge::Clean(base));
     }
     let parents = match parents {
-        Parents::Two => vec![&ours, &theirs],
-        Parents::One => vec![&ours],
+        Parents::Two => vec![ours.id(), theirs.id()],
+        Parents::One => vec![ours.id()],
     };
-    edit::record(repository, &repository.find_tree(tree)?, &parents, message, author).map(Merge::Clean)
+    edit::record(database, tree, &parents, message, author).map(Merge::Clean)
 }
 
 /// The merged tree where no single entry was changed by both sides; none otherwise.
 fn simple(
-    repository: &Repository,
-    base: Option<&Tree<'_>>,
-    ours: &Tree<'_>,
-    theirs: &Tree<'_>,
+    database: &Database,
+    base: Option<Oid>,
+    ours: Oid,
+    theirs: Oid,
     depth: usize,
 ) -> Result<Option<Oid>, Fault> {
     if depth > PATH_PARTS_MAX {
         return Ok(None);
     }
-    let mut builder = repository.treebuilder(Some(ours))?;
-    let mut names: BTreeSet<Vec<u8>> = theirs.iter().map(|entry| entry.name_bytes().to_vec()).collect();
-    names.extend(base.into_iter().flatten().map(|entry| entry.name_bytes().to_vec()));
+    let base = base.map(|id| database.tree(id)).transpose()?;
+    let (ours, theirs) = (database.tree(ours)?, database.tree(theirs)?);
+    let [base, ours, theirs] = [base.as_deref().unwrap_or_default(), &*ours, &*theirs].map(by_name);
+    let (base, mut ours, theirs) = (base?, ours?, theirs?);
+    let names: BTreeSet<&[u8]> = theirs.keys().chain(base.keys()).copied().collect();
     for name in names {
-        let was = base.and_then(|tree| tree.get_name_bytes(&name));
-        let our = ours.get_name_bytes(&name);
-        let their = theirs.get_name_bytes(&name);
-        if same(was.as_ref(), their.as_ref()) || same(our.as_ref(), their.as_ref()) {
+        let (was, our, their) = (base.get(name), ours.get(name).copied(), theirs.get(name));
+        if same(was, their) || same(our.as_ref(), their) {
             continue;
         }
-        if same(was.as_ref(), our.as_ref()) {
+        if same(was, our.as_ref()) {
             match their {
-                Some(entry) => drop(builder.insert(name, entry.id(), entry.filemode())?),
-                None => builder.remove(name)?,
+                Some(entry) => drop(ours.insert(name, *entry)),
+                None => drop(ours.remove(name)),
             }
             continue;
         }
-        let (Some(our), Some(their)) = (folder(repository, our)?, folder(repository, their)?) else {
-            return Ok(None);
-        };
-        let was = folder(repository, was)?;
-        let Some(tree) = simple(repository, was.as_ref(), &our, &their, depth + 1)? else { return Ok(None) };
-        builder.insert(name, tree, 0o040_000)?;
+        let (Some(our), Some(their)) = (folder(our.as_ref()), folder(their)) else { return Ok(None) };
+        let was = folder(was).map(|entry| entry.id);
+        let Some(id) = simple(database, was, our.id, their.id, depth + 1)? else { return Ok(None) };
+        ours.insert(name, our.with(id));
     }
     // A folder that both sides emptied between them must vanish from the one above; libgit2 does that.
-    if builder.is_empty() && depth > 0 {
+    if ours.is_empty() && depth > 0 {
         return Ok(None);
     }
-    Ok(Some(builder.write()?))
+    database.write(ObjectType::Tree, &tree::of(ours.into_values())).map(Some)
 }
 
-fn same(one: Option<&TreeEntry<'_>>, other: Option<&TreeEntry<'_>>) -> bool {
-    let identity = |entry: &TreeEntry<'_>| (entry.id(), entry.filemode_raw());
+fn by_name(bytes: &[u8]) -> Result<BTreeMap<&[u8], Entry<'_>>, Fault> {
+    tree::entries(bytes).map(|entry| entry.map(|entry| (entry.name, entry))).collect()
+}
+
+fn same(one: Option<&Entry<'_>>, other: Option<&Entry<'_>>) -> bool {
+    let identity = |entry: &Entry<'_>| (entry.id, entry.mode);
     one.map(identity) == other.map(identity)
 }
 
-fn folder<'r>(repository: &'r Repository, entry: Option<TreeEntry<'_>>) -> Result<Option<Tree<'r>>, Fault> {
-    match entry.filter(|entry| entry.kind() == Some(ObjectType::Tree)) {
-        Some(entry) => Ok(Some(repository.find_tree(entry.id())?)),
-        None => Ok(None),
-    }
+fn folder<'e, 't>(entry: Option<&'e Entry<'t>>) -> Option<&'e Entry<'t>> {
+    entry.filter(|entry| entry.is_folder())
 }
 
 /// The merged tree, or the paths in conflict. Renames are not followed: an edit never lands in another file.
 fn by_content(
-    repository: &Repository,
+    database: &Database,
     ours: &git2::Commit<'_>,
     theirs: &git2::Commit<'_>,
 ) -> Result<Result<Oid, Vec<String>>, Fault> {
     let mut options = MergeOptions::new();
     options.find_renames(false);
-    let mut index = repository.merge_commits(ours, theirs, Some(&options))?;
+    let mut index = database.merge_commits(ours, theirs, Some(&options))?;
     if !index.has_conflicts() {
-        return Ok(Ok(index.write_tree_to(repository)?));
+        return Ok(Ok(index.write_tree_to(database)?));
     }
     let mut paths = BTreeSet::new();
     for conflict in index.conflicts()?.take(CONFLICTS_MAX) {

@@ -3,48 +3,52 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::Path;
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use git2::Repository;
 use tokio::sync::MutexGuard;
 
+use super::database::Database;
 use super::error::{Fault, unavailable};
 use super::folder::{Folder, Lock};
+use super::incoming::{self, Origin};
 use super::local::blocking;
 use super::noted::{self, Seen};
-use super::pack::{self, Thin};
+use super::outgoing::{self, Thin};
 use super::transport::{Service, Transport};
 use super::worker::{Task, Worker};
 use super::{CommitId, Credentials, Location, Options, RefUpdate, RepositoryError, fetch, name, send};
 
 /// What a whole fetch brings: branches, tags, and what `HEAD` names.
-const ALL_REFS: [&str; 3] = ["refs/heads/", "refs/tags/", "HEAD"];
+pub(super) const ALL_REFS: [&str; 3] = ["refs/heads/", "refs/tags/", "HEAD"];
 
 /// A handle to the mirror of one repository; clones share it.
 ///
 /// The mirror keeps the refs it saw under `refs/mirror/`. It grows by one pack a fetch and about five loose
-/// objects a commit; beyond 300 packs or 10,000 loose objects it is fetched anew beside the old one and
-/// swapped. A commit that was made before such a rebuild and not pushed is gone after it: its push answers
-/// [`RepositoryError::NotFound`], and the caller plans anew.
+/// objects a commit, which are gathered into one pack from time to time (`tidy`). Where it is damaged it is
+/// fetched anew beside the old one and swapped. A commit that was made before such a rebuild and not pushed is
+/// gone after it: its push answers [`RepositoryError::NotFound`], and the caller plans anew.
 #[derive(Clone)]
 pub struct Mirror {
-    inner: Arc<Inner>,
+    pub(super) inner: Arc<Inner>,
 }
 
-struct Inner {
+pub(super) struct Inner {
     location: Location,
-    folder: Folder,
-    options: Options,
+    pub(super) folder: Folder,
+    pub(super) options: Options,
     transport: Transport,
-    worker: Worker,
+    pub(super) worker: Worker,
+    /// Commits made since the mirror was tidied.
+    pub(super) made: AtomicUsize,
     /// The turn to fetch, in this process; the lock file is the turn among processes.
     turn: tokio::sync::Mutex<()>,
     rebuilt_at: Mutex<Option<Instant>>,
 }
 
 /// The turn to change the mirror, held against this process and others.
-struct Turn<'m> {
+pub(super) struct Turn<'m> {
     _here: MutexGuard<'m, ()>,
     _everywhere: Lock,
 }
@@ -83,8 +87,8 @@ impl Mirror {
         let folder = blocking(folder, |path| Folder::create(path)).await?;
         let worker = Worker::start(folder.mirror()).map_err(|fault| fault.into_error(&folder.mirror()))?;
         let turn = tokio::sync::Mutex::new(());
-        let rebuilt_at = Mutex::new(None);
-        let inner = Inner { location, folder, options, transport, worker, turn, rebuilt_at };
+        let (rebuilt_at, made) = (Mutex::new(None), AtomicUsize::new(0));
+        let inner = Inner { location, folder, options, transport, worker, made, turn, rebuilt_at };
         let mirror = Self { inner: Arc::new(inner) };
         mirror.check_or_build().await?;
         Ok(mirror)
@@ -144,6 +148,7 @@ impl Mirror {
         if let Err(error) = self.run(move |repository| noted::note(repository, &seen)).await {
             tracing::warn!(%error, "pushed refs were not noted in the mirror");
         }
+        self.tidy();
         Ok(())
     }
 
@@ -160,14 +165,15 @@ impl Mirror {
         let mut there: Vec<CommitId> = pending.iter().filter_map(|update| update.old).collect();
         there.extend(session.advertisement.refs.values());
         let thin = if session.advertisement.has("no-thin") { Thin::No } else { Thin::Yes };
-        let pack = self
-            .run(move |repository| pack::build(repository, &new, &noted::known(repository, &there)?, thin))
-            .await?;
+        let pack = self.run(move |database| outgoing::pack(database, &new, &there, thin)).await?;
         tracing::debug!(bytes = pack.len(), refs = pending.len(), "push");
         send::send(session, &pending, pack).await
     }
 
-    async fn remote_refs(&self, prefixes: &[&str]) -> Result<BTreeMap<String, CommitId>, RepositoryError> {
+    pub(super) async fn remote_refs(
+        &self,
+        prefixes: &[&str],
+    ) -> Result<BTreeMap<String, CommitId>, RepositoryError> {
         self.exchange(fetch::refs(&self.inner.transport, prefixes)).await
     }
 
@@ -196,10 +202,11 @@ impl Mirror {
         if complete.await? {
             return Ok(());
         }
+        let begun = Instant::now();
         let turn = self.turn().await?;
         match self.fetch_lacking(&turn, &seen).await {
             Err(Fault::Damaged(reason)) => {
-                self.build(&turn, &reason).await?;
+                self.rebuild(&turn, &reason, begun).await?;
                 self.fetch_lacking(&turn, &seen).await.map_err(|fault| self.error(fault))?;
             }
             outcome => outcome.map_err(|fault| self.error(fault))?,
@@ -217,15 +224,40 @@ impl Mirror {
         });
         let (wants, haves) = inner.worker.run(task).await?;
         if !wants.is_empty() {
-            let incoming = inner.folder.incoming();
-            self.exchange(fetch::pack(&inner.transport, &wants, &haves, &incoming)).await?;
-            index(inner.folder.mirror(), incoming).await?;
+            self.receive(&inner.folder.mirror(), &wants, &haves).await?;
         }
         let again = Arc::clone(seen);
-        inner.worker.run(Arc::new(move |repository: &Repository| noted::note(repository, &again))).await
+        let task: Task<()> = Arc::new(move |database| {
+            noted::check_brought(database, &again)?;
+            noted::note(database, &again)
+        });
+        inner.worker.run(task).await
     }
 
-    async fn turn(&self) -> Result<Turn<'_>, RepositoryError> {
+    /// Fetches a pack and indexes it on a thread of its own, with a handle of its own: reads never wait for it.
+    async fn receive(&self, repository: &Path, wants: &[CommitId], haves: &[CommitId]) -> Result<(), Fault> {
+        let inner = &self.inner;
+        let (folder, incoming) = (inner.folder.clone(), inner.folder.incoming());
+        blocking(&incoming, move |_| folder.clear_incoming()).await?;
+        self.exchange(fetch::pack(&inner.transport, wants, haves, &incoming)).await?;
+        let deadline = Instant::now() + inner.options.total_timeout;
+        let (repository, folder) = (repository.to_owned(), inner.folder.clone());
+        let done = tokio::task::spawn_blocking(move || {
+            let outcome = incoming::index(&repository, &incoming, Origin::Host, deadline);
+            // The next fetch would remove it as well; this frees the disk now.
+            let _ = folder.clear_incoming();
+            outcome.map(drop)
+        });
+        match done.await.unwrap_or_else(|error| Err(Fault::System(error.to_string()))) {
+            // With nothing of ours to build on, it is the pack that is wrong.
+            Err(Fault::Damaged(reason)) if haves.is_empty() => {
+                Err(unavailable(format!("pack of the git host is not taken: {reason}")).into())
+            }
+            outcome => outcome,
+        }
+    }
+
+    pub(super) async fn turn(&self) -> Result<Turn<'_>, RepositoryError> {
         let here = self.inner.turn.lock().await;
         let everywhere = self.inner.folder.lock(self.inner.options.lock_timeout).await?;
         Ok(Turn { _here: here, _everywhere: everywhere })
@@ -252,14 +284,15 @@ impl Mirror {
         if !found.is_empty() {
             let wants: BTreeSet<CommitId> = found.values().copied().collect();
             let wants: Vec<CommitId> = wants.into_iter().collect();
-            let incoming = inner.folder.incoming();
-            self.exchange(fetch::pack(&inner.transport, &wants, &[], &incoming)).await?;
-            index(inner.folder.next(), incoming).await.map_err(|fault| self.error(fault))?;
+            let received = self.receive(&inner.folder.next(), &wants, &[]).await;
+            received.map_err(|fault| self.error(fault))?;
         }
         let seen = noteworthy(found).collect();
         let folder = inner.folder.clone();
         blocking(&inner.folder.next(), move |next| {
-            noted::note(&super::folder::open(next)?, &seen)?;
+            let repository = super::folder::open(next)?;
+            noted::check_brought(&repository, &seen)?;
+            noted::note(&repository, &seen)?;
             folder.swap()
         })
         .await?;
@@ -271,13 +304,15 @@ impl Mirror {
     /// Runs a task on the worker; where it finds damage the mirror is rebuilt once, and the task run again.
     pub(super) async fn run<T: Send + 'static>(
         &self,
-        task: impl Fn(&Repository) -> Result<T, Fault> + Send + Sync + 'static,
+        task: impl Fn(&Database) -> Result<T, Fault> + Send + Sync + 'static,
     ) -> Result<T, RepositoryError> {
         let task: Task<T> = Arc::new(task);
         let begun = Instant::now();
         match self.inner.worker.run(Arc::clone(&task)).await {
             Err(Fault::Damaged(reason)) => {
-                self.rebuild(&reason, begun).await?;
+                let turn = self.turn().await?;
+                self.rebuild(&turn, &reason, begun).await?;
+                drop(turn);
                 self.inner.worker.run(task).await.map_err(|fault| self.error(fault))
             }
             outcome => outcome.map_err(|fault| self.error(fault)),
@@ -285,50 +320,27 @@ impl Mirror {
     }
 
     /// Rebuilds, unless someone did so since `begun`. Damage that comes back at once is not for us to mend.
-    async fn rebuild(&self, reason: &str, begun: Instant) -> Result<(), RepositoryError> {
-        let turn = self.turn().await?;
+    pub(super) async fn rebuild(
+        &self,
+        turn: &Turn<'_>,
+        reason: &str,
+        begun: Instant,
+    ) -> Result<(), RepositoryError> {
         let rebuilt_at = *self.inner.rebuilt_at.lock().unwrap_or_else(PoisonError::into_inner);
         match rebuilt_at {
             Some(at) if at >= begun => Ok(()),
             Some(at) if at.elapsed() < self.inner.options.rebuild_interval => {
                 Err(self.error(Fault::Damaged(reason.to_owned())))
             }
-            Some(_) | None => self.build(&turn, reason).await,
+            Some(_) | None => self.build(turn, reason).await,
         }
     }
 
-    /// Fetches a crowded mirror anew, in the background.
-    fn tidy(&self) {
-        if !self.inner.folder.is_crowded() {
-            return;
-        }
-        let mirror = self.clone();
-        tokio::spawn(async move {
-            if let Err(error) = mirror.rebuild("it has too many packs or loose objects", Instant::now()).await
-            {
-                tracing::warn!(%error, "crowded mirror was not fetched anew");
-            }
-        });
-    }
-
-    fn error(&self, fault: Fault) -> RepositoryError {
+    pub(super) fn error(&self, fault: Fault) -> RepositoryError {
         fault.into_error(&self.inner.folder.mirror())
     }
 }
 
-/// `HEAD` is noted under a name like the others; names that git would not take are left out.
 fn noteworthy(found: BTreeMap<String, CommitId>) -> impl Iterator<Item = (String, Option<CommitId>)> {
-    let named = found.into_iter().filter(|(name, _)| name == "HEAD" || name::reference(name).is_ok());
-    named.map(|(name, id)| (name, Some(id)))
-}
-
-/// Indexes on a thread of its own, with a handle of its own: reads never wait for a fetch.
-async fn index(repository: std::path::PathBuf, pack: std::path::PathBuf) -> Result<(), Fault> {
-    let done = tokio::task::spawn_blocking(move || {
-        let outcome = pack::index(&repository, &pack);
-        // The next fetch would overwrite it as well; this frees the disk now.
-        let _ = std::fs::remove_file(&pack);
-        outcome
-    });
-    done.await.unwrap_or_else(|error| Err(Fault::System(error.to_string())))
+    found.into_iter().map(|(name, id)| (name, Some(id)))
 }

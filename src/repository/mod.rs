@@ -28,8 +28,13 @@ mod program;
 mod fetch;
 mod send;
 // The objects.
+mod tree;
+mod database;
 mod delta;
 mod pack;
+mod pack_index;
+mod outgoing;
+mod incoming;
 mod objects;
 mod edit;
 mod merge;
@@ -40,7 +45,9 @@ mod local;
 mod folder;
 mod worker;
 mod noted;
+mod gather;
 mod mirror;
+mod tidy;
 mod reads;
 
 use jiff::Timestamp;

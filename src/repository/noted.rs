@@ -2,11 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use git2::{OdbLookupFlags, Oid, Repository};
+use std::ops::RangeInclusive;
+use std::time::Duration;
 
-use super::CommitId;
-use super::error::Fault;
+use git2::{ErrorCode, OdbLookupFlags, Oid, Repository};
+
+use super::error::{Fault, unavailable};
 use super::name::{MIRROR_REFS, mirrored};
+use super::{CommitId, folder};
 
 /// `have` lines of a fetch: the host looks each up. 256 lines are 13 kB.
 const HAVES_MAX: usize = 256;
@@ -15,6 +18,11 @@ const HAVES_MAX: usize = 256;
 const HAVES_BACK: u32 = 12;
 /// Commits known to be at the remote that bound what a push sends.
 const KNOWN_MAX: usize = 2_000;
+
+/// Tries to write a ref that is locked: about half a second in all.
+const LOCK_TRIES_MAX: usize = 50;
+/// Between two of them.
+const LOCK_WAIT_MILLIS: RangeInclusive<u64> = 2..=20;
 
 /// Full names at the remote, and their new value; none: the ref is gone.
 pub(super) type Seen = BTreeMap<String, Option<CommitId>>;
@@ -31,8 +39,31 @@ pub(super) fn lacking(repository: &Repository, seen: &Seen) -> Result<Vec<Commit
     Ok(lacking.into_iter().collect())
 }
 
-/// Writes what changed.
+/// Refuses what the host named and then did not send.
+pub(super) fn check_brought(repository: &Repository, seen: &Seen) -> Result<(), Fault> {
+    match lacking(repository, seen)?.first() {
+        Some(id) => Err(unavailable(format!("git host names {id} and does not send it")).into()),
+        None => Ok(()),
+    }
+}
+
+/// Writes what changed. A ref that another process writes just now is tried again; a lock that a process left
+/// behind when it was ended is broken.
 pub(super) fn note(repository: &Repository, seen: &Seen) -> Result<(), Fault> {
+    let mut tries = 0;
+    loop {
+        match write(repository, seen) {
+            Err(error) if error.code() == ErrorCode::Locked && tries < LOCK_TRIES_MAX => {
+                tries += 1;
+                folder::break_locks(repository.path())?;
+                std::thread::sleep(Duration::from_millis(rand::random_range(LOCK_WAIT_MILLIS)));
+            }
+            outcome => return Ok(outcome?),
+        }
+    }
+}
+
+fn write(repository: &Repository, seen: &Seen) -> Result<(), git2::Error> {
     for (name, id) in seen {
         let name = mirrored(name);
         let found = repository.find_reference(&name).ok();
@@ -47,9 +78,10 @@ pub(super) fn note(repository: &Repository, seen: &Seen) -> Result<(), Fault> {
 }
 
 /// A ref of the remote that is gone may lie in the way: `a` of `a/b`, or the other way round.
-fn set(repository: &Repository, name: &str, id: Oid) -> Result<(), Fault> {
-    if repository.reference(name, id, true, "seen").is_ok() {
-        return Ok(());
+fn set(repository: &Repository, name: &str, id: Oid) -> Result<(), git2::Error> {
+    match repository.reference(name, id, true, "seen") {
+        Err(error) if error.code() != ErrorCode::Locked => {}
+        outcome => return outcome.map(drop),
     }
     let above = name
         .match_indices('/')
@@ -63,8 +95,7 @@ fn set(repository: &Repository, name: &str, id: Oid) -> Result<(), Fault> {
     for stale in repository.references_glob(&format!("{name}/*"))? {
         stale?.delete()?;
     }
-    repository.reference(name, id, true, "seen")?;
-    Ok(())
+    repository.reference(name, id, true, "seen").map(drop)
 }
 
 /// All refs noted below these prefixes, by their names at the remote.
@@ -103,11 +134,10 @@ fn behind(repository: &Repository, tip: Oid) -> Vec<Oid> {
     (0..HAVES_BACK).map_while(|step| commit(step).ok()).collect()
 }
 
-/// Commits that the remote has: those named first, then what was noted.
-pub(super) fn known(repository: &Repository, first: &[CommitId]) -> Result<Vec<CommitId>, Fault> {
-    let mut known = first.iter().map(|id| id.oid()).collect::<Result<Vec<_>, _>>()?;
-    known.extend(targets(repository)?);
-    present(repository, known, KNOWN_MAX)
+/// Those of the commits at the remote that we have, too.
+pub(super) fn known(repository: &Repository, there: &[CommitId]) -> Result<Vec<CommitId>, Fault> {
+    let there = there.iter().map(|id| id.oid()).collect::<Result<Vec<_>, _>>()?;
+    present(repository, there, KNOWN_MAX)
 }
 
 fn targets(repository: &Repository) -> Result<Vec<Oid>, Fault> {

@@ -1,18 +1,17 @@
 //! Reading of commits, trees and files from the object database.
 
-use git2::{ErrorCode, ObjectType, Oid, Repository, Tree, TreeEntry};
+use git2::{ErrorCode, Oid, Repository};
 
+use super::database::Database;
 use super::error::{Fault, no_edit, not_found};
 use super::name::{self, MIRROR_REFS, PATH_PARTS_MAX};
+use super::tree::{self, Entry};
 use super::{Commit, CommitId};
 
 /// Bytes of one file; the largest manifest bundles seen have 5 MB.
 pub(super) const FILE_BYTES_MAX: usize = 16 * 1_024 * 1_024;
 /// Files listed at once: ten times the largest environment repository measured.
 const FILES_MAX: usize = 1_000_000;
-
-/// The modes of a regular file, `100644` and `100755`; `100664` is in old histories.
-const REGULAR_MODES: [i32; 3] = [0o100_644, 0o100_755, 0o100_664];
 
 /// The commit; where a ref of the mirror names one that is missing too, the mirror is damaged.
 pub(super) fn commit(repository: &Repository, id: CommitId) -> Result<git2::Commit<'_>, Fault> {
@@ -51,14 +50,15 @@ pub(super) fn shown(commit: &git2::Commit<'_>) -> Commit {
 }
 
 /// The bytes of a regular file; none where there is none.
-pub(super) fn read(repository: &Repository, id: CommitId, path: &str) -> Result<Option<Vec<u8>>, Fault> {
+pub(super) fn read(database: &Database, id: CommitId, path: &str) -> Result<Option<Vec<u8>>, Fault> {
     let parts = name::file(path)?;
-    let tree = commit(repository, id)?.tree()?;
-    let Some(entry) = entry(repository, tree, path, &parts)? else { return Ok(None) };
-    if !is_regular(&entry) {
-        return Err(no_edit(path, kind(&entry)).into());
+    let root = commit(database, id)?.tree_id();
+    match place(database, root, path, &parts)? {
+        Place::Nothing => Ok(None),
+        Place::File(id) => blob(database, id, path).map(Some),
+        Place::Folder(_) => Err(no_edit(path, "a folder").into()),
+        Place::Other(kind) => Err(no_edit(path, kind).into()),
     }
-    blob(repository, entry.id(), path).map(Some)
 }
 
 /// The bytes of a blob, at most 16 MiB (`FILE_BYTES_MAX`).
@@ -70,51 +70,60 @@ pub(super) fn blob(repository: &Repository, id: Oid, path: &str) -> Result<Vec<u
     Ok(repository.find_blob(id)?.content().to_vec())
 }
 
-/// What is at this path; none where nothing is. A file or symlink in the place of a folder is an error.
-fn entry(
-    repository: &Repository,
-    root: Tree<'_>,
-    path: &str,
-    parts: &[&str],
-) -> Result<Option<TreeEntry<'static>>, Fault> {
-    let Some((last, folders)) = parts.split_last() else { return Ok(None) };
-    let mut tree = root;
-    for folder in folders {
-        let Some(next) = tree.get_name(folder).map(|entry| entry.to_owned()) else { return Ok(None) };
-        if next.kind() != Some(ObjectType::Tree) {
-            return Err(no_edit(path, format!("`{folder}` is {}", kind(&next))).into());
+/// What is at a path.
+enum Place {
+    Nothing,
+    File(Oid),
+    Folder(Oid),
+    /// A symlink or submodule.
+    Other(&'static str),
+}
+
+impl Place {
+    fn of(entry: Option<&Entry<'_>>) -> Self {
+        match entry {
+            None => Self::Nothing,
+            Some(entry) if entry.is_folder() => Self::Folder(entry.id),
+            Some(entry) if entry.is_regular() => Self::File(entry.id),
+            Some(entry) => Self::Other(entry.shown()),
         }
-        tree = repository.find_tree(next.id())?;
     }
-    Ok(tree.get_name(last).map(|entry| entry.to_owned()))
+}
+
+/// A file or symlink in the place of a folder is an error.
+fn place(database: &Database, root: Oid, path: &str, parts: &[&str]) -> Result<Place, Fault> {
+    let mut place = Place::Folder(root);
+    let mut above = "";
+    for part in parts {
+        let folder = match place {
+            Place::Folder(folder) => folder,
+            Place::Nothing => return Ok(Place::Nothing),
+            Place::File(_) => return Err(no_edit(path, format!("`{above}` is a file")).into()),
+            Place::Other(kind) => return Err(no_edit(path, format!("`{above}` is {kind}")).into()),
+        };
+        place = Place::of(tree::find(&database.tree(folder)?, part.as_bytes())?.as_ref());
+        above = part;
+    }
+    Ok(place)
 }
 
 /// The paths of all regular files under a folder, with their ids, sorted. A file's own path gives that file.
-pub(super) fn files(
-    repository: &Repository,
-    root: Tree<'_>,
-    under: &str,
-) -> Result<Vec<(String, Oid)>, Fault> {
+pub(super) fn files(database: &Database, root: Oid, under: &str) -> Result<Vec<(String, Oid)>, Fault> {
     let parts = name::folder(under)?;
-    let mut files = Vec::new();
-    if parts.is_empty() {
-        list(repository, &root, "", 0, &mut files)?;
-        return Ok(files);
-    }
     let path = parts.join("/");
-    let Some(entry) = entry(repository, root, under, &parts)? else { return Ok(files) };
-    if entry.kind() == Some(ObjectType::Tree) {
-        list(repository, &repository.find_tree(entry.id())?, &path, parts.len(), &mut files)?;
-        files.sort();
-    } else if is_regular(&entry) {
-        files.push((path, entry.id()));
+    let mut files = Vec::new();
+    match place(database, root, under, &parts)? {
+        Place::Folder(folder) => list(database, folder, &path, parts.len(), &mut files)?,
+        Place::File(id) => files.push((path, id)),
+        Place::Nothing | Place::Other(_) => {}
     }
+    files.sort();
     Ok(files)
 }
 
 fn list(
-    repository: &Repository,
-    tree: &Tree<'_>,
+    database: &Database,
+    folder: Oid,
     path: &str,
     depth: usize,
     files: &mut Vec<(String, Oid)>,
@@ -124,28 +133,15 @@ fn list(
             no_edit(path, format!("more than {FILES_MAX} files or {PATH_PARTS_MAX} folders deep")).into()
         );
     }
-    for entry in tree {
-        let name = String::from_utf8_lossy(entry.name_bytes());
+    for entry in tree::entries(&database.tree(folder)?) {
+        let entry = entry?;
+        let name = String::from_utf8_lossy(entry.name);
         let path = if path.is_empty() { name.into_owned() } else { format!("{path}/{name}") };
-        if entry.kind() == Some(ObjectType::Tree) {
-            list(repository, &repository.find_tree(entry.id())?, &path, depth + 1, files)?;
-        } else if is_regular(&entry) {
-            files.push((path, entry.id()));
+        if entry.is_folder() {
+            list(database, entry.id, &path, depth + 1, files)?;
+        } else if entry.is_regular() {
+            files.push((path, entry.id));
         }
     }
     Ok(())
-}
-
-pub(super) fn is_regular(entry: &TreeEntry<'_>) -> bool {
-    REGULAR_MODES.contains(&entry.filemode_raw())
-}
-
-/// What stands in the place of a regular file.
-pub(super) fn kind(entry: &TreeEntry<'_>) -> &'static str {
-    match entry.filemode_raw() {
-        0o120_000 => "a symlink",
-        0o160_000 => "a submodule",
-        0o040_000 => "a folder",
-        _ => "a file",
-    }
 }

@@ -206,6 +206,13 @@ impl Output {
     }
 }
 
+impl Drop for Output {
+    /// The program itself is ended with its handle; a hook that it started may hold the pipe open.
+    fn drop(&mut self) {
+        self.words.abort();
+    }
+}
+
 /// Source: the messages of OpenSSH 9 and of git's path.c and setup.c (2.47).
 fn failure(words: &str) -> RepositoryError {
     let has = |parts: &[&str]| parts.iter().any(|part| words.contains(part));

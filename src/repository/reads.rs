@@ -25,7 +25,7 @@ impl Mirror {
     pub async fn files(&self, commit: CommitId, under: &str) -> Result<Vec<(String, u64)>, RepositoryError> {
         let under = under.to_owned();
         self.run(move |repository| {
-            let tree = objects::commit(repository, commit)?.tree()?;
+            let tree = objects::commit(repository, commit)?.tree_id();
             let database = repository.odb()?;
             let size = |(path, id)| Ok((path, database.read_header(id)?.0 as u64));
             objects::files(repository, tree, &under)?.into_iter().map(size).collect::<Result<_, Fault>>()
@@ -47,6 +47,7 @@ impl Mirror {
         author: &Signature,
     ) -> Result<CommitId, RepositoryError> {
         let (message, author) = (message.to_owned(), author.clone());
+        self.made_one();
         self.run(move |repository| edit::commit(repository, Some(parent), &edits, &message, &author)).await
     }
 
@@ -65,6 +66,7 @@ impl Mirror {
     ) -> Result<Merge, RepositoryError> {
         let (message, author) = (message.to_owned(), author.clone());
         let parents = if squash { Parents::One } else { Parents::Two };
+        self.made_one();
         self.run(move |repository| merge::merge(repository, base, head, parents, &message, &author)).await
     }
 

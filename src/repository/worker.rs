@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use git2::Repository;
 use tokio::sync::{mpsc, oneshot};
 
+use super::database::Database;
 use super::error::Fault;
 use super::folder;
 
@@ -14,8 +14,8 @@ const JOBS_MAX: usize = 64;
 
 type Job = Box<dyn FnOnce(&mut Handle) + Send>;
 
-/// What a job asks of the repository; it may run twice, the second time on a fresh handle.
-pub(super) type Task<T> = Arc<dyn Fn(&Repository) -> Result<T, Fault> + Send + Sync>;
+/// What a job asks of the mirror; it may run twice, the second time on a fresh handle.
+pub(super) type Task<T> = Arc<dyn Fn(&Database) -> Result<T, Fault> + Send + Sync>;
 
 /// The way to the thread; it ends when the last way is dropped.
 #[derive(Debug, Clone)]
@@ -25,7 +25,7 @@ pub(super) struct Worker {
 
 struct Handle {
     path: PathBuf,
-    repository: Option<Repository>,
+    database: Option<Database>,
 }
 
 impl Worker {
@@ -33,7 +33,7 @@ impl Worker {
     pub(super) fn start(path: PathBuf) -> Result<Self, Fault> {
         let (jobs, mut waiting) = mpsc::channel::<Job>(JOBS_MAX);
         std::thread::Builder::new().name("mirror".to_owned()).spawn(move || {
-            let mut handle = Handle { path, repository: None };
+            let mut handle = Handle { path, database: None };
             while let Some(job) = waiting.blocking_recv() {
                 job(&mut handle);
             }
@@ -49,7 +49,7 @@ impl Worker {
             if !matches!(outcome, Err(Fault::Damaged(_))) {
                 return outcome;
             }
-            handle.repository = None;
+            handle.database = None;
             handle.attempt(&task)
         })
         .await
@@ -58,7 +58,7 @@ impl Worker {
     /// Drops the handle, after the mirror was replaced.
     pub(super) async fn close(&self) -> Result<(), Fault> {
         self.ask(|handle| {
-            handle.repository = None;
+            handle.database = None;
             Ok(())
         })
         .await
@@ -79,10 +79,10 @@ impl Worker {
 
 impl Handle {
     fn attempt<T>(&mut self, task: &Task<T>) -> Result<T, Fault> {
-        let repository = match self.repository.take() {
-            Some(repository) => repository,
-            None => folder::open(&self.path)?,
+        let database = match self.database.take() {
+            Some(database) => database,
+            None => Database::new(folder::open(&self.path)?),
         };
-        task(self.repository.insert(repository))
+        task(self.database.insert(database))
     }
 }
