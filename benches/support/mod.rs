@@ -8,5 +8,6 @@
     reason = "a benchmark fails where it stands"
 )]
 
+pub mod fleet;
 pub mod measure;
 pub mod table;

@@ -1,14 +1,13 @@
 //! Reading the world: pull requests first, then the base, then everything that depends on them, at once.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use futures::future::try_join_all;
 
 use super::{Reconcile, ReconcileError, gather};
 use crate::commit::CommitId;
 use crate::forge::ForgeError;
-use crate::pipeline::{Pipeline, PipelineName, Pipelines, StageName};
+use crate::pipeline::{Pipeline, PipelineName, StageName};
 use crate::plan::{FileState, PipelineView, PlanSettings, Snapshot};
 use crate::promotion::Lane;
 use crate::pull_request::{Number, PullRequest};
@@ -126,16 +125,16 @@ enum Rules {
 
 async fn rules(run: &Reconcile<'_>, name: &PipelineName, tip: CommitId) -> Result<Rules, ReconcileError> {
     let errors = match run.world.rules.at(run.repository, tip).await? {
-        Ok(pipelines) => match find(&pipelines, name) {
-            Some(pipeline) => return Ok(Rules::Found(Box::new(pipeline), FileState::Valid)),
+        Ok(declared) => match declared.named(name) {
+            Some(pipeline) => return Ok(Rules::Found(Box::new(pipeline.clone()), FileState::Valid)),
             None => return removed(run, name).await,
         },
         Err(errors) => errors,
     };
     match run.world.rules.last_valid(run.repository, &run.world.store, tip).await? {
-        Some((used, pipelines)) => Ok(match find(&pipelines, name) {
+        Some((used, declared)) => Ok(match declared.named(name) {
             Some(pipeline) => {
-                Rules::Found(Box::new(pipeline), FileState::Broken { errors: errors.to_vec(), used })
+                Rules::Found(Box::new(pipeline.clone()), FileState::Broken { errors: errors.to_vec(), used })
             }
             None => Rules::Gone,
         }),
@@ -148,10 +147,10 @@ async fn removed(run: &Reconcile<'_>, name: &PipelineName) -> Result<Rules, Reco
     let open = run.state.stages.values().filter_map(|stage| stage.proposal.as_ref());
     for proposal in open.filter(|proposal| proposal.open.is_some()) {
         let Ok(base) = proposal.base.parse::<CommitId>() else { continue };
-        if let Ok(pipelines) = run.world.rules.at(run.repository, base).await?
-            && let Some(pipeline) = find(&pipelines, name)
+        if let Ok(declared) = run.world.rules.at(run.repository, base).await?
+            && let Some(pipeline) = declared.named(name)
         {
-            return Ok(Rules::Found(Box::new(pipeline), FileState::Removed));
+            return Ok(Rules::Found(Box::new(pipeline.clone()), FileState::Removed));
         }
     }
     Ok(Rules::Gone)
@@ -170,17 +169,13 @@ async fn rules_at_open(
             continue;
         };
         if base != tip
-            && let Ok(pipelines) = run.world.rules.at(run.repository, base).await?
-            && let Some(before) = find(&pipelines, &pipeline.name)
+            && let Ok(declared) = run.world.rules.at(run.repository, base).await?
+            && let Some(before) = declared.named(&pipeline.name)
         {
-            found.insert(stage.clone(), before);
+            found.insert(stage.clone(), before.clone());
         }
     }
     Ok(found)
-}
-
-fn find(pipelines: &Arc<Pipelines>, name: &PipelineName) -> Option<Pipeline> {
-    pipelines.pipelines.iter().find(|pipeline| &pipeline.name == name).cloned()
 }
 
 fn unusable(run: &Reconcile<'_>, name: &PipelineName, error: String) -> PipelineView {

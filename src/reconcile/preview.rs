@@ -90,7 +90,7 @@ pub async fn declared(world: &World, repository: &str) -> Result<Vec<Pipeline>, 
         return Err(later(format!("branch {} is not in repository {repository}", found.base)));
     };
     let parsed = world.rules.at(found, tip).await?;
-    Ok(parsed.map_or_else(|_| Vec::new(), |pipelines| pipelines.pipelines.clone()))
+    Ok(parsed.map_or_else(|_| Vec::new(), |declared| declared.pipelines().to_vec()))
 }
 
 /// Whether what follows the effect is known without doing it.

@@ -1,42 +1,83 @@
-//! The rules: `lockkeeper.yaml` at a commit, parsed once for the same bytes.
+//! The rules: `lockkeeper.yaml` at a commit, parsed once for the same file, and what they concern.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::observe::pin_files;
 use super::world::EnvironmentRepository;
 use crate::commit::CommitId;
-use crate::image::Digest;
-use crate::pipeline::{FILE_NAME, FileError, Pipelines, parse};
-use crate::repository::RepositoryError;
+use crate::pipeline::{FILE_NAME, FileError, Pipeline, PipelineName, Pipelines, parse};
+use crate::repository::{FileId, RepositoryError};
 use crate::store::Store;
 
-/// A parsed file, or what is wrong with it.
-pub(super) type Parsed = Result<Arc<Pipelines>, Arc<Vec<FileError>>>;
+/// What a file declares, or what is wrong with it.
+pub(super) type Parsed = Result<Arc<Declared>, Arc<Vec<FileError>>>;
 
-/// Parsed files kept: some per repository, at most 1 MiB of text each before parsing.
-const PARSED_MAX: usize = 64;
+/// Files kept of each repository: that of the tip, and those at the base of pull requests under way.
+const FILES_MAX: usize = 4;
 /// Commits looked through for the last valid file.
 const LAST_VALID_COMMITS_MAX: usize = 200;
 
-/// Parsed files by the digest of their bytes.
+/// The pipelines of a valid file, and the ways to one of them without looking at all.
+#[derive(Debug)]
+pub(super) struct Declared {
+    pipelines: Vec<Pipeline>,
+    by_name: HashMap<PipelineName, usize>,
+    by_file: HashMap<String, Vec<usize>>,
+}
+
+impl Declared {
+    fn new(Pipelines { pipelines }: Pipelines) -> Self {
+        let mut by_name = HashMap::new();
+        let mut by_file: HashMap<String, Vec<usize>> = HashMap::new();
+        for (index, pipeline) in pipelines.iter().enumerate() {
+            by_name.insert(pipeline.name.clone(), index);
+            for file in pin_files(pipeline) {
+                by_file.entry(file).or_default().push(index);
+            }
+        }
+        Self { pipelines, by_name, by_file }
+    }
+
+    /// All, in the order of the file.
+    pub(super) fn pipelines(&self) -> &[Pipeline] {
+        &self.pipelines
+    }
+
+    /// The one of this name.
+    pub(super) fn named(&self, name: &PipelineName) -> Option<&Pipeline> {
+        self.pipelines.get(*self.by_name.get(name)?)
+    }
+
+    /// Those with pins in one of these files, in the order of the file.
+    pub(super) fn pinning<'a>(&self, paths: impl IntoIterator<Item = &'a str>) -> Vec<&Pipeline> {
+        let found: BTreeSet<usize> =
+            paths.into_iter().filter_map(|path| self.by_file.get(path)).flatten().copied().collect();
+        found.into_iter().filter_map(|index| self.pipelines.get(index)).collect()
+    }
+}
+
+/// Parsed files of each repository, the one that was used last in front.
 #[derive(Debug, Default)]
 pub struct RulesCache {
-    parsed: Mutex<HashMap<Digest, Parsed>>,
+    parsed: Mutex<HashMap<String, VecDeque<(FileId, Parsed)>>>,
 }
 
 impl RulesCache {
-    fn parse(&self, bytes: &[u8]) -> Parsed {
-        let digest = Digest::of(bytes);
+    fn get(&self, repository: &str, id: FileId) -> Option<Parsed> {
         let mut parsed = self.parsed.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(found) = parsed.get(&digest) {
-            return found.clone();
-        }
-        let found = parse(bytes).map(Arc::new).map_err(Arc::new);
-        if parsed.len() >= PARSED_MAX {
-            parsed.clear();
-        }
-        parsed.insert(digest, found.clone());
-        found
+        let files = parsed.get_mut(repository)?;
+        let place = files.iter().position(|(known, _)| *known == id)?;
+        let found = files.remove(place)?;
+        files.push_front(found.clone());
+        Some(found.1)
+    }
+
+    fn put(&self, repository: &str, id: FileId, found: Parsed) {
+        let mut parsed = self.parsed.lock().unwrap_or_else(PoisonError::into_inner);
+        let files = parsed.entry(repository.to_owned()).or_default();
+        files.push_front((id, found));
+        files.truncate(FILES_MAX);
     }
 
     /// The file at a commit. No file is an error as well: then nothing is declared.
@@ -45,12 +86,18 @@ impl RulesCache {
         repository: &EnvironmentRepository,
         commit: CommitId,
     ) -> Result<Parsed, RepositoryError> {
-        if let Some(bytes) = repository.mirror.read(commit, FILE_NAME).await? {
-            Ok(self.parse(&bytes))
-        } else {
-            let reason = format!("there is no {FILE_NAME} on branch {}", repository.base);
-            Ok(Err(Arc::new(vec![FileError { line: 1, key: "version".to_owned(), reason }])))
+        let Some(id) = repository.mirror.file_id(commit, FILE_NAME).await? else {
+            return Ok(Err(missing(repository)));
+        };
+        if let Some(found) = self.get(&repository.name, id) {
+            return Ok(found);
         }
+        let Some(bytes) = repository.mirror.read(commit, FILE_NAME).await? else {
+            return Ok(Err(missing(repository)));
+        };
+        let found = parse(&bytes).map(|pipelines| Arc::new(Declared::new(pipelines))).map_err(Arc::new);
+        self.put(&repository.name, id, found.clone());
+        Ok(found)
     }
 
     /// The last commit of the base whose file is valid, and that file: the newest in history, and where that is too far
@@ -60,20 +107,25 @@ impl RulesCache {
         repository: &EnvironmentRepository,
         store: &Store,
         tip: CommitId,
-    ) -> Result<Option<(CommitId, Arc<Pipelines>)>, RepositoryError> {
+    ) -> Result<Option<(CommitId, Arc<Declared>)>, RepositoryError> {
         for commit in repository.mirror.first_parents(tip, LAST_VALID_COMMITS_MAX).await? {
-            if let Ok(pipelines) = self.at(repository, commit.id).await? {
-                return Ok(Some((commit.id, pipelines)));
+            if let Ok(declared) = self.at(repository, commit.id).await? {
+                return Ok(Some((commit.id, declared)));
             }
         }
         if let Ok(Some(known)) = store.cursor(&cursor_name(repository)).await
             && let Ok(commit) = known.parse::<CommitId>()
-            && let Ok(Ok(pipelines)) = self.at(repository, commit).await
+            && let Ok(Ok(declared)) = self.at(repository, commit).await
         {
-            return Ok(Some((commit, pipelines)));
+            return Ok(Some((commit, declared)));
         }
         Ok(None)
     }
+}
+
+fn missing(repository: &EnvironmentRepository) -> Arc<Vec<FileError>> {
+    let reason = format!("there is no {FILE_NAME} on branch {}", repository.base);
+    Arc::new(vec![FileError { line: 1, key: "version".to_owned(), reason }])
 }
 
 /// Where the store remembers the last commit with a valid file.

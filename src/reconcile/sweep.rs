@@ -4,14 +4,13 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use super::observe::pin_files;
 use super::route::{deliver_activity, thread_cursor};
-use super::rules::{Parsed, cursor_name};
+use super::rules::{Declared, Parsed, cursor_name};
 use super::world::{EnvironmentRepository, World};
 use super::{ReconcileError, Write};
 use crate::commit::CommitId;
 use crate::forge::ForgeError;
-use crate::pipeline::{FILE_NAME, OutOfBand, PipelineName, Pipelines, loosened, parse};
+use crate::pipeline::{FILE_NAME, OutOfBand, PipelineName, loosened, parse};
 use crate::plan::{PipelineView, messages, read_pins};
 use crate::pull_request::{Check, CheckStatus, Person, PullRequest};
 use crate::repository::Change;
@@ -36,8 +35,8 @@ pub(super) async fn sweep(world: &World, lease: &Lease) -> Result<Option<Pipelin
     let rules = world.rules.at(repository, tip).await?;
     declare(world, repository, tip, &rules).await?;
     comments(world, repository).await?;
-    if let Ok(pipelines) = &rules {
-        foreign(world, repository, tip, pipelines).await?;
+    if let Ok(declared) = &rules {
+        foreign(world, repository, tip, declared).await?;
     }
     world.witness.read(&repository.name, (world.now)());
     Ok(rules.err().map(|errors| PipelineView {
@@ -69,22 +68,22 @@ async fn declare(
         None => None,
     };
     let now = (world.now)();
-    let is_all = changed.as_ref().is_none_or(|changed| changed.contains(FILE_NAME));
-    if let Ok(pipelines) = rules {
-        for pipeline in &pipelines.pipelines {
-            let is_touched =
-                changed.as_ref().is_some_and(|changed| !changed.is_disjoint(&pin_files(pipeline)));
-            if is_all || is_touched {
-                let key = Key::pipeline(&repository.name, pipeline.name.clone());
-                world.store.mark(std::slice::from_ref(&key), now).await?;
-                let images: Vec<String> =
-                    pipeline.images.iter().map(|rule| rule.repository.canonical()).collect();
-                world.store.set_watches(&key, &images).await?;
-            }
+    let concerned = changed.as_ref().filter(|changed| !changed.contains(FILE_NAME));
+    if let Ok(declared) = rules {
+        let pipelines = match concerned {
+            Some(paths) => declared.pinning(paths.iter().map(String::as_str)),
+            None => declared.pipelines().iter().collect(),
+        };
+        for pipeline in pipelines {
+            let key = Key::pipeline(&repository.name, pipeline.name.clone());
+            world.store.mark(std::slice::from_ref(&key), now).await?;
+            let images: Vec<String> =
+                pipeline.images.iter().map(|rule| rule.repository.canonical()).collect();
+            world.store.set_watches(&key, &images).await?;
         }
         world.store.set_cursor(&cursor_name(repository), &tip.to_string()).await?;
     }
-    if is_all {
+    if concerned.is_none() {
         // Those that are gone from the file, or whose file is broken, look for themselves.
         let known = world.store.keys(&repository.name).await?;
         let pipelines: Vec<Key> = known.into_iter().filter(|key| key.pipeline.is_some()).collect();
@@ -170,14 +169,14 @@ async fn foreign(
     world: &World,
     repository: &EnvironmentRepository,
     tip: CommitId,
-    pipelines: &Pipelines,
+    declared: &Declared,
 ) -> Result<(), ReconcileError> {
     let me = repository.forge.me().await?;
     for pull_request in repository.forge.open_pull_requests(&repository.base).await? {
         if pull_request.author.id == me.id {
             continue;
         }
-        let check = check_of(repository, tip, pipelines, &pull_request).await?;
+        let check = check_of(repository, tip, declared, &pull_request).await?;
         if !pull_request.checks.contains(&check) {
             repository.forge.set_check(pull_request.head, &check).await?;
             world.witness.wrote(Write::Forge)?;
@@ -189,7 +188,7 @@ async fn foreign(
 async fn check_of(
     repository: &EnvironmentRepository,
     tip: CommitId,
-    pipelines: &Pipelines,
+    declared: &Declared,
     pull_request: &PullRequest,
 ) -> Result<Check, ReconcileError> {
     let mirror = &repository.mirror;
@@ -210,9 +209,9 @@ async fn check_of(
     {
         return Ok(failed);
     }
-    let touched = touched(pipelines, &changes);
+    let touched = touched(declared, &changes);
     if touched.is_empty() {
-        let summary = rules_summary(pipelines, &changes).unwrap_or_else(|| "no image pin changes".to_owned());
+        let summary = rules_summary(declared, &changes).unwrap_or_else(|| "no image pin changes".to_owned());
         return Ok(check(CheckStatus::Passed, summary));
     }
     let names: Vec<String> =
@@ -247,11 +246,11 @@ fn check_rules(change: &Change) -> Option<Check> {
 }
 
 /// What a change of the rules loosens, for the reviewer's eye; the code owner decides.
-fn rules_summary(pipelines: &Pipelines, changes: &[Change]) -> Option<String> {
+fn rules_summary(declared: &Declared, changes: &[Change]) -> Option<String> {
     let after = changes.iter().find(|change| change.path == FILE_NAME)?.after.as_ref()?;
     let after = parse(after).ok()?;
     let mut looser = Vec::new();
-    for pipeline in &pipelines.pipelines {
+    for pipeline in declared.pipelines() {
         let Some(new) = after.pipelines.iter().find(|new| new.name == pipeline.name) else { continue };
         for stage in &pipeline.stages {
             let what = new.stage(&stage.name).map(|new| loosened(stage, new)).unwrap_or_default();
@@ -263,7 +262,7 @@ fn rules_summary(pipelines: &Pipelines, changes: &[Change]) -> Option<String> {
 
 /// The stages whose pins differ before and after these changes.
 fn touched(
-    pipelines: &Pipelines,
+    declared: &Declared,
     changes: &[Change],
 ) -> Vec<(PipelineName, crate::pipeline::StageName, OutOfBand)> {
     let paths: BTreeSet<&str> = changes.iter().map(|change| change.path.as_str()).collect();
@@ -275,7 +274,7 @@ fn touched(
     };
     let (before, after) = (side(&|change| change.before.clone()), side(&|change| change.after.clone()));
     let mut found = Vec::new();
-    for pipeline in &pipelines.pipelines {
+    for pipeline in declared.pinning(paths.iter().copied()) {
         for stage in &pipeline.stages {
             // A stage is read by its changed files alone: the others are the same on both sides.
             let mut changed = stage.clone();

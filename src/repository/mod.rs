@@ -59,6 +59,7 @@ pub use local::{create_bare, read_tree};
 pub use location::{Location, LocationError};
 pub use mirror::Mirror;
 pub use options::Options;
+pub use reads::FileId;
 pub use trailers::trailers;
 
 /// The new contents of one file, or its creation.

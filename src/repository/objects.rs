@@ -51,11 +51,17 @@ pub(super) fn shown(commit: &git2::Commit<'_>) -> Commit {
 
 /// The bytes of a regular file; none where there is none.
 pub(super) fn read(database: &Database, id: CommitId, path: &str) -> Result<Option<Vec<u8>>, Fault> {
+    let Some(id) = file_id(database, id, path)? else { return Ok(None) };
+    blob(database, id, path).map(Some)
+}
+
+/// The id of a regular file; none where nothing is.
+pub(super) fn file_id(database: &Database, id: CommitId, path: &str) -> Result<Option<Oid>, Fault> {
     let parts = name::file(path)?;
     let root = commit(database, id)?.tree_id();
     match place(database, root, path, &parts)? {
         Place::Nothing => Ok(None),
-        Place::File(id) => blob(database, id, path).map(Some),
+        Place::File(id) => Ok(Some(id)),
         Place::Folder(_) => Err(no_edit(path, "a folder").into()),
         Place::Other(kind) => Err(no_edit(path, kind).into()),
     }

@@ -6,6 +6,10 @@ use super::{
     Change, Commit, CommitId, Edit, Merge, Mirror, RepositoryError, Signature, edit, history, merge, objects,
 };
 
+/// What a file is known by in git, whatever its path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct FileId(git2::Oid);
+
 impl Mirror {
     /// The bytes of a regular file, at most 16 MiB; none where there is none. A symlink or folder is an error.
     ///
@@ -15,6 +19,15 @@ impl Mirror {
     pub async fn read(&self, commit: CommitId, path: &str) -> Result<Option<Vec<u8>>, RepositoryError> {
         let path = path.to_owned();
         self.run(move |repository| objects::read(repository, commit, &path)).await
+    }
+
+    /// The id of a regular file: equal ids are equal bytes. None where there is none.
+    ///
+    /// # Errors
+    /// As [`Mirror::read`].
+    pub async fn file_id(&self, commit: CommitId, path: &str) -> Result<Option<FileId>, RepositoryError> {
+        let path = path.to_owned();
+        self.run(move |repository| Ok(objects::file_id(repository, commit, &path)?.map(FileId))).await
     }
 
     /// The paths of all regular files under a folder (`""` for all), with their sizes in bytes, sorted. The
