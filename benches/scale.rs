@@ -15,12 +15,12 @@ mod support;
 use std::alloc::System;
 use std::io::Write;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use lockkeeper::demo::registry::DemoRegistry;
 use lockkeeper::forge::Forge as _;
 use lockkeeper::forge::local::LocalForge;
 use lockkeeper::promotion::{Entry, Event};
@@ -31,8 +31,9 @@ use lockkeeper::server::run::Tally;
 use lockkeeper::settings::Settings;
 use lockkeeper::store::{Delivery, Hint, Key};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
-use support::fleet::{Fleet, STAGES};
+use support::fleet::{Fleet, Follow};
 use support::measure::{Cost, quick};
+use support::server::Server;
 use support::table::{Table, figures, megabytes, millis};
 use tracing_subscriber::Layer as _;
 use tracing_subscriber::filter::dynamic_filter_fn;
@@ -45,10 +46,10 @@ static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 static IS_COUNTING: AtomicBool = AtomicBool::new(false);
 static STATEMENTS: AtomicU64 = AtomicU64::new(0);
 
+const STAGES: [&str; 4] = ["dev", "staging", "canary", "prod"];
 /// Events measured at each size, after some that are not.
 const EVENTS: usize = 20;
 const WARM: usize = 5;
-const WAIT_MAX: Duration = Duration::from_mins(20);
 
 fn main() {
     let counted = tracing_subscriber::fmt::layer().with_writer(|| Statements).with_filter(dynamic_filter_fn(
@@ -63,8 +64,14 @@ fn main() {
         "One event among many pipelines",
         &["pipelines", "what", "wall", "CPU", "SQL statements", "allocations", "allocated"],
     );
+    let registry = runtime.block_on(DemoRegistry::start(Vec::new())).unwrap();
+    let fleet = |name: String, size| {
+        let address = registry.address().to_string();
+        let folder = folder.path().join(name);
+        runtime.block_on(Fleet::new(&folder, size, &STAGES, address, Follow::Versions))
+    };
     for &size in sizes {
-        let fleet = runtime.block_on(Fleet::new(&folder.path().join(size.to_string()), size));
+        let fleet = fleet(size.to_string(), size);
         runtime.block_on(events(&fleet, &mut table));
     }
     table.print();
@@ -81,7 +88,7 @@ fn main() {
         ],
     );
     for (size, events) in [(small, 0), (large, 10 * large)] {
-        let fleet = runtime.block_on(Fleet::new(&folder.path().join(format!("serve-{size}")), size));
+        let fleet = fleet(format!("serve-{size}"), size);
         if events > 0 {
             runtime.block_on(fill(&fleet, events));
         }
@@ -128,7 +135,7 @@ async fn events(fleet: &Fleet, table: &mut Table) {
     let (mut pushes, mut merges, mut sweeps) = (Sum::default(), Sum::default(), Sum::default());
     for event in 0..count {
         let pipeline = chosen(event);
-        fleet.push(pipeline, "1.1.0");
+        fleet.push(pipeline, 1).await;
         let key = Key::pipeline(Fleet::repository(pipeline), format!("app-{pipeline}").parse().unwrap());
         let forge = &forges[&key.repository];
         let is_counted = event >= WARM.min(count / 2);
@@ -154,7 +161,7 @@ async fn push(world: &World, fleet: &Fleet, pipeline: usize) {
     let image = fleet.image(pipeline);
     let concerned = world.store.watchers(&image).await.unwrap();
     assert_eq!(concerned.len(), 1);
-    let hint = Hint::Image { repository: image.clone(), registry: None, tags: vec!["1.1.0".to_owned()] };
+    let hint = Hint::Image { repository: image.clone(), registry: None, tags: vec![fleet.tag(1)] };
     let received_at = Timestamp::now();
     let delivery = Delivery {
         id: format!("push-{pipeline}"),
@@ -265,66 +272,19 @@ async fn fill(fleet: &Fleet, events: usize) {
 
 /// Starts the program, and waits until it is ready, and has looked at everything.
 async fn starts(fleet: &Fleet, events: usize, table: &mut Table) {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    drop(listener);
-    let start = Instant::now();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_lockkeeper"));
-    command.arg("serve").arg("--config").arg(fleet.settings_file());
-    command.env("LOCKKEEPER__SERVER__LISTEN", address.to_string()).env("LOCKKEEPER__LOG__FILTER", "error");
-    let mut child = command.stdout(Stdio::null()).spawn().unwrap();
-    let ready = until(start, "ready", || async { get(&address, "readyz").await.is_some() }).await;
-    let looked = until(start, "idle", || async {
-        let metrics = get(&address, "metrics").await.unwrap_or_default();
-        let is_zero = |name: &str| metrics.lines().any(|line| line == format!("{name} 0"));
-        let keys = fleet.pipelines + fleet.pipelines.div_ceil(1_000);
-        metrics.lines().any(|line| line == format!("lockkeeper_keys {keys}"))
-            && is_zero("lockkeeper_keys_due")
-            && is_zero("lockkeeper_keys_leased")
-    })
-    .await;
-    assert!(
-        get(&address, "").await.is_some_and(|board| board.contains("app-1")),
-        "the board shows the pipelines"
-    );
-    let (cpu, peak_bytes) = status(&mut child);
-    child.kill().unwrap();
-    child.wait().unwrap();
+    let server = Server::start(fleet);
+    let ready = server.until("ready", || async { server.get("readyz").await.is_some() }).await;
+    let looked = server.until_idle(fleet).await;
+    let board = server.get("").await.unwrap();
+    assert!(board.contains("app-1"), "the board shows the pipelines");
+    let used = server.used();
     table.row([
         format!("{} × {}", fleet.pipelines, STAGES.len()),
         events.to_string(),
         millis(ready),
         millis(looked),
-        millis(cpu),
-        megabytes(peak_bytes),
+        millis(used.cpu),
+        megabytes(used.peak_bytes),
     ]);
-}
-
-async fn until<F: Future<Output = bool>>(start: Instant, what: &str, holds: impl Fn() -> F) -> Duration {
-    while !holds().await {
-        assert!(start.elapsed() < WAIT_MAX, "not {what} within {WAIT_MAX:?}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    start.elapsed()
-}
-
-/// A page, where the answer is good.
-async fn get(address: &std::net::SocketAddr, path: &str) -> Option<String> {
-    let client = reqwest::Client::builder().no_proxy().build().unwrap();
-    let answer = client.get(format!("http://{address}/{path}")).send().await.ok()?;
-    if answer.status().is_success() { answer.text().await.ok() } else { None }
-}
-
-/// CPU time so far, and the largest resident set.
-///
-/// Source: proc(5), `/proc/pid/stat` fields 14 and 15 in ticks of 10 ms, and `VmHWM` of `/proc/pid/status`.
-fn status(child: &mut Child) -> (Duration, u64) {
-    let read = |name: &str| std::fs::read_to_string(format!("/proc/{}/{name}", child.id())).unwrap();
-    let stat = read("stat");
-    let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
-    let ticks: u64 = fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap();
-    let status = read("status");
-    let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
-    let kilobytes: u64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
-    (Duration::from_millis(ticks * 10), kilobytes * 1_024)
+    server.stop();
 }

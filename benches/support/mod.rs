@@ -8,6 +8,9 @@
     reason = "a benchmark fails where it stands"
 )]
 
+pub mod distribution;
 pub mod fleet;
+pub mod gitea;
 pub mod measure;
+pub mod server;
 pub mod table;
