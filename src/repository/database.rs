@@ -121,7 +121,7 @@ impl Database {
 
 /// A folder of objects that is gone is damage, a full disk is none.
 fn lost(objects: &Path, error: std::io::Error) -> Fault {
-    if error.kind() == ErrorKind::NotFound {
+    if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) {
         return Fault::Damaged(format!("{} is gone", objects.display()));
     }
     error.into()

@@ -26,8 +26,9 @@ const LOOSE_FOLDER: &str = "17";
 const LOOSE_FOLDERS: usize = 256;
 /// Between two tries to take the lock.
 const LOCK_POLL_MILLIS: RangeInclusive<u64> = 10..=30;
-/// A ref is locked for the time of one write; a lock older than this was left behind.
-const REF_LOCK_AGE_MAX: Duration = Duration::from_secs(10);
+/// A ref is locked for the time of one write; a lock older than this was left behind. Were it not, two would note
+/// what they saw at the remote, and either is right.
+const REF_LOCK_AGE_MAX: Duration = Duration::from_secs(2);
 /// The setting in the mirror that says what it mirrors.
 const LOCATION_KEY: &str = "lockkeeper.location";
 

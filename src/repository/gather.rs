@@ -198,17 +198,21 @@ fn remove_left_behind(objects: &Path) -> Result<(), Fault> {
     for folder in [objects.to_owned(), objects.join("pack")] {
         for entry in fs::read_dir(folder)? {
             let entry = entry?;
-            let name = entry.file_name();
-            let is_temporary =
-                ["tmp_", "pack_git2_"].iter().any(|start| name.to_string_lossy().starts_with(start));
-            if is_temporary
-                && entry.metadata()?.modified()?.elapsed().is_ok_and(|age| age > LEFT_BEHIND_AFTER)
-            {
+            let age = entry.metadata()?.modified()?.elapsed().unwrap_or_default();
+            if is_unfinished(&entry.path()) && age > LEFT_BEHIND_AFTER {
                 remove(&entry.path())?;
             }
         }
     }
     Ok(())
+}
+
+/// A temporary file, or a pack that got no index.
+fn is_unfinished(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let is_temporary = ["tmp_", "pack_git2_"].iter().any(|start| name.starts_with(start));
+    let is_pack = path.extension().is_some_and(|extension| extension == "pack");
+    is_temporary || is_pack && !path.with_extension("idx").exists()
 }
 
 /// Another process may have been first.

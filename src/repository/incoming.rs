@@ -121,6 +121,7 @@ fn object(reader: &mut BufReader<File>) -> Result<(), Fault> {
     match kind {
         OFFSET_DIFFERENCE => while byte(reader)? & 0x80 != 0 {},
         NAMED_DIFFERENCE => drop(exactly::<HASH_BYTES>(reader)?),
+        0 | 5 => return Err(wrong("an object of it has no kind")),
         _ => {}
     }
     if kind != BLOB && size > MADE_BYTES_MAX {

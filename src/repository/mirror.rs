@@ -228,7 +228,7 @@ impl Mirror {
         }
         let again = Arc::clone(seen);
         let task: Task<()> = Arc::new(move |database| {
-            noted::check_brought(database, &again)?;
+            noted::check_brought(database, &again, &haves)?;
             noted::note(database, &again)
         });
         inner.worker.run(task).await
@@ -291,7 +291,7 @@ impl Mirror {
         let folder = inner.folder.clone();
         blocking(&inner.folder.next(), move |next| {
             let repository = super::folder::open(next)?;
-            noted::check_brought(&repository, &seen)?;
+            noted::check_brought(&repository, &seen, &[])?;
             noted::note(&repository, &seen)?;
             folder.swap()
         })

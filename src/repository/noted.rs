@@ -19,8 +19,8 @@ const HAVES_BACK: u32 = 12;
 /// Commits known to be at the remote that bound what a push sends.
 const KNOWN_MAX: usize = 2_000;
 
-/// Tries to write a ref that is locked: about half a second in all.
-const LOCK_TRIES_MAX: usize = 50;
+/// Tries to write a ref that is locked: about four seconds in all, so that a lock left behind is broken.
+const LOCK_TRIES_MAX: usize = 400;
 /// Between two of them.
 const LOCK_WAIT_MILLIS: RangeInclusive<u64> = 2..=20;
 
@@ -39,12 +39,12 @@ pub(super) fn lacking(repository: &Repository, seen: &Seen) -> Result<Vec<Commit
     Ok(lacking.into_iter().collect())
 }
 
-/// Refuses what the host named and then did not send.
-pub(super) fn check_brought(repository: &Repository, seen: &Seen) -> Result<(), Fault> {
-    match lacking(repository, seen)?.first() {
-        Some(id) => Err(unavailable(format!("git host names {id} and does not send it")).into()),
-        None => Ok(()),
-    }
+/// Refuses what the host named and then did not send. Where it was told of commits that we have, it is the mirror
+/// that may lack what must lie behind them.
+pub(super) fn check_brought(repository: &Repository, seen: &Seen, told: &[CommitId]) -> Result<(), Fault> {
+    let Some(id) = lacking(repository, seen)?.into_iter().next() else { return Ok(()) };
+    let reason = format!("git host names {id} and does not send it");
+    if told.is_empty() { Err(unavailable(reason).into()) } else { Err(Fault::Damaged(reason)) }
 }
 
 /// Writes what changed. A ref that another process writes just now is tried again; a lock that a process left

@@ -83,6 +83,11 @@ impl Handle {
             Some(database) => database,
             None => Database::new(folder::open(&self.path)?),
         };
-        task(self.database.insert(database))
+        let outcome = task(self.database.insert(database));
+        // Any error may follow from a mirror whose folder is gone.
+        match outcome {
+            Err(Fault::System(reason)) if !self.path.join("objects").is_dir() => Err(Fault::Damaged(reason)),
+            outcome => outcome,
+        }
     }
 }

@@ -4,10 +4,15 @@
 
 #[path = "../support/git_http.rs"]
 mod git_http;
+mod packs;
 mod world;
 mod fetching;
 mod pushing;
 mod commits;
+mod forced;
 mod damage;
+mod upkeep;
+mod processes;
 mod host;
+mod liars;
 mod program;

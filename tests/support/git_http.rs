@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -18,7 +19,7 @@ use axum::http::{StatusCode, header, request::Parts};
 use axum::response::Response;
 use axum::serve::ListenerExt as _;
 use base64::Engine as _;
-use futures::StreamExt as _;
+use futures::{Stream, StreamExt as _};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::process::{Child, ChildStdout};
 
@@ -31,6 +32,14 @@ pub(crate) enum Fault {
     Status(u16),
     /// Its answer ends after this many bytes of body.
     CutAfter(usize),
+    /// Its answer goes no further after this many bytes of body.
+    HangAfter(usize),
+    /// It is answered with these bytes, as this type of content, by nobody who knows git.
+    Answer(String, Vec<u8>),
+    /// It is answered with these bytes again and again, each after a pause, as this type of content.
+    Endless(String, Vec<u8>, Duration),
+    /// Nothing: to let one request pass before another one fails.
+    Pass,
     /// Git does its work, the answer is lost.
     LoseAnswer,
     /// It is sent elsewhere.
@@ -122,7 +131,9 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
         Some(Fault::Redirect(to)) => {
             return Response::builder().status(301).header(header::LOCATION, to).body(Body::empty()).unwrap();
         }
-        Some(Fault::CutAfter(_) | Fault::LoseAnswer) | None => {}
+        Some(Fault::Answer(kind, body)) => return content(kind, Body::from(body.clone())),
+        Some(Fault::Endless(kind, body, pause)) => return content(kind, endless(body.clone(), *pause)),
+        Some(Fault::CutAfter(_) | Fault::HangAfter(_) | Fault::LoseAnswer | Fault::Pass) | None => {}
     }
     let Some(user) = shared.user(&parts) else {
         let answer = Response::builder().status(StatusCode::UNAUTHORIZED);
@@ -130,12 +141,13 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
     };
     let response = shared.backend(&parts, body, &user).await;
     match fault {
-        Some(Fault::CutAfter(bytes)) => cut(response, bytes),
+        Some(Fault::CutAfter(bytes)) => only(response, bytes, futures::stream::once(async { Err(broken()) })),
+        Some(Fault::HangAfter(bytes)) => only(response, bytes, futures::stream::pending()),
         Some(Fault::LoseAnswer) => {
             axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();
-            cut(Response::new(Body::from("lost")), 0)
+            only(Response::new(Body::from("lost")), 0, futures::stream::once(async { Err(broken()) }))
         }
-        Some(Fault::Hang | Fault::Status(_) | Fault::Redirect(_)) | None => response,
+        Some(_) | None => response,
     }
 }
 
@@ -143,22 +155,35 @@ fn plain(status: u16) -> Response {
     Response::builder().status(status).header("content-type", "text/plain").body(Body::from("fault")).unwrap()
 }
 
-/// The connection breaks after so many bytes.
-fn cut(response: Response, bytes: usize) -> Response {
+fn content(kind: &str, body: Body) -> Response {
+    Response::builder().status(200).header("content-type", kind).body(body).unwrap()
+}
+
+fn endless(body: Vec<u8>, pause: Duration) -> Body {
+    Body::from_stream(futures::stream::unfold(body, move |body| async move {
+        tokio::time::sleep(pause).await;
+        Some((Ok::<_, std::io::Error>(body.clone()), body))
+    }))
+}
+
+fn broken() -> std::io::Error {
+    std::io::Error::other("cut")
+}
+
+/// The answer up to so many bytes, and then this.
+fn only(
+    response: Response,
+    bytes: usize,
+    end: impl Stream<Item = std::io::Result<Bytes>> + Send + 'static,
+) -> Response {
     let (mut parts, body) = response.into_parts();
     parts.headers.remove(header::CONTENT_LENGTH);
-    let mut left = bytes;
-    let stream = body.into_data_stream().map(move |chunk| {
-        let chunk: Bytes = chunk.map_err(std::io::Error::other)?;
-        if left == 0 {
-            return Err(std::io::Error::other("cut"));
-        }
-        let kept = chunk.slice(..chunk.len().min(left));
-        left -= kept.len();
-        Ok(kept)
+    let kept = body.into_data_stream().scan(bytes, |left, chunk| {
+        let kept = chunk.ok().map(|chunk: Bytes| chunk.slice(..chunk.len().min(*left)));
+        *left -= kept.as_ref().map_or(0, Bytes::len);
+        futures::future::ready(kept.filter(|kept| !kept.is_empty()).map(Ok))
     });
-    let end = futures::stream::once(async { Err(std::io::Error::other("cut")) });
-    Response::from_parts(parts, Body::from_stream(stream.chain(end)))
+    Response::from_parts(parts, Body::from_stream(kept.chain(end)))
 }
 
 impl Shared {
