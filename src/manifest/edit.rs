@@ -41,7 +41,8 @@ pub(super) fn changes(tree: &Tree<'_>, site: &Site, to: &Pinned) -> Result<Vec<C
         Shape::Whole { value, prefix, extend } => {
             if let (Extend::TagElsewhere(key), None, None) = (extend, &site.pin.tag, &site.pin.digest) {
                 return Err(refuse(format!(
-                    "entangled: the value has no tag, and `{key}` beside it may hold it"
+                    "entangled: the value has no tag, and `{key}` beside it may hold it; \
+                     mark them and a field for the digest"
                 )));
             }
             let repository = site.pin.repository.clone();
@@ -157,10 +158,12 @@ fn put(tree: &Tree<'_>, field: &Field, value: &str) -> Result<Option<Change>, Re
     Ok(Some(Change { at, bytes, node: field.node, path: field.path.clone(), effect }))
 }
 
-/// Where the value of a key without one begins: right behind its colon.
+/// Where the value of a key without one begins: right behind its colon, unless a tag or anchor stands there.
 fn after_colon(tree: &Tree<'_>, field: &Field) -> Option<usize> {
     let end = tree.node(field.key?).span().end;
-    (tree.document.text.as_bytes().get(end) == Some(&b':')).then_some(end + 1)
+    let rest = tree.document.text.get(end..)?.strip_prefix(':')?.trim_start_matches([' ', '\t']);
+    let is_free = rest.is_empty() || rest.starts_with(['\n', '\r', '#', ',', '}', ']']);
+    is_free.then_some(end + 1)
 }
 
 /// Where and how a new entry is added after that of this key.

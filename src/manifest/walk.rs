@@ -77,8 +77,9 @@ pub(super) fn recognise(tree: &Tree<'_>, marked: &[&str], nesting: Nesting) -> R
     let mut walk = Walk { tree, found: Findings::default(), nesting, visits: 0 };
     if let Some(root) = tree.root() {
         walk.object(root, &Path::Root)?;
-        mark::paths(&mut walk, root, marked);
         mark::comments(&mut walk, root)?;
+        // Last, for a path may name a pin of several fields by one of them.
+        mark::paths(&mut walk, root, marked);
     }
     if tree.is_merged_in_part() {
         return Err(ReadError {
@@ -321,7 +322,7 @@ fn is_image_name_key(key: &str) -> bool {
 }
 
 /// `tag`, `imageTag`, `image_digest`, `version`, `appVersion` and the like.
-fn is_tag_key(key: &str) -> bool {
+pub(super) fn is_tag_key(key: &str) -> bool {
     ["tag", "Tag", "digest", "Digest", "version", "Version"].iter().any(|end| key.ends_with(end))
 }
 

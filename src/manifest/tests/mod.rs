@@ -1,3 +1,5 @@
+mod suite;
+
 use super::document::{documents, text_of};
 use super::*;
 
