@@ -37,10 +37,26 @@ pub(super) fn text_of(bytes: &[u8]) -> Result<&str, ReadError> {
         let reason = format!("file has {} bytes, at most {FILE_BYTES_MAX} are read", bytes.len());
         return Err(ReadError { line: 1, reason });
     }
+    if let Some(encoding) = wide_encoding(bytes) {
+        return Err(ReadError { line: 1, reason: format!("file is {encoding}; save it as UTF-8") });
+    }
     std::str::from_utf8(bytes).map_err(|error| {
         let before = bytes.get(..error.valid_up_to()).unwrap_or_default();
         ReadError { line: line_starts(before).count() + 1, reason: "bytes are not UTF-8".to_owned() }
     })
+}
+
+/// The encoding of a file that has more than one byte for each letter; its first letter is ASCII or a byte order mark.
+///
+/// Source: YAML 1.2.2, section 5.2, "Character Encodings".
+fn wide_encoding(bytes: &[u8]) -> Option<&'static str> {
+    match bytes {
+        [0, 0, 0xfe, 0xff, ..] | [0, 0, 0, _, ..] | [0xff, 0xfe, 0, 0, ..] | [_, 0, 0, 0, ..] => {
+            Some("UTF-32")
+        }
+        [0xfe, 0xff, ..] | [0, _, ..] | [0xff, 0xfe, ..] | [_, 0, ..] => Some("UTF-16"),
+        _ => None,
+    }
 }
 
 /// Splits a file into its documents.

@@ -41,7 +41,8 @@ pub(super) fn changes(tree: &Tree<'_>, site: &Site, to: &Pinned) -> Result<Vec<C
         Shape::Whole { value, prefix, extend } => {
             if let (Extend::TagElsewhere(key), None, None) = (extend, &site.pin.tag, &site.pin.digest) {
                 return Err(refuse(format!(
-                    "entangled: the value has no tag, and `{key}` beside it may hold it"
+                    "entangled: the value has no tag, and `{key}` beside it may hold it; \
+                     mark them and a field for the digest"
                 )));
             }
             let repository = site.pin.repository.clone();
@@ -84,7 +85,7 @@ fn parts(
     match digest {
         DigestField::Present(field) => changes.extend(put(tree, field, &to.digest.to_string())?),
         DigestField::AddAfter { mapping, mapping_path, key, ordinal } => {
-            let (at, bytes) = insertion(tree, *mapping, *key, &format!("digest: {}", to.digest))?;
+            let (at, bytes) = insertion(tree, *mapping, *key, ("digest", &to.digest.to_string()))?;
             let effect = Effect::Key { name: "digest", value: to.digest.to_string(), after: *ordinal };
             changes.push(Change { at, bytes, node: *mapping, path: mapping_path.clone(), effect });
         }
@@ -157,43 +158,51 @@ fn put(tree: &Tree<'_>, field: &Field, value: &str) -> Result<Option<Change>, Re
     Ok(Some(Change { at, bytes, node: field.node, path: field.path.clone(), effect }))
 }
 
-/// Where the value of a key without one begins: right behind its colon.
+/// Where the value of a key without one begins: right behind its colon, unless a tag or anchor stands there.
 fn after_colon(tree: &Tree<'_>, field: &Field) -> Option<usize> {
     let end = tree.node(field.key?).span().end;
-    (tree.document.text.as_bytes().get(end) == Some(&b':')).then_some(end + 1)
+    let rest = tree.document.text.get(end..)?.strip_prefix(':')?.trim_start_matches([' ', '\t']);
+    let is_free = rest.is_empty() || rest.starts_with(['\n', '\r', '#', ',', '}', ']']);
+    is_free.then_some(end + 1)
 }
 
-/// Where and how `line` is added after the entry of this key.
-fn insertion(tree: &Tree<'_>, mapping: Id, key: Id, line: &str) -> Result<(Range<usize>, String), Refusal> {
+/// Where and how a new entry is added after that of this key.
+fn insertion(
+    tree: &Tree<'_>,
+    mapping: Id,
+    key: Id,
+    (name, content): (&str, &str),
+) -> Result<(Range<usize>, String), Refusal> {
     let text = tree.document.text;
     let refuse = |reason: &str| Refusal { line: tree.node(key).line, reason: reason.to_owned() };
     let value =
         tree.keys_and_values(mapping).find_map(|(other, value)| (other == key).then(|| tree.node(value)));
     let Some(value) = value.filter(|value| !value.span().is_empty()) else {
-        return Err(refuse("there is no value to add a digest after; write `newTag` first"));
+        return Err(refuse("there is no value to add a digest after; write one, or add `digest: \"\"`"));
     };
     let is_block = match &value.kind {
         Kind::Scalar { style, .. } => matches!(style, ScalarStyle::Literal | ScalarStyle::Folded),
         Kind::Sequence { .. } | Kind::Mapping { .. } | Kind::Alias { .. } => false,
     };
     if is_block {
-        return Err(refuse(
-            "entangled: the value is a block; write `newTag` on one line, or add `digest: \"\"`",
-        ));
+        return Err(refuse("entangled: the value is a block; write it on one line, or add `digest: \"\"`"));
     }
     let end = value.span().end;
     if matches!(tree.node(mapping).kind, Kind::Mapping { style: StructureStyle::Flow, .. }) {
-        return Ok((end..end, format!(", {line}")));
+        // In a file that is JSON as well, it stays JSON.
+        let is_json = matches!(tree.node(key).kind, Kind::Scalar { style: ScalarStyle::DoubleQuoted, .. });
+        let quote = if is_json { "\"" } else { "" };
+        return Ok((end..end, format!(", {quote}{name}{quote}: {quote}{content}{quote}")));
     }
     let key_start = tree.node(key).span().start;
     let line_start = memrchr2(b'\n', b'\r', &text.as_bytes()[..key_start]).map_or(0, |at| at + 1);
     let before = text.get(line_start..key_start).unwrap_or_default();
     if !before.bytes().all(|byte| matches!(byte, b' ' | b'-')) {
-        return Err(refuse("entangled: something stands before `newTag` on its line; add `digest: \"\"`"));
+        return Err(refuse("entangled: something stands before the key on its line; add `digest: \"\"`"));
     }
     let line_end = memchr2(b'\n', b'\r', &text.as_bytes()[end..]).map_or(text.len(), |at| end + at);
     let (line_break, indent) = (line_break(text, line_end), " ".repeat(before.len()));
-    Ok((line_end..line_end, format!("{line_break}{indent}{line}")))
+    Ok((line_end..line_end, format!("{line_break}{indent}{name}: {content}")))
 }
 
 /// The line break at this byte; at the end of the text, the first one in it.

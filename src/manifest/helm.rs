@@ -12,7 +12,9 @@ use super::walk::{Nesting, Walk, is_image_key};
 /// Adds what `parameters` and `values` of a `helm` source hold.
 pub(super) fn source(walk: &mut Walk<'_, '_>, helm: Id, path: &Path<'_>) {
     parameters(walk, helm, path);
-    values_text(walk, helm, path);
+    if let Some(values) = walk.tree.get(helm, "values") {
+        text(walk, values, &path.key("values"));
+    }
 }
 
 /// The parameters that share what stands before the last dot of their name.
@@ -75,22 +77,20 @@ fn parameters(walk: &mut Walk<'_, '_>, helm: Id, path: &Path<'_>) {
     }
 }
 
-/// `values` is a file within the file: its pins are named, never changed.
-fn values_text(walk: &mut Walk<'_, '_>, helm: Id, path: &Path<'_>) {
+/// Values that are text are a file within the file: its pins are named, never changed.
+pub(super) fn text(walk: &mut Walk<'_, '_>, values: Id, path: &Path<'_>) {
     if walk.nesting == Nesting::Text {
         return;
     }
-    let Some(values) = walk.tree.get(helm, "values") else { return };
     let Some(text) = walk.tree.text(values) else { return };
     let line = walk.tree.node(walk.tree.resolve(values)).line;
-    let path = path.key("values").to_string();
+    let path = path.to_string();
+    let advice =
+        if path.ends_with("valuesContent") { "put it under `set`" } else { "write it as `valuesObject`" };
     match super::find_in(text.as_bytes(), &[], Nesting::Text) {
         Ok(found) => {
             for pin in found.pins {
-                let reason = format!(
-                    "entangled: `{}` stands in a block of text; write it as `valuesObject`",
-                    pin.path
-                );
+                let reason = format!("entangled: `{}` stands in a block of text; {advice}", pin.path);
                 walk.found.broken(line, path.clone(), reason, Some(pin.repository));
             }
         }

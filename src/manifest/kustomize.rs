@@ -50,17 +50,22 @@ fn entry(walk: &mut Walk<'_, '_>, id: Id, entries: &[Entry<'_>], path: &Path<'_>
     else {
         return;
     };
-    let without_digest = match named("newTag") {
-        Some(Entry { key_id, ordinal: Some(ordinal), .. }) => DigestField::AddAfter {
+    // A digest alone is a pin as well: kustomize then drops the tag of the image it replaces.
+    let before = named("newTag").unwrap_or(repository);
+    let without_digest = match before {
+        // Kustomize passes over a suffix where there is a digest.
+        _ if named("tagSuffix").is_some() => DigestField::Missing(
+            "entangled: a digest would undo `tagSuffix`; write `newTag` instead".to_owned(),
+        ),
+        Entry { key_id, ordinal: Some(ordinal), .. } => DigestField::AddAfter {
             mapping: id,
             mapping_path: path.to_string(),
             key: *key_id,
             ordinal: *ordinal,
         },
-        Some(_) => DigestField::Missing(
-            "entangled: `newTag` is merged in from elsewhere; add `digest: \"\"`".to_owned(),
-        ),
-        None => DigestField::Missing("entry has neither `newTag` nor `digest`; add `newTag`".to_owned()),
+        Entry { key, .. } => DigestField::Missing(format!(
+            "entangled: `{key}` is merged in from elsewhere; add `digest: \"\"`"
+        )),
     };
     let fields = Fields {
         registry: None,

@@ -8,7 +8,7 @@ use super::path::{self, OwnedStep, Path};
 use super::site::{DigestField, Extend, Field, Place};
 use super::split::{self, Fields};
 use super::tree::{Id, Kind, Tree};
-use super::walk::{Scope, Walk};
+use super::walk::{Scope, Walk, is_tag_key};
 use super::{Form, ReadError};
 
 /// Our marker, a comment on the line of the value: `# lockkeeper: pin`.
@@ -34,34 +34,46 @@ pub(super) fn paths(walk: &mut Walk<'_, '_>, root: Id, marked: &[&str]) {
         let is_known = walk.found.sites.iter().any(|site| site.pin.path == *marked)
             || walk.found.broken.iter().any(|broken| broken.unreadable.path == *marked);
         let Some(steps) = path::parse(marked).filter(|_| !is_known) else { continue };
-        descend(walk, root, None, &Path::Root, &steps);
+        descend(walk, root, Spot::default(), &Path::Root, &steps);
     }
 }
 
-fn descend(walk: &mut Walk<'_, '_>, id: Id, key: Option<Id>, path: &Path<'_>, steps: &[OwnedStep]) {
+/// What a value stands in a mapping with.
+#[derive(Default)]
+struct Spot {
+    key: Option<Id>,
+    /// The key beside it that seems to hold its tag.
+    tag_key: Option<String>,
+}
+
+fn descend(walk: &mut Walk<'_, '_>, id: Id, spot: Spot, path: &Path<'_>, steps: &[OwnedStep]) {
     let tree = walk.tree;
     match steps.split_first() {
-        None => named(walk, tree.resolve(id), key, path),
+        None => named(walk, tree.resolve(id), spot, path),
         Some((OwnedStep::Key(name), rest)) => {
-            if let Some(entry) = tree.entries(id).into_iter().find(|entry| entry.key == name) {
-                descend(walk, entry.value, Some(entry.key_id), &path.key(name), rest);
+            let entries = tree.entries(id);
+            if let Some(entry) = entries.iter().find(|entry| entry.key == name) {
+                let tag = entries.iter().find(|other| other.key != name && is_tag_key(other.key));
+                let spot = Spot { key: Some(entry.key_id), tag_key: tag.map(|tag| tag.key.to_owned()) };
+                descend(walk, entry.value, spot, &path.key(name), rest);
             }
         }
         Some((OwnedStep::Index(index), rest)) => {
             if let Some(item) = tree.items(id).nth(*index) {
-                descend(walk, item, None, &path.index(*index), rest);
+                descend(walk, item, Spot::default(), &path.index(*index), rest);
             }
         }
     }
 }
 
 /// The node that a marked path leads to.
-fn named(walk: &mut Walk<'_, '_>, node: Id, key: Option<Id>, path: &Path<'_>) {
+fn named(walk: &mut Walk<'_, '_>, node: Id, spot: Spot, path: &Path<'_>) {
     let tree = walk.tree;
     if tree.text(node).is_some() {
         let place = Place { path: path.to_string(), form: Form::Marked };
-        let value = Field { node, path: place.path.clone(), key };
-        return walk.found.whole(tree, value, "", place, Extend::Yes);
+        let value = Field { node, path: place.path.clone(), key: spot.key };
+        let extend = spot.tag_key.map_or(Extend::Yes, Extend::TagElsewhere);
+        return walk.found.whole(tree, value, "", place, extend);
     }
     let entries = tree.entries(node);
     if split::mapping(walk, node, &entries, path, "image", Scope::MARKED).is_none() {

@@ -11,12 +11,14 @@
 //!
 //! What is read as a pin:
 //!
-//! - `image: <reference>` in every object and file, but in config maps, secrets, schemas, labels, annotations and
-//!   environments; `fooImage: <reference>` where the text has the shape of one; `volumes[].image.reference`.
+//! - `image: <reference>` in every object and file, but in config maps, secrets, schemas, labels, annotations,
+//!   environments and arguments; `fooImage: <reference>` where the text has the shape of one; `imageName` where it has
+//!   a tag or digest; `volumes[].image.reference`.
 //! - An entry of kustomize's `images:`. Its repository is `newName`, or else `name`.
-//! - A map with `repository` and `tag` or `digest` (and `registry`); under a key like `image` also with `name` or `image`.
-//! - `helm.valuesObject`, `helm.parameters` and `kustomize.images` of an Argo CD Application. `helm.values` is text: its
-//!   pins are told, never changed.
+//! - A map with `repository` and `tag` or `digest` (and `registry`); under a key like `image` also with `name` or `image`,
+//!   or with a `repository` that holds the whole reference. `global.imageRegistry` is not looked at.
+//! - `helm.valuesObject`, `helm.parameters` and `kustomize.images` of an Argo CD Application, or in its
+//!   `.argocd-source.yaml`. `helm.values` and the `valuesContent` of a `HelmChart` are text: pins are told, never changed.
 //! - What a path of `lockkeeper.yaml` names, or a comment on the line of the value: `# lockkeeper: pin`, or Flux's
 //!   `# {"$imagepolicy": "namespace:name"}` with `:name`, `:tag` or `:digest` on fields that belong together.
 //!
@@ -25,7 +27,8 @@
 //! - A reference becomes `repository:tag@digest`, the repository as it was written.
 //! - In split forms each field that is there changes; `tag: 1.4.1@sha256:…` in one field does so in one. A field `tag` or
 //!   `newTag` that is not there is never added: a pin by digest alone stays one. A digest that is not there is added
-//!   by a line after kustomize's `newTag`, and asked for elsewhere.
+//!   by a line after kustomize's `newTag` (or else `newName`, or `name`), and asked for elsewhere.
+//! - A string without a tag is left alone where a `tag`, `digest` or `version` stands beside it: a chart puts both together.
 //! - A tag that some reader takes for a number is quoted where it stands alone.
 
 mod document;

@@ -192,8 +192,13 @@ impl Reading {
         (child < end).then_some(child)
     }
 
+    /// The value at the end of these steps, behind its tag if it has one.
     fn locate(&self, steps: &[usize]) -> Option<usize> {
-        steps.iter().try_fold(0, |at, step| self.child(at, *step))
+        let mut at = steps.iter().try_fold(0, |at, step| self.child(at, *step))?;
+        while let Some(Token::Tag { .. }) = self.tokens.get(at) {
+            at += 1;
+        }
+        Some(at)
     }
 
     fn text_at(&self, at: usize) -> Option<&str> {

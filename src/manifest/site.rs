@@ -194,8 +194,12 @@ pub(super) fn reason(text: &str, error: &str) -> String {
 
 /// The repository that a text seems to name which is no reference as a whole.
 pub(super) fn repository_of(text: &str) -> Option<Repository> {
-    let before =
-        text.split(['@', '$', '{', '<', '%', ' ', '\n']).next().unwrap_or_default().trim_end_matches(':');
+    let before = text
+        .trim_start()
+        .split(['@', '$', '{', '<', '%', ' ', '\n'])
+        .next()
+        .unwrap_or_default()
+        .trim_end_matches(':');
     let name = match before.rsplit_once(':') {
         Some((name, tag)) if !tag.contains('/') => name,
         _ => before,

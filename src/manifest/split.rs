@@ -4,7 +4,7 @@ use crate::image::{Reference, Repository};
 
 use super::Pin;
 use super::path::Path;
-use super::site::{self, DigestField, Field, Findings, Place, Shape, Site, TagField};
+use super::site::{self, DigestField, Extend, Field, Findings, Place, Shape, Site, TagField};
 use super::tree::{Entry, Id, Tree};
 use super::walk::{Scope, Walk, is_image_key};
 
@@ -46,8 +46,19 @@ pub(super) fn mapping<'t>(
         without_digest: DigestField::Missing(missing),
     };
     let place = Place { path: path.to_string(), form: scope.maps };
+    let is_alone = fields.registry.is_none() && fields.tag.is_none() && fields.digest.is_none();
+    if is_alone && tree.text(repository.value).is_some_and(is_whole) {
+        let place = Place { path: fields.repository.path.clone(), ..place };
+        walk.found.whole(tree, fields.repository, "", place, Extend::Yes);
+        return Some(repository.key);
+    }
     add(&mut walk.found, tree, &fields, place, Some(id));
     Some(repository.key)
+}
+
+/// Whether the text has a tag or digest itself.
+pub(super) fn is_whole(text: &str) -> bool {
+    text.parse::<Reference>().is_ok_and(|reference| reference.tag.is_some() || reference.digest.is_some())
 }
 
 /// The entry that names the repository, where the mapping is a split pin at all.
@@ -69,11 +80,7 @@ fn repository_entry<'e, 't>(
     if !is_tagged {
         return None;
     }
-    let bare = |name| {
-        text(name).filter(|(_, text)| {
-            text.parse::<Reference>().is_ok_and(|found| found.tag.is_none() && found.digest.is_none())
-        })
-    };
+    let bare = |name| text(name).filter(|(_, text)| text.parse::<Reference>().is_ok() && !is_whole(text));
     bare("image").or_else(|| bare("name").filter(|_| is_image)).map(|(entry, _)| entry)
 }
 
@@ -128,7 +135,9 @@ fn tag_and_digest(tree: &Tree<'_>, fields: &Fields) -> Result<Read, (usize, Stri
             } else {
                 TagField::Plain(field.clone())
             };
-        } else if !tree.node(field.node).is_null() {
+        } else if tree.node(field.node).is_null() {
+            tag_field = TagField::Plain(field.clone());
+        } else {
             return Err((line_of(field), "tag is no text".to_owned()));
         }
     }

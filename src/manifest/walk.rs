@@ -22,9 +22,12 @@ const KINDS_WITHOUT_PINS: [&str; 8] = [
     "Warehouse",
     "ImageStream",
 ];
-/// Keys below which text stands that nobody pulls: labels, annotations, environments.
-const KEYS_WITHOUT_PINS: [&str; 7] =
-    ["labels", "annotations", "matchLabels", "commonLabels", "commonAnnotations", "env", "podAnnotations"];
+/// Keys below which text stands that nobody pulls, beside labels and annotations: environments, arguments, config maps; and
+/// images of disks.
+const KEYS_WITHOUT_PINS: [&str; 8] =
+    ["env", "environment", "extraEnv", "envVars", "args", "configMap", "configMaps", "rbd"];
+/// Keys of the source of an Argo CD Application, where they make a file of their own: `.argocd-source-<name>.yaml`.
+const SOURCE_KEYS: [&str; 4] = ["helm", "kustomize", "directory", "plugin"];
 /// Keys of lists of containers in a pod spec.
 const CONTAINER_LISTS: [&str; 3] = ["containers", "initContainers", "ephemeralContainers"];
 
@@ -74,8 +77,9 @@ pub(super) fn recognise(tree: &Tree<'_>, marked: &[&str], nesting: Nesting) -> R
     let mut walk = Walk { tree, found: Findings::default(), nesting, visits: 0 };
     if let Some(root) = tree.root() {
         walk.object(root, &Path::Root)?;
-        mark::paths(&mut walk, root, marked);
         mark::comments(&mut walk, root)?;
+        // Last, for a path may name a pin of several fields by one of them.
+        mark::paths(&mut walk, root, marked);
     }
     if tree.is_merged_in_part() {
         return Err(ReadError {
@@ -113,6 +117,7 @@ impl<'t> Walk<'t, '_> {
             "Application" | "ApplicationSet" if is_object => APPLICATION,
             _ if is_object => OBJECT,
             _ if self.is_compose(id) => COMPOSE,
+            _ if self.is_source(id) => APPLICATION,
             _ => VALUES,
         };
         let skip: &[&str] = if is_object { &["metadata", "status"] } else { &[] };
@@ -126,6 +131,20 @@ impl<'t> Walk<'t, '_> {
         self.tree.entries(services).iter().any(|service| {
             self.tree.get(service.value, "image").is_some() || self.tree.get(service.value, "build").is_some()
         })
+    }
+
+    /// Whether the root looks like the source of an Application: nothing but its keys, and overrides of images below one.
+    fn is_source(&self, id: Id) -> bool {
+        let list = |source: Id, key: &str| {
+            self.tree.get(source, key).is_some_and(|list| self.tree.items(list).next().is_some())
+        };
+        let entries = self.tree.entries(id);
+        entries.iter().all(|entry| SOURCE_KEYS.contains(&entry.key))
+            && entries.iter().any(|entry| match entry.key {
+                "helm" => list(entry.value, "parameters"),
+                "kustomize" => list(entry.value, "images"),
+                _ => false,
+            })
     }
 
     /// Counts a visit and stops where a document is too deep or, through aliases, too wide.
@@ -164,11 +183,12 @@ impl<'t> Walk<'t, '_> {
 
     fn mapping(&mut self, id: Id, path: &Path<'_>, key: &str, around: Around<'_>) -> Result<(), ReadError> {
         let entries = self.entries(id)?;
+        if self.is_object_without_pins(&entries) {
+            return Ok(());
+        }
         let taken = split::mapping(self, id, &entries, path, key, around.scope);
         for entry in &entries {
-            if Some(entry.key) == taken
-                || KEYS_WITHOUT_PINS.contains(&entry.key)
-                || around.skip.contains(&entry.key)
+            if Some(entry.key) == taken || is_key_without_pins(entry.key) || around.skip.contains(&entry.key)
             {
                 continue;
             }
@@ -176,7 +196,7 @@ impl<'t> Walk<'t, '_> {
             if self.special(entry, &below, key, around)? {
                 continue;
             }
-            if is_image_key(entry.key) && self.tree.is_scalar(entry.value) {
+            if (is_image_key(entry.key) || is_image_name_key(entry.key)) && self.tree.is_scalar(entry.value) {
                 self.string(entry, &entries, &below, key, around.scope);
                 continue;
             }
@@ -188,6 +208,14 @@ impl<'t> Walk<'t, '_> {
             self.node(entry.value, &below, entry.key, Around { scope, skip: &[], ..around })?;
         }
         Ok(())
+    }
+
+    /// Whether an object within another one is of a kind without pins: a config map in a template, say.
+    fn is_object_without_pins(&self, entries: &[Entry<'t>]) -> bool {
+        let text = |key: &str| {
+            entries.iter().find(|entry| entry.key == key).and_then(|entry| self.tree.text(entry.value))
+        };
+        text("kind").is_some_and(|kind| KINDS_WITHOUT_PINS.contains(&kind)) && text("apiVersion").is_some()
     }
 
     /// Places with a shape of their own: true where the entry is done with.
@@ -204,6 +232,10 @@ impl<'t> Walk<'t, '_> {
                 kustomize::images(self, entry.value, path, is_root)
             }
             "image" if list == "volumes" => Ok(self.image_volume(entry, path)),
+            "valuesContent" => {
+                helm::text(self, entry.value, path);
+                Ok(true)
+            }
             "helm" if around.scope.is_application => {
                 helm::source(self, entry.value, path);
                 let values = self.tree.get(entry.value, "valuesObject");
@@ -241,6 +273,9 @@ impl<'t> Walk<'t, '_> {
         let text = self.tree.node(node).text().or(self.tree.node(node).text_of_own_tag()).unwrap_or_default();
         let has_shape = text.contains(['/', ':', '@']) && text.parse::<Reference>().is_ok();
         if text.is_empty() || (entry.key != "image" && !has_shape) {
+            return;
+        }
+        if is_image_name_key(entry.key) && !split::is_whole(text) {
             return;
         }
         let form = if CONTAINER_LISTS.contains(&list) { Form::Container } else { scope.strings };
@@ -281,7 +316,17 @@ pub(super) fn is_image_key(key: &str) -> bool {
     key == "image" || ["Image", "_image", "-image"].iter().any(|end| key.ends_with(end))
 }
 
-/// `tag`, `imageTag`, `image_digest` and the like.
-fn is_tag_key(key: &str) -> bool {
-    ["tag", "Tag", "digest", "Digest"].iter().any(|end| key.ends_with(end))
+/// `imageName`, where a custom resource writes the whole reference.
+fn is_image_name_key(key: &str) -> bool {
+    key == "imageName"
+}
+
+/// `tag`, `imageTag`, `image_digest`, `version`, `appVersion` and the like.
+pub(super) fn is_tag_key(key: &str) -> bool {
+    ["tag", "Tag", "digest", "Digest", "version", "Version"].iter().any(|end| key.ends_with(end))
+}
+
+/// `env`, `labels`, `podLabels`, `commonAnnotations`.
+fn is_key_without_pins(key: &str) -> bool {
+    KEYS_WITHOUT_PINS.contains(&key) || ["abels", "nnotations"].iter().any(|end| key.ends_with(end))
 }

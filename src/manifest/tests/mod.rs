@@ -1,0 +1,120 @@
+mod suite;
+
+use super::document::{documents, text_of};
+use super::*;
+
+#[test]
+fn documents_are_those_the_parser_sees() {
+    let check = |text: &str| {
+        let events = granit_parser::Parser::new_from_str(text).map(Result::unwrap);
+        let want =
+            events.filter(|(event, _)| matches!(event, granit_parser::Event::DocumentStart(..))).count();
+        let got = documents(text);
+        assert_eq!(got.len(), want, "{text:?} → {got:?}");
+        for document in &got {
+            assert!(text[document.start..].starts_with(document.text), "{text:?}");
+            let before = text[..document.start].replace("\r\n", "\n").replace('\r', "\n");
+            assert_eq!(document.line, before.matches('\n').count() + 1, "{text:?} → {document:?}");
+            assert!(Tree::parse(document).is_ok(), "{text:?} → {document:?}");
+        }
+    };
+    for text in [
+        "",
+        "# a\n",
+        "a",
+        "---",
+        "--- a",
+        "---\n---\n",
+        "a\n---\nb",
+        "# a\n---\nb\n# c\n---\n# d",
+        "a\n...\n# b\n...\n",
+        "a\n... # x\nb: c\n",
+        "%YAML 1.2\n---\na\n...\n%YAML 1.2\n---\nb",
+        "\u{feff}---\na\n",
+        "\u{feff}# c\na",
+        "a\r---\rb\r",
+        "a\r\n...\r\n---\r\nb",
+        "---a: b\n",
+        "a: |\n  ---\n---\tb",
+        "\n\n---\n\n---\n",
+        "--- # c\n...\n---\n...\n",
+    ] {
+        check(text);
+    }
+}
+
+#[test]
+fn paths_read_back_as_they_are_spelled() {
+    let check = |spelled: &str, want: &[path::OwnedStep]| {
+        assert_eq!(path::parse(spelled).as_deref(), Some(want), "{spelled}");
+    };
+    let key = |text: &str| path::OwnedStep::Key(text.to_owned());
+    check(
+        "spec.containers[0].image",
+        &[key("spec"), key("containers"), path::OwnedStep::Index(0), key("image")],
+    );
+    check("[1].a-b/c", &[path::OwnedStep::Index(1), key("a-b/c")]);
+    check(r#"a."b.c"."d\"\\e"[2]"#, &[key("a"), key("b.c"), key(r#"d"\e"#), path::OwnedStep::Index(2)]);
+    check(r#""""#, &[key("")]);
+    for bad in ["", "a..b", ".a", "a.", "a[", "a[x]", "a[0]b", "\"a", "a b", "a]"] {
+        assert_eq!(path::parse(bad), None, "{bad}");
+    }
+    let root = path::Path::Root;
+    let (one, two) = (root.key("a"), "b.\"c");
+    let (two, three) = (one.key(two), 3);
+    assert_eq!(two.index(three).to_string(), r#"a."b.\"c"[3]"#);
+    assert_eq!(two.index(three).depth(), 3);
+}
+
+#[test]
+fn files_up_to_16_mib_are_read() {
+    let mut bytes = vec![b'#'; 16 << 20];
+    assert!(text_of(&bytes).is_ok());
+    bytes.push(b'#');
+    assert!(text_of(&bytes).unwrap_err().reason.contains("16777217 bytes"));
+}
+
+#[test]
+fn collections_nest_up_to_128_deep() {
+    let check = |depth: usize, is_read: bool| {
+        for text in [
+            format!("image: {}{}", "[".repeat(depth - 1), "]".repeat(depth - 1)),
+            format!("{}image", "- ".repeat(depth)),
+            format!("{}image: {{a: {}x{}}}", "- ".repeat(depth - 10), "[".repeat(8), "]".repeat(8)),
+        ] {
+            assert_eq!(find(text.as_bytes(), &[]).is_ok(), is_read, "{depth} {text}");
+        }
+    };
+    check(128, true);
+    check(129, false);
+}
+
+#[test]
+fn aliases_nest_up_to_128_deep() {
+    let chain = |links: usize| {
+        let links = (1..=links).map(|link| format!("a{link}: &a{link} [*a{}]", link - 1)).collect::<Vec<_>>();
+        format!("a0: &a0 image\n{}", links.join("\n"))
+    };
+    assert!(find(chain(127).as_bytes(), &[]).is_ok());
+    assert!(find(chain(128).as_bytes(), &[]).unwrap_err().reason.contains("deeper than 128"));
+}
+
+#[test]
+fn a_document_has_up_to_a_million_nodes() {
+    let list = |items: usize| format!("image: [{}]", "1,".repeat(items));
+    // The mapping, its key and the list are nodes, too.
+    assert!(find(list(999_997).as_bytes(), &[]).is_ok());
+    assert!(find(list(999_998).as_bytes(), &[]).unwrap_err().reason.contains("1000000 nodes"));
+}
+
+#[test]
+fn pins_of_a_repository_are_exactly_its_own() {
+    let found =
+        find(b"a: {image: nginx:1}\nb: {image: docker.io/library/nginx:1}\nc: {image: my/nginx:1}\n", &[])
+            .unwrap();
+    let of =
+        |name: &str| pins_of(&found, &name.parse().unwrap()).map(|pin| pin.path.clone()).collect::<Vec<_>>();
+    assert_eq!(of("nginx"), ["a.image", "b.image"]);
+    assert_eq!(of("my/nginx"), ["c.image"]);
+    assert!(of("your/nginx").is_empty());
+}
