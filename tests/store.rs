@@ -316,6 +316,82 @@ async fn workers_are_woken_when_something_becomes_due() {
     assert!(changed.has_changed().unwrap());
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn deliveries_that_come_together_share_a_commit_and_not_a_failure() {
+    const COUNT: i64 = 600;
+    let place = Place::new();
+    let store = place.open().await;
+    place
+        .tamper(
+            "CREATE TRIGGER one_is_bad BEFORE INSERT ON delivery WHEN NEW.id LIKE 'bad%'
+             BEGIN SELECT raise(ABORT, 'not this one'); END",
+        )
+        .await
+        .unwrap();
+    let id = |number: i64| match number % 100 {
+        // Twice, perhaps in one commit; one that the database refuses; one whose sender hangs up.
+        50 | 51 => format!("double-{}", number / 100),
+        70 => format!("bad-{number}"),
+        90 => format!("gone-{number}"),
+        _ => format!("good-{number}"),
+    };
+    let put = async |number: i64| {
+        let keys = [key(&format!("p{}", number % 7)), key("all")];
+        (id(number), store.put(&delivery(&id(number), number), &keys).await)
+    };
+    let (gone, kept): (Vec<_>, Vec<_>) = (0..COUNT).partition(|number| number % 100 == 90);
+    let hang_up = async {
+        let all = futures::future::join_all(gone.into_iter().map(put));
+        // Asked for once, so that they wait in line; then nobody wants to know.
+        let _ = tokio::time::timeout(Duration::ZERO, all).await;
+    };
+    let (answers, ()) = tokio::join!(futures::future::join_all(kept.into_iter().map(put)), hang_up);
+    let mut new = BTreeSet::new();
+    for (id, answer) in answers {
+        match answer {
+            Ok(Put::New) => assert!(!id.starts_with("bad") && new.insert(id.clone()), "{id}"),
+            Ok(Put::Repeat) => assert!(id.starts_with("double"), "{id}"),
+            Err(error) => {
+                assert!(id.starts_with("bad") && error.to_string().contains("not this one"), "{id}: {error}");
+            }
+        }
+    }
+    // 600, less 6 bad ones, 6 whose senders left, and 6 repeats.
+    assert_eq!(new.len(), 582);
+    let mut seen = BTreeSet::new();
+    while let Some(lease) = store.claim(at(COUNT), MINUTE).await.unwrap() {
+        let all: Vec<String> = lease.deliveries.iter().map(|delivery| delivery.id.clone()).collect();
+        seen.extend(all.iter().cloned());
+        store.record(lease, &[], &all, None, &json!({}), None).await.unwrap();
+    }
+    assert!(seen.is_superset(&new) && !seen.iter().any(|id| id.starts_with("bad")));
+    assert_eq!(store.counts().await.unwrap().deliveries_open, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn more_than_can_wait_for_the_disk_is_refused_at_once_and_the_rest_is_stored() {
+    use sqlx::{Connection as _, Executor as _};
+    const COUNT: usize = 2_000;
+    let place = Place::new();
+    let store = place.open().await;
+    let url = format!("sqlite://{}", place.path().display());
+    let mut other = sqlx::SqliteConnection::connect(&url).await.unwrap();
+    other.execute("BEGIN IMMEDIATE").await.unwrap();
+    let put = async |number: usize| store.put(&delivery(&number.to_string(), 0), &[key("web")]).await;
+    let unlock = async {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        other.execute("COMMIT").await.unwrap();
+    };
+    let (answers, ()) = tokio::join!(futures::future::join_all((0..COUNT).map(put)), unlock);
+    let stored = answers.iter().filter(|answer| matches!(answer, Ok(Put::New))).count();
+    assert!((1_024..=1_024 + 256).contains(&stored), "{stored}");
+    for refused in answers.into_iter().filter_map(Result::err) {
+        let says = refused.to_string();
+        assert_eq!(says, "store is unavailable: 1024 deliveries wait for the disk already");
+    }
+    assert_eq!(usize::try_from(store.counts().await.unwrap().deliveries_open).unwrap(), stored);
+}
+
 /// Claims until nothing is left; a key that anybody holds at the same time fails the append.
 async fn work_off(store: Store, name: usize) -> Vec<String> {
     let mut worked = Vec::new();

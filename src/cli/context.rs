@@ -132,13 +132,25 @@ pub(super) fn of_store(error: &StoreError) -> CliError {
         StoreError::Corrupt { .. } => Exit::Integrity,
         StoreError::Newer { .. } => Exit::Configuration,
     };
-    CliError::new(exit, error.to_string()).next("lockkeeper doctor")
+    CliError::new(exit, error.to_string()).next(next_of_store(error))
+}
+
+fn next_of_store(error: &StoreError) -> &'static str {
+    match error {
+        StoreError::LeaseLost { .. } | StoreError::Unavailable { .. } => "lockkeeper doctor",
+        StoreError::Corrupt { .. } => {
+            "restore the backup; without one, move the file, its -wal and its -shm away: a new one is rebuilt from git"
+        }
+        StoreError::Newer { .. } => "run the newer program, or restore the backup from before the upgrade",
+    }
 }
 
 /// What keeps the parts from being put together, for people.
 pub(super) fn of_parts(error: &AssembleError) -> CliError {
     let exit = match error {
-        AssembleError::Store { source, .. } => of_store(source).exit,
+        AssembleError::Store { source, .. } => {
+            return CliError::new(of_store(source).exit, error.to_string()).next(next_of_store(source));
+        }
         AssembleError::Folder { .. } | AssembleError::Location { .. } | AssembleError::Forge { .. } => {
             Exit::Configuration
         }

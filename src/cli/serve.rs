@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
 
 use super::context::of_parts;
 use super::{CliError, Context, Exit, Outcome};
@@ -21,7 +22,7 @@ use crate::telemetry;
     What is wrong, before it starts: lockkeeper doctor")]
 pub struct Args {}
 
-/// Serves until the process is told to stop (SIGTERM or Ctrl-C).
+/// Serves until the process is told to stop (SIGTERM or Ctrl-C); told twice, it stops at once.
 ///
 /// # Errors
 /// Exit 3 for settings that cannot be used, 7 where something is away, 6 where another server works on the store.
@@ -50,8 +51,14 @@ pub async fn run(context: &Context, _: Args) -> Outcome {
         webhooks = settings.webhooks.len(),
         "listening"
     );
-    let stop = stop_signal()?;
-    run_service(service, listener, stop).await.map_err(|error| of_run(&error))?;
+    let signals = signals()?;
+    let stop = asked(signals.clone(), 1, "asked to stop; what is in hand is finished");
+    let stop_now = asked(signals, 2, "asked to stop again; what is in hand is left as it is");
+    tokio::select! {
+        ended = run_service(service, listener, stop) => ended.map_err(|error| of_run(&error))?,
+        // Not by way of the runtime, which waits for threads that block.
+        () = stop_now => std::process::exit(Exit::TryAgain as i32),
+    }
     tracing::info!("stopped");
     Ok(Exit::Ok)
 }
@@ -81,20 +88,31 @@ fn rename(settings: &mut Settings, wanted: SocketAddr, found: SocketAddr) {
     server.hosts.push(found.to_string());
 }
 
-/// Done when the process is asked to stop.
-fn stop_signal() -> Result<impl Future<Output = ()> + Send + 'static, CliError> {
+/// Counts the signals to stop.
+fn signals() -> Result<watch::Receiver<usize>, CliError> {
     let no_signal = |error: std::io::Error| {
         CliError::new(Exit::TryAgain, "cannot wait for signals").why(error.to_string())
     };
     let mut terminated = signal(SignalKind::terminate()).map_err(no_signal)?;
     let mut interrupted = signal(SignalKind::interrupt()).map_err(no_signal)?;
-    Ok(async move {
-        tokio::select! {
-            _ = terminated.recv() => {}
-            _ = interrupted.recv() => {}
+    let (counted, count) = watch::channel(0);
+    tokio::spawn(async move {
+        loop {
+            tokio::select! {
+                _ = terminated.recv() => {}
+                _ = interrupted.recv() => {}
+            }
+            counted.send_modify(|count| *count += 1);
         }
-        tracing::info!("asked to stop; what is in hand is finished");
-    })
+    });
+    Ok(count)
+}
+
+/// Done when so many signals have come.
+async fn asked(mut signals: watch::Receiver<usize>, times: usize, says: &'static str) {
+    // An end of the channel means that the runtime ends, and this with it.
+    let _ = signals.wait_for(|count| *count >= times).await;
+    tracing::info!(signals = times, "{says}");
 }
 
 fn of_run(error: &RunError) -> CliError {

@@ -57,7 +57,7 @@ pub use preview::{Previewed, declared, preview};
 pub use route::{deliver_activity, note_activity};
 pub use rules::RulesCache;
 pub use work::{run_key, run_one, start, work};
-pub use world::{EnvironmentRepository, Stopped, Witness, World, WorldSettings, Write};
+pub use world::{EnvironmentRepository, Stopped, Witness, Worked, World, WorldSettings, Write};
 
 use crate::forge::ForgeError;
 use crate::pipeline::StageName;

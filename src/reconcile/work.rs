@@ -1,33 +1,46 @@
 //! The loop: claim what is due, reconcile it, record; again later where a remote is away.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 
 use super::sweep::{again_at, sweep};
-use super::{Finished, ReconcileError, World, Write, json, reconcile};
+use super::{Finished, ReconcileError, Worked, World, Write, json, reconcile};
 use crate::store::{Key, Lease, StoreError};
 
 /// Waiting after a first failure; it doubles up to [`BACKOFF_MAX`].
 const BACKOFF_MIN: Duration = Duration::from_secs(2);
 /// Longest wait after failures, so that a remote that comes back is noticed.
 const BACKOFF_MAX: Duration = Duration::from_mins(2);
+/// Longest wait after the store has failed: it is at this machine, and work goes on when there is room again.
+const STORE_BACKOFF_MAX: Duration = Duration::from_secs(10);
 /// A worker looks for due work at least this often, whoever made it due: the command line, in a process of its own,
 /// cannot wake it. Four workers make eight small reads a second of it.
 const IDLE_MAX: Duration = Duration::from_millis(500);
 
-/// Failures in a row, by key; only for the length of the next wait.
-type Failures = Mutex<HashMap<Key, u32>>;
+/// How far back the clock has to be set to matter: less delays what is due by less.
+const CLOCK_BACK_MIN: Duration = Duration::from_secs(10);
 
-/// Marks everything due once: what was missed while nothing ran is seen now.
+/// What the workers of a process know together.
+#[derive(Default)]
+struct Shared {
+    /// Failures in a row, by key; only for the length of the next wait.
+    failures: Mutex<HashMap<Key, u32>>,
+    /// What the clock said last.
+    clock: Mutex<Timestamp>,
+}
+
+/// Ends what was begun before, and marks everything due once: what was missed while nothing ran is seen now.
 ///
 /// # Errors
 /// [`StoreError`] if the store cannot be written.
 pub async fn start(world: &World) -> Result<(), StoreError> {
     let now = (world.now)();
+    world.store.end_leases(now).await?;
     for name in world.repositories.keys() {
         let mut keys = world.store.keys(name).await?;
         keys.push(Key::repository(name));
@@ -38,21 +51,43 @@ pub async fn start(world: &World) -> Result<(), StoreError> {
 
 /// Works on what is due with `workers` tasks until `stop` turns true; what is in hand is finished first.
 pub async fn work(world: Arc<World>, workers: usize, stop: watch::Receiver<bool>) {
-    let failures = Arc::new(Failures::default());
-    let tasks =
-        (0..workers.max(1)).map(|_| tokio::spawn(worker(world.clone(), failures.clone(), stop.clone())));
-    futures::future::join_all(tasks).await;
+    let shared = Arc::new(Shared::default());
+    let mut tasks = JoinSet::new();
+    for _ in 0..workers.max(1) {
+        tasks.spawn(worker(world.clone(), shared.clone(), stop.clone()));
+    }
+    while tasks.join_next().await.is_some() {}
 }
 
-async fn worker(world: Arc<World>, failures: Arc<Failures>, mut stop: watch::Receiver<bool>) {
+/// Looks at everything anew when the clock was set back since the last time: what is due by the old one would wait
+/// until the new one comes there. A lease that ends by this costs its holder the work, nothing else.
+async fn heed_clock(world: &World, shared: &Shared) -> Result<(), StoreError> {
+    let now = (world.now)();
+    let before = std::mem::replace(&mut *lock(&shared.clock), now);
+    let back = Duration::try_from(before.duration_since(now)).unwrap_or_default();
+    if back < CLOCK_BACK_MIN {
+        return Ok(());
+    }
+    tracing::warn!(seconds = back.as_secs(), "the clock was set back; everything is looked at anew");
+    start(world).await.inspect_err(|_| *lock(&shared.clock) = before)
+}
+
+async fn worker(world: Arc<World>, shared: Arc<Shared>, mut stop: watch::Receiver<bool>) {
     let mut changed = world.store.subscribe();
+    let mut errors = 0;
     while !*stop.borrow() {
-        match one(&world, &failures).await {
+        let worked = one(&world, &shared).await;
+        errors = if worked.is_ok() { 0 } else { errors + 1 };
+        let idle = match worked {
             Ok(true) => continue,
-            Ok(false) => {}
-            Err(error) => tracing::error!(%error, "the store does not answer"),
-        }
-        let idle = idle(&world).await;
+            Ok(false) => idle(&world).await,
+            Err(error) => {
+                tracing::error!(%error, errors, "the store does not answer; again later");
+                // What came before does not wake, what is stored from now on does: then the store answers again.
+                changed.mark_unchanged();
+                backoff(errors).min(STORE_BACKOFF_MAX)
+            }
+        };
         tokio::select! {
             _ = changed.changed() => {}
             () = tokio::time::sleep(idle) => {}
@@ -77,7 +112,7 @@ async fn idle(world: &World) -> Duration {
 /// # Errors
 /// [`StoreError`] if the store cannot be asked.
 pub async fn run_one(world: &World) -> Result<bool, StoreError> {
-    one(world, &Failures::default()).await
+    one(world, &Shared::default()).await
 }
 
 /// Works on this key, due or not; returns whether it could: another worker may have it.
@@ -87,51 +122,55 @@ pub async fn run_one(world: &World) -> Result<bool, StoreError> {
 pub async fn run_key(world: &World, key: &Key) -> Result<bool, StoreError> {
     let claimed = world.store.claim_key(key, (world.now)(), world.settings.lease).await?;
     let Some(lease) = claimed else { return Ok(false) };
-    work_on(world, &Failures::default(), lease).await?;
+    work_on(world, &Shared::default(), lease).await?;
     Ok(true)
 }
 
-async fn one(world: &World, failures: &Failures) -> Result<bool, StoreError> {
+async fn one(world: &World, shared: &Shared) -> Result<bool, StoreError> {
+    heed_clock(world, shared).await?;
     let Some(lease) = world.store.claim((world.now)(), world.settings.lease).await? else { return Ok(false) };
-    work_on(world, failures, lease).await?;
+    work_on(world, shared, lease).await?;
     Ok(true)
 }
 
-async fn work_on(world: &World, failures: &Failures, lease: Lease) -> Result<(), StoreError> {
+async fn work_on(world: &World, shared: &Shared, lease: Lease) -> Result<(), StoreError> {
     let key = lease.key.clone();
+    let begun = Instant::now();
     let result = match key.pipeline {
         Some(_) => pipeline(world, lease).await,
         None => repository(world, lease).await,
     };
-    match result {
-        Ok(()) => {
-            failures.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
+    let ended = match result {
+        Ok(worked) => {
+            lock(&shared.failures).remove(&key);
+            Ok(worked)
         }
-        Err((error, lease)) => failed(world, failures, &key, error, lease).await?,
-    }
-    Ok(())
+        Err((error, lease)) => failed(world, shared, &key, error, lease).await,
+    };
+    world.witness.worked(*ended.as_ref().unwrap_or(&Worked::Lost), begun.elapsed());
+    ended.map(|_| ())
 }
 
-async fn pipeline(world: &World, lease: Lease) -> Result<(), (ReconcileError, Lease)> {
+async fn pipeline(world: &World, lease: Lease) -> Result<Worked, (ReconcileError, Lease)> {
     match reconcile(world, &lease).await {
         Ok(Finished { fold, view: Some(view), wake_at }) => {
             let closed = delivery_ids(&lease);
-            close(world, lease, &closed, Some(&fold), &view, wake_at).await
+            Ok(close(world, lease, &closed, Some(&fold), &view, wake_at).await)
         }
         Ok(Finished { view: None, .. }) => {
             let key = lease.key.clone();
             let closed = delivery_ids(&lease);
-            close(world, lease, &closed, None, &serde_json::Value::Null, None).await?;
+            let worked = close(world, lease, &closed, None, &serde_json::Value::Null, None).await;
             if let Err(error) = world.store.remove(&key).await {
                 tracing::warn!(?key, %error, "cannot remove the pipeline that is gone");
             }
-            Ok(())
+            Ok(worked)
         }
         Err(error) => Err((error, lease)),
     }
 }
 
-async fn repository(world: &World, lease: Lease) -> Result<(), (ReconcileError, Lease)> {
+async fn repository(world: &World, lease: Lease) -> Result<Worked, (ReconcileError, Lease)> {
     match sweep(world, &lease).await {
         Ok(view) => {
             let view = match view.map(|view| json(&view)).transpose() {
@@ -141,7 +180,7 @@ async fn repository(world: &World, lease: Lease) -> Result<(), (ReconcileError, 
             let found = world.repositories.get(&lease.key.repository);
             let wake_at = found.and_then(|repository| again_at(repository, (world.now)()));
             let closed = delivery_ids(&lease);
-            close(world, lease, &closed, None, &view, wake_at).await
+            Ok(close(world, lease, &closed, None, &view, wake_at).await)
         }
         Err(error) => Err((error, lease)),
     }
@@ -159,50 +198,60 @@ async fn close(
     fold: Option<&serde_json::Value>,
     view: &serde_json::Value,
     wake_at: Option<Timestamp>,
-) -> Result<(), (ReconcileError, Lease)> {
+) -> Worked {
     let key = lease.key.clone();
     match world.store.record(lease, &[], closed, fold, view, wake_at).await {
         Ok(()) => {
             // A stop right after the last write is a stop like any other: nothing is in hand any more.
             let _ = world.witness.wrote(Write::Store);
+            Worked::Recorded
         }
         Err(error) => {
             tracing::warn!(?key, %error, "cannot record; the lease runs out and the work is done anew");
+            Worked::Lost
         }
     }
-    Ok(())
 }
 
 async fn failed(
     world: &World,
-    failures: &Failures,
+    shared: &Shared,
     key: &Key,
     error: ReconcileError,
     lease: Lease,
-) -> Result<(), StoreError> {
+) -> Result<Worked, StoreError> {
     let count = {
-        let mut failures = failures.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut failures = lock(&shared.failures);
         let count = failures.entry(key.clone()).or_insert(0);
         *count = count.saturating_add(1);
         *count
     };
     match error {
-        ReconcileError::Stopped => return Ok(()),
+        ReconcileError::Stopped => return Ok(Worked::Lost),
         ReconcileError::LeaseLost => {
             tracing::info!(?key, "lease lost");
-            return Ok(());
+            return Ok(Worked::Lost);
         }
         ReconcileError::Later(_) | ReconcileError::Illegal(_) | ReconcileError::Store(_) => {
             tracing::warn!(repository = key.repository, pipeline = ?key.pipeline, %error, failures = count, "again later");
         }
     }
-    let wait = BACKOFF_MIN.saturating_mul(1 << count.min(6)).min(BACKOFF_MAX);
-    let jitter = Duration::from_millis(rand::random_range(0..500));
-    let again_at = (world.now)().checked_add(wait + jitter).unwrap_or(Timestamp::MAX);
+    let again_at = (world.now)().checked_add(backoff(count)).unwrap_or(Timestamp::MAX);
     match world.store.release(lease, again_at).await {
-        Ok(()) | Err(StoreError::LeaseLost { .. }) => Ok(()),
+        Ok(()) => Ok(Worked::Released),
+        Err(StoreError::LeaseLost { .. }) => Ok(Worked::Lost),
         Err(
             error @ (StoreError::Unavailable { .. } | StoreError::Corrupt { .. } | StoreError::Newer { .. }),
         ) => Err(error),
     }
+}
+
+/// How long to wait after so many failures in a row, with some jitter.
+fn backoff(failures: u32) -> Duration {
+    let wait = BACKOFF_MIN.saturating_mul(1 << failures.saturating_sub(1).min(6)).min(BACKOFF_MAX);
+    wait + Duration::from_millis(rand::random_range(0..500))
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

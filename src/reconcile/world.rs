@@ -77,6 +77,17 @@ pub enum Write {
     Forge,
 }
 
+/// How the work on a key ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Worked {
+    /// All is recorded.
+    Recorded,
+    /// It could not be finished, and is due again later.
+    Released,
+    /// Somebody else has the key, or the store did not take the end: it is due when the lease runs out.
+    Lost,
+}
+
 /// The process is to stop here, as if it had been killed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stopped;
@@ -88,6 +99,9 @@ pub trait Witness: Send + Sync {
     /// # Errors
     /// [`Stopped`] if nothing more is to be written.
     fn wrote(&self, write: Write) -> Result<(), Stopped>;
+
+    /// A key was worked on for this long, and ended so.
+    fn worked(&self, _outcome: Worked, _took: Duration) {}
 
     /// The repository of this name was read well.
     fn read(&self, _repository: &str, _at: Timestamp) {}
@@ -110,6 +124,18 @@ impl Write {
             Self::Store => "store",
             Self::Push => "push",
             Self::Forge => "forge",
+        }
+    }
+}
+
+impl Worked {
+    /// The name, as a metric label.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Recorded => "recorded",
+            Self::Released => "released",
+            Self::Lost => "lost",
         }
     }
 }

@@ -13,7 +13,8 @@ use serde_json::json;
 use super::App;
 use crate::telemetry::{DELIVERIES_OPEN, EVENTS, KEYS, KEYS_DUE, KEYS_LEASED, REPOSITORY_READ};
 
-/// How long an answer about the store counts: each asking writes once, and probes come every few seconds.
+/// How long an answer about the store counts: each asking writes once, and probes come every few seconds. A delivery
+/// that is stored, or is not, is an answer too.
 const STORE_ANSWER_FOR: Duration = Duration::from_secs(5);
 /// The cursor that the probe writes.
 const PROBE_CURSOR: &str = "readyz";
@@ -36,6 +37,11 @@ impl Health {
     /// Notes that a repository was read well.
     pub fn repository_read(&self, name: &str, at: Timestamp) {
         lock(&self.reads).insert(name.to_owned(), Some(at));
+    }
+
+    /// Notes whether the store took a write just now.
+    pub(super) fn store_answered(&self, is_written: bool) {
+        *lock(&self.store) = Some((Instant::now(), is_written));
     }
 
     /// When each repository was last read well.
@@ -73,7 +79,7 @@ async fn store_is_writable(app: &App) -> bool {
     if let Err(error) = &written {
         tracing::error!(%error, "the store takes no writes");
     }
-    *lock(&app.health.store) = Some((Instant::now(), written.is_ok()));
+    app.health.store_answered(written.is_ok());
     written.is_ok()
 }
 

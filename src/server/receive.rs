@@ -13,7 +13,7 @@ use super::webhooks::verify::{Authentication, EmptySecret, Secret};
 use super::webhooks::{self, Kind, ReceiveError, RegistryEvent};
 use crate::image::Repository;
 use crate::settings::{self, WebhookKind};
-use crate::store::{Delivery, Hint, Key, Put, StoreError};
+use crate::store::{Delivery, Hint, Put, StoreError};
 use crate::telemetry::DELIVERIES;
 
 /// Most hints kept of one delivery. A registry sends one event each time, rarely some dozens; beyond this the keys are
@@ -101,12 +101,11 @@ pub(super) async fn receive(
 }
 
 async fn take(app: &App, webhook: &Receiver, headers: &HeaderMap, body: &[u8], now: Timestamp) -> Outcome {
-    let (id, hints, concerns) = match webhooks::receive(webhook.kind, &webhook.authentication, headers, body)
-    {
-        Ok(received) => match concerned(app, webhook, &received.events).await {
-            Ok((hints, concerns)) => (received.delivery_id, hints, concerns),
-            Err(error) => return unavailable(&error),
-        },
+    let (id, hints, images) = match webhooks::receive(webhook.kind, &webhook.authentication, headers, body) {
+        Ok(received) => {
+            let (hints, images) = concerned(webhook, &received.events);
+            (received.delivery_id, hints, images)
+        }
         Err(ReceiveError::Unauthorized) => {
             tracing::warn!(webhook = %webhook.name, "delivery without a right secret");
             return Outcome::Unauthorized;
@@ -121,29 +120,25 @@ async fn take(app: &App, webhook: &Receiver, headers: &HeaderMap, body: &[u8], n
     // Ids are the senders' own; those of one webhook must not hide those of another.
     let id = format!("{}:{id}", webhook.name);
     let delivery = Delivery { id, source: webhook.name.clone(), received_at: now, hints };
-    match app.store.put(&delivery, &concerns).await {
-        Ok(Put::Repeat) => Outcome::Repeat,
-        Ok(Put::New) if is_unparsable => Outcome::Unparsable,
-        Ok(Put::New) => {
-            tracing::info!(delivery = %delivery.id, pipelines = concerns.len(), "delivery accepted");
+    let put = app.store.put_for_watchers(&delivery, images).await;
+    app.health.store_answered(put.is_ok());
+    match put {
+        Ok((Put::Repeat, _)) => Outcome::Repeat,
+        Ok((Put::New, _)) if is_unparsable => Outcome::Unparsable,
+        Ok((Put::New, pipelines)) => {
+            tracing::info!(delivery = %delivery.id, pipelines, "delivery accepted");
             Outcome::Accepted
         }
         Err(error) => unavailable(&error),
     }
 }
 
-/// The hints that concern anybody, and whom.
-async fn concerned(
-    app: &App,
-    receiver: &Receiver,
-    events: &[RegistryEvent],
-) -> Result<(Vec<Hint>, Vec<Key>), StoreError> {
-    let (mut hints, mut keys, mut asked) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
+/// The hints, and the image repositories that they are about, in the spelling by which pipelines watch them.
+fn concerned(receiver: &Receiver, events: &[RegistryEvent]) -> (Vec<Hint>, Vec<String>) {
+    let (mut hints, mut images) = (Vec::new(), BTreeSet::new());
     for event in events {
         let Some(canonical) = receiver.canonical(event) else { continue };
-        if asked.insert(canonical.clone()) {
-            keys.extend(app.store.watchers(&canonical).await?);
-        }
+        images.insert(canonical);
         if hints.len() < HINTS_MAX {
             hints.push(Hint::Image {
                 repository: event.repository.clone(),
@@ -152,7 +147,7 @@ async fn concerned(
             });
         }
     }
-    Ok((hints, keys.into_iter().collect()))
+    (hints, images.into_iter().collect())
 }
 
 fn unavailable(error: &StoreError) -> Outcome {

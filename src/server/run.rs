@@ -2,7 +2,7 @@
 //!
 //! It starts with what was missed (every lease of a server before us ends, everything is due once), and stops in the
 //! order in which nothing is lost: no new connection, no new work, then what is in hand has `stop_timeout` to finish.
-//! What does not finish is taken up again at the next start.
+//! What does not finish is taken up again at the next start. A file that is damaged is not served from.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -18,10 +18,10 @@ use tokio::task::JoinHandle;
 use super::assemble::Activities;
 use super::webhooks::verify::EmptySecret;
 use super::{App, Health, Receiver, ServeError, Serving, serve};
-use crate::reconcile::{self, Stopped, Witness, World, Write};
+use crate::reconcile::{self, Stopped, Witness, Worked, World, Write};
 use crate::settings::Settings;
 use crate::store::{Store, StoreError};
-use crate::telemetry::{EFFECTS, Metrics};
+use crate::telemetry::{Metrics, RECONCILE_SECONDS, RECONCILES, WRITES};
 
 /// Between two removals of finished deliveries; they are kept for days, so once an hour is early enough.
 const PRUNE_INTERVAL: Duration = Duration::from_hours(1);
@@ -81,8 +81,13 @@ pub struct Tally {
 
 impl Witness for Tally {
     fn wrote(&self, write: Write) -> Result<(), Stopped> {
-        self.metrics.add(&EFFECTS, &[("effect", write.name()), ("outcome", "done")], 1);
+        self.metrics.add(&WRITES, &[("to", write.name())], 1);
         Ok(())
+    }
+
+    fn worked(&self, outcome: Worked, took: Duration) {
+        self.metrics.add(&RECONCILES, &[("outcome", outcome.name())], 1);
+        self.metrics.observe(&RECONCILE_SECONDS, &[], took.as_secs_f64());
     }
 
     fn read(&self, repository: &str, at: Timestamp) {
@@ -125,8 +130,8 @@ pub async fn run(
 ) -> Result<(), RunError> {
     let Service { world, app, routers, activities, workers, remember_deliveries, store_path } = service;
     let _serving = begin(&store_path).await?;
+    world.store.check().await?;
     let world = Arc::new(world);
-    world.store.end_leases((world.now)()).await?;
     reconcile::start(&world).await?;
     let (stop, stopping) = watch::channel(false);
     let stop = Arc::new(stop);
@@ -147,6 +152,7 @@ pub async fn run(
     for task in beside {
         task.abort();
     }
+    close(&world.store, stop_timeout).await;
     Ok(served?)
 }
 
@@ -165,6 +171,14 @@ async fn finish(mut working: JoinHandle<()>, stop_timeout: Duration) {
             stop_timeout_seconds = stop_timeout.as_secs(),
             "work in hand was cut off; the next start takes it up"
         );
+    }
+}
+
+/// Leaves the file whole, without a log beside it. What still runs on the store after the timeout is cut off like
+/// everything else.
+async fn close(store: &Store, stop_timeout: Duration) {
+    if tokio::time::timeout(stop_timeout, store.close()).await.is_err() {
+        tracing::warn!("the store is still busy; its log is read at the next start");
     }
 }
 

@@ -5,7 +5,7 @@ use std::fmt::Display;
 use sqlx::migrate::MigrateError;
 
 /// Why the store did not do what was asked. Nothing of a refused call is stored.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreError {
     /// Drop the work: somebody else has the key, or nobody.
     #[error("lease of generation {generation} on {key} is lost")]
@@ -65,14 +65,20 @@ impl From<sqlx::Error> for StoreError {
             sqlx::Error::Database(database) => {
                 let code = database.code().and_then(|code| code.parse().ok());
                 match code {
-                    Some(code) if passes(code) => Self::Unavailable { reason: database.to_string() },
+                    Some(code) if passes(code) => {
+                        Self::Unavailable { reason: format!("{database}{}", advice(code)) }
+                    }
                     Some(_) | None => Self::Corrupt { reason: database.to_string() },
                 }
             }
-            sqlx::Error::Io(_)
-            | sqlx::Error::PoolTimedOut
-            | sqlx::Error::PoolClosed
-            | sqlx::Error::WorkerCrashed => Self::Unavailable { reason: error.to_string() },
+            sqlx::Error::PoolTimedOut => Self::Unavailable {
+                reason:
+                    "what is before this takes too long: the disk is slow, or another process holds the file"
+                        .to_owned(),
+            },
+            sqlx::Error::Io(_) | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => {
+                Self::Unavailable { reason: error.to_string() }
+            }
             _ => Self::Corrupt { reason: error.to_string() },
         }
     }
@@ -84,4 +90,15 @@ impl From<sqlx::Error> for StoreError {
 /// Source: <https://sqlite.org/rescode.html>; the low byte of an extended code is the primary one.
 fn passes(code: i32) -> bool {
     matches!(code & 0xff, 3 | 5 | 6 | 7 | 8 | 9 | 10 | 13 | 14 | 15 | 23)
+}
+
+/// What a person can do about it, as the end of a sentence.
+fn advice(code: i32) -> &'static str {
+    match code & 0xff {
+        3 | 8 | 14 | 23 => "; make the file and its folder writable for this user",
+        5 | 6 => "; another process writes to the file and does not end",
+        10 => "; the disk fails, see the log of the system",
+        13 => "; make room on the disk",
+        _ => "",
+    }
 }

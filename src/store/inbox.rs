@@ -1,34 +1,45 @@
 //! What comes in: deliveries, marks, and which key watches what.
 
 use jiff::Timestamp;
-use sqlx::{Sqlite, SqliteConnection, Transaction};
+use serde_json::json;
+use sqlx::{Sqlite, SqliteConnection, SqlitePool, Transaction};
 
+use super::group::Concerns;
 use super::{Delivery, Key, Put, Store, StoreError, micros};
+
+/// When a commit has to be on disk. A process that is killed loses neither; a loss of power may take the latest of
+/// those that wait, always with all that was committed after them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum OnDisk {
+    /// Before the call returns: deliveries and events, which nobody could tell us again.
+    Now,
+    /// With the next that is on disk at once: what is found out again, or done once more with the same result.
+    Later,
+}
 
 impl Store {
     /// Stores a delivery, links it to the keys it concerns and makes them due; on disk when it returns.
     ///
     /// One that concerns no key is stored as closed, so that its repeat is known.
     pub async fn put(&self, delivery: &Delivery, concerns: &[Key]) -> Result<Put, StoreError> {
-        let mut transaction = self.begin().await?;
-        let Some(number) = insert(&mut transaction, delivery, concerns.is_empty()).await? else {
-            return Ok(Put::Repeat);
-        };
-        for key in concerns {
-            link(&mut transaction, key, number).await?;
-            mark(&mut transaction, key, delivery.received_at).await?;
-        }
-        transaction.commit().await?;
-        self.wake();
-        Ok(Put::New)
+        let concerns = Concerns::Keys(concerns.to_vec());
+        self.group.put(delivery.clone(), concerns).await.map(|(put, _)| put)
+    }
+
+    /// The same for whatever watches one of these image repositories (canonical spelling) in the moment in which it is
+    /// stored; also, how many keys that are.
+    pub async fn put_for_watchers(
+        &self,
+        delivery: &Delivery,
+        images: Vec<String>,
+    ) -> Result<(Put, usize), StoreError> {
+        self.group.put(delivery.clone(), Concerns::Watchers(images)).await
     }
 
     /// Makes the keys due at `at`, or sooner where they are already; creates those that are new.
     pub async fn mark(&self, keys: &[Key], at: Timestamp) -> Result<(), StoreError> {
-        let mut transaction = self.begin().await?;
-        for key in keys {
-            mark(&mut transaction, key, at).await?;
-        }
+        let mut transaction = self.begin(OnDisk::Later).await?;
+        mark(&mut transaction, keys.iter().map(|key| (key, at))).await?;
         transaction.commit().await?;
         self.wake();
         Ok(())
@@ -37,7 +48,7 @@ impl Store {
     /// Stops working on a pipeline that is gone: its due time, lease, view, watches and open deliveries go; its events
     /// stay. A running lease is lost.
     pub async fn remove(&self, key: &Key) -> Result<(), StoreError> {
-        let mut transaction = self.begin().await?;
+        let mut transaction = self.begin(OnDisk::Later).await?;
         let retire =
             "UPDATE work SET due_at = NULL, leased_until = NULL, generation = generation + 1, retired = 1
              WHERE repository = ? AND pipeline = ?";
@@ -64,7 +75,7 @@ impl Store {
 
     /// Sets which image repositories (canonical spelling) the key watches, in place of those before.
     pub async fn set_watches(&self, key: &Key, repositories: &[String]) -> Result<(), StoreError> {
-        let mut transaction = self.begin().await?;
+        let mut transaction = self.begin(OnDisk::Later).await?;
         sqlx::query("DELETE FROM watch WHERE repository = ? AND pipeline = ?")
             .bind(&key.repository)
             .bind(key.pipeline_column())
@@ -103,57 +114,36 @@ impl Store {
         Ok(())
     }
 
-    /// A transaction that holds the write lock from its start, so that it never fails half-way for want of it.
-    pub(super) async fn begin(&self) -> Result<Transaction<'static, Sqlite>, StoreError> {
-        Ok(self.writer.begin_with("BEGIN IMMEDIATE").await?)
+    pub(super) async fn begin(&self, on_disk: OnDisk) -> Result<Transaction<'static, Sqlite>, StoreError> {
+        begin(&self.writer, on_disk).await
     }
 }
 
-/// The delivery's number; none where its id is known.
-async fn insert(
-    connection: &mut SqliteConnection,
-    delivery: &Delivery,
-    is_closed: bool,
-) -> Result<Option<i64>, StoreError> {
-    let hints =
-        serde_json::to_string(&delivery.hints).map_err(|error| StoreError::corrupt("hints", &error))?;
-    let received_at = micros(delivery.received_at);
-    let insert = "INSERT INTO delivery (id, source, received_at, hints, closed_at) VALUES (?, ?, ?, ?, ?)
-         ON CONFLICT (id) DO NOTHING RETURNING number";
-    let number = sqlx::query_scalar(insert)
-        .bind(&delivery.id)
-        .bind(&delivery.source)
-        .bind(received_at)
-        .bind(hints)
-        .bind(is_closed.then_some(received_at))
-        .fetch_optional(connection)
-        .await?;
-    Ok(number)
+/// A transaction that holds the write lock from its start, so that it never fails half-way for want of it.
+pub(super) async fn begin(
+    writer: &SqlitePool,
+    on_disk: OnDisk,
+) -> Result<Transaction<'static, Sqlite>, StoreError> {
+    let begin = match on_disk {
+        OnDisk::Now => "PRAGMA synchronous = FULL; BEGIN IMMEDIATE",
+        OnDisk::Later => "PRAGMA synchronous = NORMAL; BEGIN IMMEDIATE",
+    };
+    Ok(writer.begin_with(begin).await?)
 }
 
-async fn link(connection: &mut SqliteConnection, key: &Key, delivery: i64) -> Result<(), StoreError> {
-    sqlx::query("INSERT OR IGNORE INTO concern (repository, pipeline, delivery) VALUES (?, ?, ?)")
-        .bind(&key.repository)
-        .bind(key.pipeline_column())
-        .bind(delivery)
-        .execute(connection)
-        .await?;
-    Ok(())
-}
-
-/// Due at `at` or sooner; a retired key comes back.
+/// Each due at its time or sooner; a retired key comes back. One statement, however many they are.
 pub(super) async fn mark(
     connection: &mut SqliteConnection,
-    key: &Key,
-    at: Timestamp,
+    due: impl IntoIterator<Item = (&Key, Timestamp)>,
 ) -> Result<(), StoreError> {
-    let upsert = "INSERT INTO work (repository, pipeline, due_at) VALUES (?, ?, ?)
+    let rows: Vec<_> =
+        due.into_iter().map(|(key, at)| json!([key.repository, key.pipeline_column(), micros(at)])).collect();
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let upsert = "INSERT INTO work (repository, pipeline, due_at)
+         SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?) WHERE true
          ON CONFLICT DO UPDATE SET due_at = min(coalesce(due_at, excluded.due_at), excluded.due_at), retired = 0";
-    sqlx::query(upsert)
-        .bind(&key.repository)
-        .bind(key.pipeline_column())
-        .bind(micros(at))
-        .execute(connection)
-        .await?;
+    sqlx::query(upsert).bind(json!(rows).to_string()).execute(connection).await?;
     Ok(())
 }

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 use sqlx::{Row as _, SqliteConnection};
 
-use super::inbox::mark;
+use super::inbox::{OnDisk, mark};
 use super::{DELIVERIES_MAX, Delivery, Key, Lease, Store, StoreError, count, lease_end, micros, timestamp};
 use crate::promotion::Entry;
 
@@ -21,7 +21,7 @@ impl Store {
              WHERE (repository, pipeline) IN (
                  SELECT repository, pipeline FROM work WHERE ready_at <= ?1 ORDER BY ready_at LIMIT 1)
              RETURNING repository, pipeline, generation";
-        let mut transaction = self.begin().await?;
+        let mut transaction = self.begin(OnDisk::Later).await?;
         let row = sqlx::query(claim)
             .bind(micros(now))
             .bind(micros(lease_end(now, lease_for)))
@@ -45,7 +45,7 @@ impl Store {
         let claim = "UPDATE work SET generation = generation + 1, leased_until = ?4, due_at = NULL
              WHERE repository = ?1 AND pipeline = ?2 AND retired = 0 AND coalesce(leased_until, ?3) <= ?3
              RETURNING generation";
-        let mut transaction = self.begin().await?;
+        let mut transaction = self.begin(OnDisk::Later).await?;
         let generation: Option<i64> = sqlx::query_scalar(claim)
             .bind(&key.repository)
             .bind(key.pipeline_column())
@@ -64,7 +64,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::LeaseLost`] if it is over.
     pub async fn extend(&self, lease: &Lease, now: Timestamp, lease_for: Duration) -> Result<(), StoreError> {
-        let mut transaction = self.begin().await?;
+        let mut transaction = self.begin(OnDisk::Later).await?;
         held_until(&mut transaction, lease).await?;
         set_lease(&mut transaction, &lease.key, Some(lease_end(now, lease_for))).await?;
         transaction.commit().await?;
@@ -76,7 +76,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::LeaseLost`] if it is over.
     pub async fn append(&self, lease: &Lease, entries: &[Entry]) -> Result<(), StoreError> {
-        let mut transaction = self.begin().await?;
+        let mut transaction = self.begin(OnDisk::Now).await?;
         held_until(&mut transaction, lease).await?;
         append(&mut transaction, &lease.key, entries).await?;
         transaction.commit().await?;
@@ -101,7 +101,9 @@ impl Store {
         wake_at: Option<Timestamp>,
     ) -> Result<(), StoreError> {
         let key = &lease.key;
-        let mut transaction = self.begin().await?;
+        // Without events, whatever is lost of it is done again: deliveries that are open once more change nothing.
+        let on_disk = if entries.is_empty() { OnDisk::Later } else { OnDisk::Now };
+        let mut transaction = self.begin(on_disk).await?;
         let lease_end = held_until(&mut transaction, &lease).await?;
         let sequence = append(&mut transaction, key, entries).await?;
         close(&mut transaction, key, closed, lease_end).await?;
@@ -110,9 +112,7 @@ impl Store {
         }
         set_view(&mut transaction, key, view).await?;
         let again_at = left_open(&mut transaction, &lease, lease_end).await?;
-        for at in [wake_at, again_at].into_iter().flatten() {
-            mark(&mut transaction, key, at).await?;
-        }
+        mark(&mut transaction, [wake_at, again_at].into_iter().flatten().map(|at| (key, at))).await?;
         set_lease(&mut transaction, key, None).await?;
         transaction.commit().await?;
         self.wake();
@@ -125,9 +125,9 @@ impl Store {
     /// # Errors
     /// [`StoreError::LeaseLost`] if the lease is over.
     pub async fn release(&self, lease: Lease, again_at: Timestamp) -> Result<(), StoreError> {
-        let mut transaction = self.begin().await?;
+        let mut transaction = self.begin(OnDisk::Later).await?;
         held_until(&mut transaction, &lease).await?;
-        mark(&mut transaction, &lease.key, again_at).await?;
+        mark(&mut transaction, [(&lease.key, again_at)]).await?;
         set_lease(&mut transaction, &lease.key, None).await?;
         transaction.commit().await?;
         self.wake();

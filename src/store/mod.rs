@@ -3,16 +3,19 @@
 //! What holds:
 //! - What [`Store::put`] accepted is on disk when it returns (`synchronous=FULL`), and stays open for every key it
 //!   concerns until a [`Store::record`] of that key closes it by name.
+//! - So are events when [`Store::append`] returns. All else (leases, closings, views, cursors) is written without a wait
+//!   for the disk: what a loss of power takes of it is found again or done once more, and a kill takes nothing.
 //! - At most one lease of a key counts. It is a fencing token, not a lock: [`Store::claim`] counts the generation up,
 //!   and a writer with an older one is refused, however late it comes. So a lease that ended by the clock may still be
 //!   extended or recorded as long as nobody else has claimed the key.
 //! - Events are append-only and without gaps per key; the file itself refuses anything else.
 //! - A key that is marked, or gets a delivery, while it is leased is due again as soon as the lease is recorded.
 //!
-//! There is one connection that writes and a few that read (WAL: neither waits for the other). No transaction is open
+//! Deliveries that come at the same time share a commit (`group.rs`). There is one connection that writes and a few that read (WAL: neither waits for the other). No transaction is open
 //! while anything outside is asked. A second process on the same file works, but does not wake the workers here.
 
 mod error;
+mod group;
 mod inbox;
 mod lease;
 mod open;
@@ -27,6 +30,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::SqlitePool;
 use tokio::sync::watch;
 
+use self::group::Group;
 use crate::forge::Person;
 use crate::pipeline::PipelineName;
 
@@ -138,6 +142,7 @@ pub struct Counts {
 #[derive(Debug, Clone)]
 pub struct Store {
     writer: SqlitePool,
+    group: Group,
     readers: SqlitePool,
     changed: Arc<watch::Sender<u64>>,
 }
@@ -188,8 +193,12 @@ impl Store {
     }
 
     fn wake(&self) {
-        self.changed.send_modify(|count| *count = count.wrapping_add(1));
+        wake(&self.changed);
     }
+}
+
+fn wake(changed: &watch::Sender<u64>) {
+    changed.send_modify(|count| *count = count.wrapping_add(1));
 }
 
 fn micros(at: Timestamp) -> i64 {

@@ -108,7 +108,7 @@ impl Store {
     }
 }
 
-fn key(row: &SqliteRow) -> Result<Key, StoreError> {
+pub(super) fn key(row: &SqliteRow) -> Result<Key, StoreError> {
     Key::from_columns(row.try_get("repository")?, row.try_get("pipeline")?)
 }
 

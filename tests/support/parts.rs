@@ -22,9 +22,14 @@ pub(crate) fn part(name: &str) -> Option<PathBuf> {
         !required.split(',').any(|part| part.trim() == name),
         "`{name}` is not on the search path, and {REQUIRE} names it"
     );
+    skipped(&format!("`{name}` is not on the search path"));
+    None
+}
+
+/// Says that the test is skipped, and why.
+pub(crate) fn skipped(why: &str) {
     let thread = std::thread::current();
     // Written past the test harness, which would show the line of a failed test only.
     let test = thread.name().unwrap_or("a test");
-    let _ = writeln!(std::io::stderr(), "SKIPPED {test}: `{name}` is not on the search path");
-    None
+    let _ = writeln!(std::io::stderr(), "SKIPPED {test}: {why}");
 }

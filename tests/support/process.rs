@@ -113,19 +113,16 @@ impl Place {
     /// If it is not within ten seconds.
     #[must_use]
     pub fn serve(&self) -> Server {
-        let mut process =
-            self.command(&["serve"]).stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
-        let log = Arc::new(Mutex::new(String::new()));
-        let lines = BufReader::new(process.stderr.take().unwrap()).lines();
-        let into = Arc::clone(&log);
-        std::thread::spawn(move || {
-            for line in lines.map_while(Result::ok) {
-                let mut log = into.lock().unwrap();
-                log.push_str(&line);
-                log.push('\n');
-            }
-        });
-        let mut server = Server { process, log };
+        self.start(self.command(&["serve"]))
+    }
+
+    /// The same by a command that ends as the server.
+    ///
+    /// # Panics
+    /// If it is not ready within ten seconds.
+    #[must_use]
+    pub fn start(&self, command: Command) -> Server {
+        let mut server = Self::spawn(command);
         let deadline = Instant::now() + Duration::from_secs(10);
         while !self.is_ready() {
             let ended = server.process.try_wait().unwrap();
@@ -137,6 +134,26 @@ impl Place {
             std::thread::sleep(Duration::from_millis(20));
         }
         server
+    }
+
+    /// Starts the server, ready or not.
+    ///
+    /// # Panics
+    /// If there is no such program.
+    #[must_use]
+    pub fn spawn(mut command: Command) -> Server {
+        let mut process = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+        let log = Arc::new(Mutex::new(String::new()));
+        let lines = BufReader::new(process.stderr.take().unwrap()).lines();
+        let into = Arc::clone(&log);
+        std::thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                let mut log = into.lock().unwrap();
+                log.push_str(&line);
+                log.push('\n');
+            }
+        });
+        Server { process, log }
     }
 
     fn is_ready(&self) -> bool {
@@ -157,13 +174,35 @@ impl Server {
         self.log.lock().unwrap().clone()
     }
 
+    /// The id of its process.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// Asks it to stop, and waits until it has; its exit code.
     ///
     /// # Panics
     /// If it does not within ten seconds.
-    pub fn stop(mut self) -> i32 {
+    pub fn stop(self) -> i32 {
+        self.ask();
+        self.ended()
+    }
+
+    /// Asks it to stop.
+    ///
+    /// # Panics
+    /// If it is not there any more.
+    pub fn ask(&self) {
         let id = self.process.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+    }
+
+    /// Waits until it has ended; its exit code.
+    ///
+    /// # Panics
+    /// If it does not within ten seconds.
+    pub fn ended(mut self) -> i32 {
         let deadline = Instant::now() + Duration::from_secs(10);
         loop {
             if let Some(status) = self.process.try_wait().unwrap() {

@@ -147,6 +147,7 @@ impl Story {
             ["restart"] => self.restart().await,
             ["lose", "store"] => self.lose_store().await,
             ["wait", duration] => self.wait(duration).await,
+            ["clock", direction, duration] => self.set_clock(direction, duration).await,
             ["registry", "away"] => {
                 self.registry.set_away(true);
                 Ok(())
@@ -391,6 +392,20 @@ impl Story {
         let duration = parse_duration(duration).map_err(text)?;
         self.clock.fetch_add(i64::try_from(duration.as_micros()).unwrap(), Ordering::SeqCst);
         self.look().await
+    }
+
+    /// Sets the clock, which the workers notice.
+    async fn set_clock(&mut self, direction: &str, duration: &str) -> Checked {
+        let duration = parse_duration(duration).map_err(text)?;
+        let micros = i64::try_from(duration.as_micros()).unwrap();
+        let micros = match direction {
+            "back" => -micros,
+            "forward" => micros,
+            _ => return Err("clock back/forward DURATION".to_owned()),
+        };
+        self.clock.fetch_add(micros, Ordering::SeqCst);
+        start(&self.running()?.world).await.map_err(text)?;
+        self.settle().await
     }
 
     /// Makes the repository due, as its timer would, and settles.
