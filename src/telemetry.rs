@@ -56,8 +56,8 @@ metrics! {
     RECONCILES = Counter "lockkeeper_reconciles_total" "Pipelines worked on, by outcome.";
     /// Without labels.
     RECONCILE_SECONDS = Histogram "lockkeeper_reconcile_seconds" "Time to observe, plan and apply one pipeline.";
-    /// By `effect` and `outcome`: `done`, `failed`.
-    EFFECTS = Counter "lockkeeper_effects_total" "Effects applied, by kind and outcome.";
+    /// By `kind`: `store`, `push`, `forge`.
+    WRITES = Counter "lockkeeper_writes_total" "Writes that last, by where they went.";
     /// By `remote` (`registry`, `forge`, `git`) and `outcome`: `ok`, `failed`.
     REMOTE_CALLS = Counter "lockkeeper_remote_calls_total" "Calls to the outside, by remote and outcome.";
     /// Without labels.
@@ -255,7 +255,7 @@ mod tests {
     fn series_are_bounded() {
         let metrics = Metrics::default();
         for number in 0..=SERIES_MAX {
-            metrics.add(&EFFECTS, &[("effect", &number.to_string())], 1);
+            metrics.add(&WRITES, &[("kind", &number.to_string())], 1);
         }
         assert_eq!(metrics.render().lines().count(), 2 + SERIES_MAX);
     }

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 
 use super::sweep::{again_at, sweep};
-use super::{Finished, ReconcileError, World, Write, json, reconcile};
+use super::{Finished, ReconcileError, World, json, reconcile};
 use crate::store::{Key, Lease, StoreError};
 
 /// Waiting after a first failure; it doubles up to [`BACKOFF_MAX`].
@@ -161,14 +161,8 @@ async fn close(
     wake_at: Option<Timestamp>,
 ) -> Result<(), (ReconcileError, Lease)> {
     let key = lease.key.clone();
-    match world.store.record(lease, &[], closed, fold, view, wake_at).await {
-        Ok(()) => {
-            // A stop right after the last write is a stop like any other: nothing is in hand any more.
-            let _ = world.witness.wrote(Write::Store);
-        }
-        Err(error) => {
-            tracing::warn!(?key, %error, "cannot record; the lease runs out and the work is done anew");
-        }
+    if let Err(error) = world.store.record(lease, &[], closed, fold, view, wake_at).await {
+        tracing::warn!(?key, %error, "cannot record; the lease runs out and the work is done anew");
     }
     Ok(())
 }
@@ -187,7 +181,6 @@ async fn failed(
         *count
     };
     match error {
-        ReconcileError::Stopped => return Ok(()),
         ReconcileError::LeaseLost => {
             tracing::info!(?key, "lease lost");
             return Ok(());

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use sqlx::{Sqlite, SqliteConnection, Transaction};
 
 use super::{Delivery, Key, Put, Store, StoreError, micros};
+use crate::witness::Write;
 
 impl Store {
     /// Stores a delivery, links it to the keys it concerns and makes them due; on disk when it returns.
@@ -18,7 +19,7 @@ impl Store {
             link(&mut transaction, key, number).await?;
             mark(&mut transaction, key, delivery.received_at).await?;
         }
-        transaction.commit().await?;
+        self.commit(transaction).await?;
         self.wake();
         Ok(Put::New)
     }
@@ -29,7 +30,7 @@ impl Store {
         for key in keys {
             mark(&mut transaction, key, at).await?;
         }
-        transaction.commit().await?;
+        self.commit(transaction).await?;
         self.wake();
         Ok(())
     }
@@ -58,7 +59,7 @@ impl Store {
                 .execute(&mut *transaction)
                 .await?;
         }
-        transaction.commit().await?;
+        self.commit(transaction).await?;
         Ok(())
     }
 
@@ -78,7 +79,7 @@ impl Store {
                 .execute(&mut *transaction)
                 .await?;
         }
-        transaction.commit().await?;
+        self.commit(transaction).await?;
         Ok(())
     }
 
@@ -100,6 +101,14 @@ impl Store {
             .bind(micros(closed_before))
             .execute(&self.writer)
             .await?;
+        self.witness.wrote(Write::Store).await;
+        Ok(())
+    }
+
+    /// Makes a transaction last.
+    pub(super) async fn commit(&self, transaction: Transaction<'static, Sqlite>) -> Result<(), StoreError> {
+        transaction.commit().await?;
+        self.witness.wrote(Write::Store).await;
         Ok(())
     }
 

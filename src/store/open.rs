@@ -11,6 +11,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use tokio::sync::watch;
 
 use super::{Store, StoreError};
+use crate::witness::nobody;
 
 static MIGRATIONS: Migrator = sqlx::migrate!();
 
@@ -46,7 +47,7 @@ impl Store {
         let known = MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or(0);
         MIGRATIONS.run(&writer).await.map_err(|error| StoreError::of_migration(error, known))?;
         let readers = pool(READERS_MAX).connect_with(options.pragma("query_only", "ON")).await?;
-        Ok(Self { writer, readers, changed: Arc::new(watch::Sender::new(0)) })
+        Ok(Self { writer, readers, changed: Arc::new(watch::Sender::new(0)), witness: nobody() })
     }
 
     /// Closes all connections after what runs on them, and moves the log into the file. Later calls are refused.

@@ -68,7 +68,7 @@ impl Story {
             .await
             .map_err(text)?;
         self.activities.lock().unwrap().push(Activity::Opened(pull_request.number));
-        self.settle().await
+        self.acted().await
     }
 
     /// A person's own pull request, which gives a file these contents.
@@ -87,7 +87,7 @@ impl Story {
         let new = NewPullRequest { title, body, branch, base: "main".to_owned(), labels: Vec::new() };
         let opened = self.running()?.forge.open_by(&person("li"), new).await.map_err(text)?;
         self.proposed = Some(opened.number);
-        self.settle().await
+        self.acted().await
     }
 
     /// A person rewrites the comment on the line of the pin: the pin stays, the line is another.

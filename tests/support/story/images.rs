@@ -4,9 +4,21 @@ use lockkeeper::image::Repository;
 use lockkeeper::store::{Delivery, Hint};
 
 use super::cast::repository;
-use super::{Checked, Story, text};
+use super::{Checked, Mood, Story, text};
 
 impl Story {
+    pub(super) fn registry_is(&self, mood: &str) -> Checked {
+        self.registry.set_mood(match mood {
+            "back" => Mood::Well,
+            "away" => Mood::Away,
+            "hangs" => Mood::Hangs,
+            "lies" => Mood::Lies,
+            "denies" => Mood::Denies,
+            _ => return Err("back, away, hangs, lies or denies".to_owned()),
+        });
+        Ok(())
+    }
+
     pub(super) async fn push(&mut self, image: &str, tag: &str, rest: &[&str]) -> Checked {
         let name = repository(image);
         let mut platforms = vec!["linux/amd64", "linux/arm64"];
@@ -57,11 +69,22 @@ impl Story {
             }],
         };
         let image: Repository = repository(image).parse().unwrap();
-        let store = self.running()?.world.store.clone();
-        let keys = store.watchers(&image.canonical()).await.map_err(text)?;
-        store.put(&delivery, &keys).await.map_err(text)?;
-        // A repeat is a no-op, so every delivery of every story comes twice.
-        store.put(&delivery, &keys).await.map_err(text)?;
+        // A repeat is a no-op, so every delivery of every story comes twice; and again where nobody answered the first.
+        let mut answers = 0;
+        while answers < 2 {
+            let store = self.running()?.world.store.clone();
+            let put = async {
+                let keys = store.watchers(&image.canonical()).await?;
+                store.put(&delivery, &keys).await
+            };
+            match self.faults.clone().alive(put).await {
+                Some(answer) => {
+                    answer.map_err(text)?;
+                    answers += 1;
+                }
+                None => Box::pin(self.reboot()).await?,
+            }
+        }
         self.settle().await
     }
 }

@@ -7,24 +7,27 @@ mod environment;
 mod expect;
 mod images;
 mod people;
-mod portrait;
+pub mod portrait;
 mod running;
+pub mod saved;
+pub mod script;
 
 use std::collections::BTreeMap;
-use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
 use lockkeeper::commit::CommitId;
 use lockkeeper::forge::Verdict;
 use lockkeeper::forge::local::{Activity, LocalForge};
-use lockkeeper::reconcile::{Stopped, Witness, World, Write};
+use lockkeeper::reconcile::World;
 use lockkeeper::repository::Mirror;
 
-use super::away_forge::AwayForge;
-use super::fake_registry::FakeRegistry;
+use super::fake_registry::{FakeRegistry, Mood};
+use super::faults::Faults;
+use super::faulty_forge::{Connection, FaultyForge};
 use cast::repository;
+use script::Line;
 
 /// When every story begins.
 const BEGIN: &str = "2026-03-02T09:00:00Z";
@@ -38,13 +41,13 @@ pub struct Story {
     clock: Arc<AtomicI64>,
     registry: Arc<FakeRegistry>,
     activities: Arc<Mutex<Vec<Activity>>>,
-    stop: Arc<StopAt>,
+    pub faults: Arc<Faults>,
     running: Option<Running>,
     remembered: BTreeMap<String, CommitId>,
     last_comment: Option<u64>,
     proposed: Option<u64>,
     deliveries: usize,
-    is_forge_away: Arc<AtomicBool>,
+    connection: Arc<Connection>,
 }
 
 struct Running {
@@ -53,78 +56,35 @@ struct Running {
     mirror: Mirror,
 }
 
-/// Stops the world at the k-th write, once.
-#[derive(Default)]
-pub struct StopAt {
-    count: AtomicUsize,
-    at: AtomicUsize,
-}
-
-impl Witness for StopAt {
-    fn wrote(&self, _: Write) -> Result<(), Stopped> {
-        let count = self.count.fetch_add(1, Ordering::SeqCst) + 1;
-        if count == self.at.load(Ordering::SeqCst) { Err(Stopped) } else { Ok(()) }
-    }
-}
-
 /// A failed expectation: the line and what was found.
 pub type Checked = Result<(), String>;
 
 impl Story {
     pub fn new() -> Self {
+        let faults = Arc::<Faults>::default();
         let begin: Timestamp = BEGIN.parse().unwrap();
         let mut story = Self {
-            folder: tempfile::tempdir().unwrap(),
+            folder: folder(),
             files: BTreeMap::new(),
             clock: Arc::new(AtomicI64::new(begin.as_microsecond())),
-            registry: Arc::new(FakeRegistry::default()),
+            registry: Arc::new(FakeRegistry::new(faults.clone())),
             activities: Arc::default(),
-            stop: Arc::default(),
+            faults,
             running: None,
             remembered: BTreeMap::new(),
             last_comment: None,
             proposed: None,
             deliveries: 0,
-            is_forge_away: Arc::default(),
+            connection: Arc::default(),
         };
         story.files.insert("lockkeeper.yaml".to_owned(), STANDARD_RULES.as_bytes().to_vec());
         story
     }
 
-    /// Runs a whole file; the error names the line.
-    pub async fn tell(&mut self, text: &str) -> Checked {
-        let lines: Vec<&str> = text.lines().collect();
-        let mut index = 0;
-        while let Some(line) = lines.get(index) {
-            let number = index + 1;
-            index += 1;
-            let line = line.trim_end();
-            if line.is_empty() || line.starts_with('#') {
-                continue;
-            }
-            let mut block = String::new();
-            if line.ends_with(':') {
-                while let Some(inner) =
-                    lines.get(index).filter(|inner| inner.is_empty() || inner.starts_with("  "))
-                {
-                    block.push_str(inner.strip_prefix("  ").unwrap_or(inner));
-                    block.push('\n');
-                    index += 1;
-                }
-            }
-            self.line(line, &block).await.map_err(|error| format!("line {number}: {line}\n  {error}"))?;
-        }
-        Ok(())
-    }
-
-    /// Stops the world right after its k-th write from now on; the next line starts it anew.
-    pub fn stop_after(&self, writes: usize) {
-        self.stop.at.store(self.stop.count.load(Ordering::SeqCst) + writes, Ordering::SeqCst);
-    }
-
-    /// How many writes there were.
-    pub fn writes(&self) -> usize {
-        self.stop.count.load(Ordering::SeqCst)
+    /// Tells one line; the error names it.
+    pub async fn tell(&mut self, line: &Line) -> Checked {
+        let told = self.line(&line.text, &line.block).await;
+        told.map_err(|error| format!("line {}: {}\n  {error}", line.number, line.text))
     }
 
     async fn line(&mut self, line: &str, block: &str) -> Checked {
@@ -142,24 +102,14 @@ impl Story {
             ["restart"] => self.restart().await,
             ["lose", "store"] => self.lose_store().await,
             ["wait", duration] => self.wait(duration).await,
-            ["registry", "away"] => {
-                self.registry.set_away(true);
-                Ok(())
-            }
-            ["registry", "back"] => {
-                self.registry.set_away(false);
-                Ok(())
-            }
+            ["registry", mood] => self.registry_is(mood),
             ["git", "refuses", word] => self.git_refuses(word),
             ["git", "accepts"] => std::fs::remove_file(self.bare().join("hooks/update")).map_err(text),
-            ["forge", "away"] => {
-                self.is_forge_away.store(true, Ordering::SeqCst);
+            ["forge", "fails", count, "calls"] => {
+                self.connection.failures.store(count.parse().map_err(text)?, Ordering::SeqCst);
                 Ok(())
             }
-            ["forge", "back"] => {
-                self.is_forge_away.store(false, Ordering::SeqCst);
-                Ok(())
-            }
+            ["forge", how] => self.forge_is(how),
             ["approve", stage, "by", person, rest @ ..] => {
                 self.review(stage, person, Verdict::Approved, rest).await
             }
@@ -182,11 +132,13 @@ impl Story {
             _ => Err("not a word of the story language".to_owned()),
         }
     }
+}
 
-    /// Where everything is kept.
-    pub fn folder(&self) -> &Path {
-        self.folder.path()
-    }
+/// A temporary folder; in memory where the machine has such a place, for a story writes thousands of files.
+fn folder() -> tempfile::TempDir {
+    let memory = std::path::Path::new("/dev/shm");
+    let made = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
+    made.unwrap()
 }
 
 pub(super) fn text(error: impl std::fmt::Display) -> String {

@@ -6,10 +6,35 @@ use lockkeeper::forge::local::Activity;
 use lockkeeper::forge::{Check, CheckStatus, Forge, ForgeError, PullRequest, Verdict};
 use lockkeeper::promotion::Event;
 
+use lockkeeper::witness::{Witness as _, Write};
+
 use super::cast::person;
 use super::{Checked, Story, text};
 
 impl Story {
+    pub(super) fn forge_is(&self, how: &str) -> Checked {
+        let connection = &self.connection;
+        match how {
+            "away" => connection.is_away.store(true, Ordering::SeqCst),
+            "mute" => connection.is_mute.store(true, Ordering::SeqCst),
+            "back" => {
+                connection.is_away.store(false, Ordering::SeqCst);
+                connection.is_mute.store(false, Ordering::SeqCst);
+            }
+            _ => return Err("away, mute or back".to_owned()),
+        }
+        Ok(())
+    }
+
+    /// What a person did is durable; a stop before the server heard of it is a moment of its own.
+    pub(super) async fn acted(&mut self) -> Checked {
+        let faults = self.faults.clone();
+        if faults.alive(faults.wrote(Write::Forge)).await.is_none() {
+            Box::pin(self.reboot()).await?;
+        }
+        self.settle().await
+    }
+
     pub(super) async fn open_pull_request(&self, stage: &str) -> Result<PullRequest, String> {
         let found = self.open_pull_requests(stage).await?;
         found.into_iter().next().ok_or_else(|| format!("no pull request is open for {stage}"))
@@ -54,19 +79,19 @@ impl Story {
             }
             _ => return Err("approve STAGE by PERSON [at remembered head is refused]".to_owned()),
         }
-        self.settle().await
+        self.acted().await
     }
 
     pub(super) async fn close(&mut self, stage: &str, name: &str) -> Checked {
         let number = self.open_pull_request(stage).await?.number;
         self.running()?.forge.close_by(&person(name), number).await.map_err(text)?;
-        self.settle().await
+        self.acted().await
     }
 
     pub(super) async fn person_merges(&mut self, stage: &str, name: &str) -> Checked {
         let found = self.open_pull_request(stage).await?;
         match self.running()?.forge.merge_by(&person(name), found.number, found.head).await {
-            Err(ForgeError::Refused { .. }) => self.settle().await,
+            Err(ForgeError::Refused { .. }) => self.acted().await,
             other => Err(format!("expected a refusal, found {other:?}")),
         }
     }
@@ -87,7 +112,7 @@ impl Story {
             text: String::new(),
         };
         self.running()?.forge.report_check(&person("ci"), head, check).await.map_err(text)?;
-        self.settle().await
+        self.acted().await
     }
 
     /// `comment PLACE by PERSON: TEXT`; PLACE is a stage, `operations`, or `merged STAGE`. `\n` begins a new line.
@@ -101,7 +126,7 @@ impl Story {
         if place.ends_with("late") {
             self.clock.fetch_add(16 * 60 * 1_000_000, Ordering::SeqCst);
         }
-        self.settle().await
+        self.acted().await
     }
 
     pub(super) async fn thread(&self, place: &str) -> Result<u64, String> {
@@ -143,14 +168,14 @@ impl Story {
         let id = self.last_comment.ok_or("no comment yet")?;
         self.clock.fetch_add(1_000_000, Ordering::SeqCst);
         self.running()?.forge.edit_comment(&person(name), id, body).await.map_err(text)?;
-        self.settle().await
+        self.acted().await
     }
 
     pub(super) async fn deliver_comment_again(&mut self) -> Checked {
         let id = self.last_comment.ok_or("no comment yet")?;
         let thread = self.running()?.forge.comment(id).await.map_err(text)?.thread;
         self.activities.lock().unwrap().push(Activity::Comment(id, thread));
-        self.settle().await
+        self.acted().await
     }
 
     pub(super) async fn last_closed(&self, stage: &str) -> Result<u64, String> {

@@ -17,7 +17,10 @@ use lockkeeper::repository::{Credentials, Location, Mirror, create_bare};
 use lockkeeper::store::{Key, Store};
 
 use super::cast::people;
-use super::{AwayForge, Checked, Running, Story, text};
+use super::{Checked, FaultyForge, Running, Story, text};
+
+/// Keys worked on until a world has to be still.
+const ROUNDS_MAX: usize = 300;
 
 impl Story {
     pub(super) fn now(&self) -> Timestamp {
@@ -33,10 +36,27 @@ impl Story {
         create_bare(&self.bare(), "main", &files, "the environment\n", &self.somebody())
             .await
             .map_err(text)?;
-        self.boot().await?;
+        Box::pin(self.reboot()).await?;
         self.settle().await
     }
 
+    /// Starts the process anew, as often as it is stopped while it starts. What it had in memory is gone.
+    pub(super) async fn reboot(&mut self) -> Checked {
+        loop {
+            self.end().await;
+            self.boot().await?;
+            let (world, now) = (self.running()?.world.clone(), self.now());
+            let begin = async {
+                world.store.end_leases(now).await?;
+                start(&world).await
+            };
+            if let Some(begun) = self.faults.clone().alive(begin).await {
+                return begun.map_err(text);
+            }
+        }
+    }
+
+    /// Opens everything as it is on disk; nothing is due that was not.
     pub(super) async fn boot(&mut self) -> Checked {
         let clock = self.clock.clone();
         let now: Arc<dyn Fn() -> Timestamp + Send + Sync> =
@@ -45,31 +65,38 @@ impl Story {
         let mirror = Mirror::open(location, &self.folder.path().join("mirror"), Credentials::default())
             .await
             .map_err(text)?;
+        let witnessed = mirror.clone().witnessed(self.faults.clone());
         let activities = self.activities.clone();
         let people = People::fixed(people());
         let url = "http://127.0.0.1:1/forge/env".to_owned();
         let forge =
-            LocalForge::open(&self.folder.path().join("forge"), mirror.clone(), people, url, now.clone())
+            LocalForge::open(&self.folder.path().join("forge"), witnessed.clone(), people, url, now.clone())
                 .await
                 .map_err(text)?
+                .witnessed(self.faults.clone())
                 .with_sources(self.sources())
                 .with_listener(Arc::new(move |activity| activities.lock().unwrap().push(activity)));
         let forge = Arc::new(forge);
         let repository = EnvironmentRepository {
             name: "env".to_owned(),
             base: "main".to_owned(),
-            mirror: mirror.clone(),
-            forge: Arc::new(AwayForge::new(forge.clone(), self.is_forge_away.clone())),
+            mirror: witnessed,
+            forge: Arc::new(FaultyForge {
+                inner: forge.clone(),
+                connection: self.connection.clone(),
+                faults: self.faults.clone(),
+            }),
             merge_method: MergeMethod::Merge,
             poll_interval: Duration::from_mins(1),
             url_prefix: "http://127.0.0.1:1/forge/env/pulls/".to_owned(),
         };
+        let store = Store::open(&self.folder.path().join("store.db")).await;
         let world = World {
-            store: Store::open(&self.folder.path().join("store.db")).await.map_err(text)?,
+            store: store.map_err(text)?.witnessed(self.faults.clone()),
             registry: self.registry.clone(),
             repositories: BTreeMap::from([("env".to_owned(), repository)]),
             now,
-            witness: self.stop.clone(),
+            witness: self.faults.clone(),
             settings: WorldSettings {
                 lease: Duration::from_mins(1),
                 poll_interval: Duration::from_mins(5),
@@ -79,8 +106,6 @@ impl Story {
             },
             rules: RulesCache::default(),
         };
-        world.store.end_leases(self.now()).await.map_err(text)?;
-        start(&world).await.map_err(text)?;
         self.running = Some(Running { world: Arc::new(world), forge, mirror });
         Ok(())
     }
@@ -91,24 +116,24 @@ impl Story {
     }
 
     pub(super) async fn restart(&mut self) -> Checked {
-        self.close_store().await;
-        self.boot().await?;
+        Box::pin(self.reboot()).await?;
         self.settle().await
     }
 
-    pub(super) async fn close_store(&mut self) {
+    pub(super) async fn end(&mut self) {
+        self.activities.lock().unwrap().clear();
+        self.registry.forget();
         if let Some(running) = self.running.take() {
             running.world.store.close().await;
         }
     }
 
     pub(super) async fn lose_store(&mut self) -> Checked {
-        self.close_store().await;
+        self.end().await;
         for end in ["", "-wal", "-shm"] {
             let _ = std::fs::remove_file(self.folder.path().join(format!("store.db{end}")));
         }
-        self.boot().await?;
-        self.settle().await
+        self.restart().await
     }
 
     pub(super) async fn wait(&mut self, duration: &str) -> Checked {
@@ -124,33 +149,42 @@ impl Story {
         self.settle().await
     }
 
+    /// Makes everything due, as the timers would in the end, and settles.
+    pub async fn look_at_all(&mut self) -> Checked {
+        start(&self.running()?.world).await.map_err(text)?;
+        self.settle().await
+    }
+
     /// Works until nothing is due any more; starts anew where the world was stopped.
     pub async fn settle(&mut self) -> Checked {
-        for _ in 0..200 {
-            let before = self.writes();
-            let world = self.running()?.world.clone();
-            let activities = std::mem::take(&mut *self.activities.lock().unwrap());
-            for activity in activities {
-                note_activity(&world, "env", activity)
-                    .await
-                    .map_err(text)
-                    .or_else(|error| self.if_away(error))?;
-            }
-            let has_worked = run_one(&world).await.map_err(text)?;
-            let stop_at = self.stop.at.load(Ordering::SeqCst);
-            if stop_at > before && self.writes() >= stop_at {
-                self.close_store().await;
-                self.boot().await?;
-                continue;
-            }
-            if !has_worked && self.activities.lock().unwrap().is_empty() {
-                return Ok(());
+        for _ in 0..ROUNDS_MAX {
+            match self.faults.clone().alive(Box::pin(self.round()?)).await {
+                Some(Ok(true)) => {}
+                Some(Ok(false)) => return Ok(()),
+                Some(Err(error)) => return Err(error),
+                None => Box::pin(self.reboot()).await?,
             }
         }
         Err("the world does not settle".to_owned())
     }
 
-    pub(super) fn if_away(&self, error: String) -> Checked {
-        if self.is_forge_away.load(Ordering::SeqCst) { Ok(()) } else { Err(error) }
+    /// One turn of the server: what the forge tells, and one key that is due. Returns whether there was anything.
+    fn round(&self) -> Result<impl Future<Output = Result<bool, String>> + use<>, String> {
+        let (world, connection) = (self.running()?.world.clone(), self.connection.clone());
+        let activities = self.activities.clone();
+        Ok(async move {
+            let told = std::mem::take(&mut *activities.lock().unwrap());
+            for activity in told {
+                if let Err(error) = note_activity(&world, "env", activity).await {
+                    // The server logs it, and the sweep finds what was not noted.
+                    world.store.mark(&[Key::repository("env")], (world.now)()).await.map_err(text)?;
+                    if !connection.is_away.load(Ordering::SeqCst) {
+                        println!("not noted: {error}");
+                    }
+                }
+            }
+            let has_worked = run_one(&world).await.map_err(text)?;
+            Ok(has_worked || !activities.lock().unwrap().is_empty())
+        })
     }
 }
