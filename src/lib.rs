@@ -16,6 +16,7 @@ pub mod plan;
 // The shell: one folder per outside noun, one owner per package.
 pub mod settings;
 pub mod telemetry;
+pub mod witness;
 pub mod registry;
 pub mod repository;
 pub mod forge;

@@ -174,7 +174,7 @@ pub(super) fn exit_of_repository(error: &RepositoryError) -> Exit {
 /// What keeps a plan from being made, for people.
 pub(super) fn of_reconcile(error: &ReconcileError) -> CliError {
     let exit = match error {
-        ReconcileError::Later(_) | ReconcileError::LeaseLost | ReconcileError::Stopped => Exit::TryAgain,
+        ReconcileError::Later(_) | ReconcileError::LeaseLost => Exit::TryAgain,
         ReconcileError::Illegal(_) => Exit::Integrity,
         ReconcileError::Store(error) => of_store(error).exit,
     };

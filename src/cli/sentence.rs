@@ -52,6 +52,7 @@ fn stage_of(event: &Event) -> Option<&StageName> {
         | Event::RetryAsked { stage, .. }
         | Event::Merging { stage, .. }
         | Event::Merged { stage, .. }
+        | Event::Closing { stage, .. }
         | Event::Closed { stage, .. }
         | Event::OutOfBand { stage, .. }
         | Event::Held { stage, .. }
@@ -71,6 +72,7 @@ fn weight_of(event: &Event) -> Weight {
         | Event::Proposing { .. }
         | Event::Abandoned { .. }
         | Event::MergeFailed { .. }
+        | Event::Closing { .. }
         | Event::Merging { .. } => Weight::Detail,
         Event::Started { .. }
         | Event::Unvetoed { .. }
@@ -112,6 +114,9 @@ fn text_of(event: &Event) -> String {
         Event::RetryAsked { by, .. } => format!("another attempt asked for by {}", actor(by)),
         Event::Merging { number, .. } => format!("pull request {number} is being merged"),
         Event::Merged { .. } => merged(event),
+        Event::Closing { number, why, .. } => {
+            format!("pull request {number} is being closed: {}", closed_word(why))
+        }
         Event::Closed { number, why, .. } => {
             format!("pull request {number} is closed: {}", closed_word(why))
         }

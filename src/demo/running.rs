@@ -74,7 +74,7 @@ impl Demo {
         folder.write("docker-config.json", "{}\n")?;
         let settings = settings(&folder, address, &registry)?;
         let tally = Tally::new(&settings);
-        let witness: Arc<dyn crate::reconcile::Witness> = Arc::clone(&tally) as _;
+        let witness: Arc<dyn crate::witness::Witness> = Arc::clone(&tally) as _;
         let assembly = assemble(&settings, witness).await.map_err(DemoError::part("the server"))?;
         let store = assembly.world.store.clone();
         let forge = forge(&assembly)?;

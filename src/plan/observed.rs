@@ -1,5 +1,7 @@
 //! What the world shows and the record does not say yet.
 
+use std::collections::BTreeSet;
+
 use super::effect::{Effect, Gate, HoldReason, Plan};
 use super::pins::Pins;
 use super::snapshot::{FileState, Snapshot};
@@ -39,12 +41,21 @@ fn replies(snapshot: &Snapshot, plan: &mut Plan) {
     }
 }
 
-/// Says under each merged pull request how it ended and what follows.
+/// Says under each pull request that ended or was stopped how it went and what follows.
 fn announcements(snapshot: &Snapshot, plan: &mut Plan) {
+    let mut told = BTreeSet::new();
+    for word in &snapshot.state.words_due {
+        let (marker, body) = (word.marker.clone(), word.text.clone());
+        plan.push(Effect::Comment { thread: word.number, marker, body });
+        told.insert(word.number);
+    }
     for (stage, number) in &snapshot.state.announcements_due {
         let body = messages::announcement(snapshot, stage, *number);
         plan.push(Effect::Comment { thread: *number, marker: "lockkeeper:status".to_owned(), body });
-        plan.record(snapshot.now, Event::Announced { number: *number });
+        told.insert(*number);
+    }
+    for number in told {
+        plan.record(snapshot.now, Event::Announced { number });
     }
 }
 
@@ -92,7 +103,8 @@ fn pull_request(snapshot: &Snapshot, stage: &Stage, plan: &mut Plan) {
         }
         PullRequestState::Closed { by, .. } => {
             let why = if by.id == snapshot.me.id {
-                Why::Stale
+                // A stop came before the outcome was in the record.
+                proposal.closing.as_ref().map_or(Why::Stale, |closing| closing.why.clone())
             } else {
                 Why::Refused { by: actor(by, pull_request.number) }
             };
@@ -142,12 +154,8 @@ fn interrupted(
     let is_ours = proposal.open.as_ref().is_some_and(|(_, head)| head == &found);
     if !is_ours && proposal.interrupted.as_ref() != Some(&found) {
         let number = pull_request.number;
-        plan.record(snapshot.now, Event::Interrupted { stage: stage.name.clone(), number, head: found });
-        plan.push(Effect::Comment {
-            thread: number,
-            marker: "lockkeeper:interrupted".to_owned(),
-            body: messages::interrupted(proposal, pull_request),
-        });
+        let (stage, text) = (stage.name.clone(), messages::interrupted(proposal, pull_request));
+        plan.record(snapshot.now, Event::Interrupted { stage, number, head: found, text });
     }
 }
 

@@ -187,14 +187,15 @@ fn open(snapshot: &Snapshot, stage: &Stage, pinned: Option<Release>, wanted: Wan
         retry: false,
         loosened: Vec::new(),
         merging: None,
+        closing: None,
     };
     resume_open(snapshot, stage, &proposal, plan);
 }
 
 /// Makes branch and pull request of an intent: the first time, or again after a stop in the middle.
 ///
-/// A base that moved in between makes another commit under the same name: the push then sees another value there, and
-/// the next attempt takes the next name.
+/// Where the base moved in between, a branch that holds our commit is taken as it is; if it holds another, the next
+/// attempt takes the next name.
 fn resume_open(snapshot: &Snapshot, stage: &Stage, proposal: &Proposal, plan: &mut Plan) {
     let edits = match pins::edits(stage, &proposal.release, &snapshot.files) {
         Ok(edits) => edits,

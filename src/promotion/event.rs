@@ -1,11 +1,11 @@
 //! What happened, in the order it happened.
 
 use std::collections::BTreeSet;
-use std::fmt;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::terms::{Actor, Approval, HoldKind, Lane, Outcome, Why};
 use crate::image::{Digest, Release};
 use crate::pipeline::StageName;
 
@@ -17,90 +17,6 @@ pub struct Entry {
     /// What.
     #[serde(flatten)]
     pub event: Event,
-}
-
-/// The way a release takes into a stage.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Lane {
-    /// Through all gates.
-    Normal,
-    /// Back to an earlier release, at once.
-    Rollback,
-}
-
-/// Who did something, and how we know.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Actor {
-    /// The forge's numeric id; 0 for lockkeeper itself.
-    pub id: u64,
-    /// The login, for people.
-    pub name: String,
-    /// How the person was identified: `comment 12`, `cli`, `pull request 7`, `git history`.
-    pub via: String,
-}
-
-/// An approval that counted.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Approval {
-    /// Who approved.
-    pub person: Actor,
-    /// The forge's id of the review.
-    pub review: u64,
-    /// The head commit that was approved, 40 hex digits.
-    pub head: String,
-}
-
-/// Why a pull request was closed without a merge.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "why", rename_all = "snake_case")]
-pub enum Why {
-    /// A newer release has passed.
-    Superseded {
-        /// The version that takes its place.
-        by: String,
-    },
-    /// A person closed it, and so refused the release for this stage.
-    Refused {
-        /// Who.
-        by: Actor,
-    },
-    /// A rollback overtook it.
-    Preempted,
-    /// A veto hit its release.
-    Vetoed,
-    /// The pins on the base are not those it was made from, or its base is in conflict.
-    Stale,
-    /// A person asked for another attempt.
-    Retried,
-    /// The pipeline or stage is gone from `lockkeeper.yaml`.
-    Removed,
-}
-
-/// What kind of stop a hold is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum HoldKind {
-    /// A person said so.
-    Person,
-    /// A rollback put it.
-    Rollback,
-    /// The pin was changed by somebody else.
-    OutOfBand,
-}
-
-/// How a command ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Outcome {
-    /// It was carried out, or answered.
-    Done,
-    /// It is not possible as things stand.
-    Refused,
-    /// The person may not.
-    Denied,
-    /// It was not understood.
-    Unknown,
 }
 
 /// What happened.
@@ -183,6 +99,9 @@ pub enum Event {
         number: u64,
         /// The head found there, 40 hex digits.
         head: String,
+        /// What is said of it under the pull request.
+        #[serde(default)]
+        text: String,
     },
     /// A person asks for another attempt.
     RetryAsked {
@@ -226,7 +145,19 @@ pub enum Event {
         /// Why.
         reason: Option<String>,
     },
-    /// The pull request is closed without a merge.
+    /// Intent: the pull request is about to be closed without a merge.
+    Closing {
+        /// The stage.
+        stage: StageName,
+        /// The pull request.
+        number: u64,
+        /// What is said of it there, once it is closed.
+        text: String,
+        /// Why.
+        #[serde(flatten)]
+        why: Why,
+    },
+    /// Outcome: the pull request is closed without a merge.
     Closed {
         /// The stage.
         stage: StageName,
@@ -316,7 +247,7 @@ pub enum Event {
         /// The reply.
         text: String,
     },
-    /// The comment under a merged pull request tells how it went on.
+    /// What was due under a pull request stands there.
     Announced {
         /// The pull request.
         number: u64,
@@ -335,23 +266,6 @@ pub enum Event {
     },
 }
 
-impl Actor {
-    /// lockkeeper itself.
-    #[must_use]
-    pub fn lockkeeper() -> Self {
-        Self { id: 0, name: "lockkeeper".to_owned(), via: "policy".to_owned() }
-    }
-}
-
-impl fmt::Display for Lane {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::Normal => "normal",
-            Self::Rollback => "rollback",
-        })
-    }
-}
-
 impl Event {
     /// The name, as it is stored.
     #[must_use]
@@ -368,6 +282,7 @@ impl Event {
             Self::Merging { .. } => "merging",
             Self::Merged { .. } => "merged",
             Self::MergeFailed { .. } => "merge_failed",
+            Self::Closing { .. } => "closing",
             Self::Closed { .. } => "closed",
             Self::OutOfBand { .. } => "out_of_band",
             Self::Held { .. } => "held",

@@ -1,6 +1,7 @@
 //! The promotion history of a pipeline: events, and the state they fold into.
 
 mod approval;
+mod terms;
 mod event;
 mod rollback;
 mod stage;
@@ -8,11 +9,12 @@ mod state;
 mod stint;
 
 pub use approval::{Ballot, Discount, count};
-pub use event::{Actor, Approval, Entry, Event, HoldKind, Lane, Outcome, Why};
+pub use event::{Entry, Event};
 pub use rollback::{TargetError, names, target};
 pub use stage::StageState;
-pub use state::{Hold, IllegalEvent, MergeIntent, Proposal, Reply, Request, State, Veto};
+pub use state::{CloseIntent, Hold, IllegalEvent, MergeIntent, Proposal, Reply, Request, State, Veto, Word};
 pub use stint::{End, Origin, Stint, Stints};
+pub use terms::{Actor, Approval, HoldKind, Lane, Outcome, Why};
 
 #[cfg(test)]
 mod tests;

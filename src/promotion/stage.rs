@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::state::{Hold, MergeIntent, Proposal, Request, push_bounded};
+use super::state::{CloseIntent, Hold, MergeIntent, Proposal, Request, push_bounded};
 use super::stint::{End, Origin, Stint, Stints};
 use super::{Actor, Event, HoldKind, Lane, Why};
 use crate::image::{Release, ReleaseId};
@@ -70,6 +70,10 @@ impl StageState {
                 self.proposal = None;
                 self.request = None;
             }
+            Event::Closing { why, text, .. } => {
+                let (why, text) = (why.clone(), text.clone());
+                self.proposal.as_mut()?.closing = Some(CloseIntent { why, text });
+            }
             Event::Closed { why, .. } => self.close(why)?,
             Event::OutOfBand { found, commit, .. } => self.out_of_band(found.as_ref(), at, commit),
             Event::Held { kind, by, reason, until, .. } => {
@@ -127,6 +131,7 @@ impl StageState {
             retry: false,
             loosened: Vec::new(),
             merging: None,
+            closing: None,
         });
         Some(())
     }

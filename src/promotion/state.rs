@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::stage::{StageState, attempt_key};
 use super::stint::{Stint, Stints};
-use super::{Actor, Approval, Entry, Event, HoldKind, Lane, Outcome};
+use super::{Actor, Approval, Entry, Event, HoldKind, Lane, Outcome, Why};
 use crate::image::{Digest, Release};
 use crate::pipeline::{Pipeline, StageName};
 
@@ -26,6 +26,9 @@ pub struct State {
     pub issue: Option<u64>,
     /// Merged pull requests under which nothing is said yet.
     pub announcements_due: Vec<(StageName, u64)>,
+    /// What is to be said under pull requests that were closed or stopped.
+    #[serde(default)]
+    pub words_due: Vec<Word>,
     /// What was said to be wrong with `lockkeeper.yaml`.
     pub file_error: Option<String>,
     /// Replies that do not stand at the forge yet.
@@ -43,6 +46,17 @@ pub struct Reply {
     pub place: (u64, u64),
     /// How it ended.
     pub outcome: Outcome,
+    /// The text.
+    pub text: String,
+}
+
+/// Something that is still to be said under a pull request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Word {
+    /// The pull request.
+    pub number: u64,
+    /// By which the comment is found again.
+    pub marker: String,
     /// The text.
     pub text: String,
 }
@@ -108,6 +122,19 @@ pub struct Proposal {
     pub loosened: Vec<String>,
     /// The merge under way.
     pub merging: Option<MergeIntent>,
+    /// The closing under way.
+    #[serde(default)]
+    pub closing: Option<CloseIntent>,
+}
+
+/// A closing that was begun.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CloseIntent {
+    /// Why.
+    #[serde(flatten)]
+    pub why: Why,
+    /// What is said of it.
+    pub text: String,
 }
 
 /// A merge that was begun.
@@ -228,7 +255,10 @@ impl State {
                 }
             }
             Event::Replied { command } => self.replies_due.retain(|reply| &reply.command != command),
-            Event::Announced { number } => self.announcements_due.retain(|(_, due)| due != number),
+            Event::Announced { number } => {
+                self.announcements_due.retain(|(_, due)| due != number);
+                self.words_due.retain(|word| word.number != *number);
+            }
             Event::FileBroken { text } => self.file_error = Some(text.clone()),
             Event::FileMended => self.file_error = None,
             Event::Vetoed { stage, digests, version, by, reason } => {
@@ -252,19 +282,38 @@ impl State {
             | Event::RetryAsked { stage, .. }
             | Event::Merging { stage, .. }
             | Event::Merged { stage, .. }
+            | Event::Closing { stage, .. }
             | Event::Closed { stage, .. }
             | Event::OutOfBand { stage, .. }
             | Event::Held { stage, .. }
             | Event::Resumed { stage, .. }
             | Event::Loosened { stage, .. } => {
-                if let Event::Merged { number: Some(number), .. } = &entry.event {
-                    self.announcements_due.push((stage.clone(), *number));
-                }
+                self.speak(stage, &entry.event);
                 let illegal = IllegalEvent { event: entry.event.name(), stage: stage.clone(), at };
                 self.stages.entry(stage.clone()).or_default().apply(&entry.event, at).ok_or(illegal)?;
             }
         }
         Ok(())
+    }
+
+    /// What an event of a stage leaves to be said.
+    fn speak(&mut self, stage: &StageName, event: &Event) {
+        let proposal = self.stages.get(stage).and_then(|stage| stage.proposal.as_ref());
+        let closing = proposal.and_then(|proposal| proposal.closing.as_ref());
+        let mut say = |number: u64, marker: &str, text: &str| {
+            if !text.is_empty() {
+                self.words_due.push(Word { number, marker: marker.to_owned(), text: text.to_owned() });
+            }
+        };
+        if let Event::Merged { number: Some(number), .. } = event {
+            self.announcements_due.push((stage.clone(), *number));
+        } else if let Event::Interrupted { number, text, .. } = event {
+            say(*number, "lockkeeper:interrupted", text);
+        } else if let (Event::Closed { number, why, .. }, Some(closing)) = (event, closing)
+            && closing.why == *why
+        {
+            say(*number, "lockkeeper:closed", &closing.text);
+        }
     }
 }
 

@@ -5,9 +5,8 @@ use crate::commit::CommitId;
 use crate::forge::ForgeError;
 use crate::pipeline::StageName;
 use crate::plan::{self, Close, Effect, MergeNow, Open};
-use crate::promotion::{Entry, Event};
+use crate::promotion::{Approval, CloseIntent, Entry, Event, Why};
 use crate::pull_request::{CheckStatus, NewPullRequest, PullRequestState};
-use crate::reconcile::Write;
 use crate::repository::{Edit, RefUpdate, RepositoryError, Signature};
 
 /// How carrying out one effect ended.
@@ -29,46 +28,34 @@ pub(super) async fn apply(run: &mut Reconcile<'_>, effect: &Effect) -> Result<Ap
     match effect {
         Effect::Record(entries) => {
             for entry in entries {
-                if let Event::Abandoned { stage, .. } = &entry.event {
-                    leave_nothing(run, stage).await?;
-                }
+                clear(run, &entry.event).await?;
             }
-            record(run, entries).await?;
+            run.append(entries).await?;
             Ok(Applied::Next)
         }
         Effect::Open(new) => open(run, new).await,
         Effect::Close(which) => close(run, which).await,
         Effect::Merge(which) => merge(run, effect, which).await,
-        Effect::Edit { number, title, body } => said(run, forge.edit(*number, title, body).await),
-        Effect::Check { head, check } => wrote(run, forge.set_check(*head, check).await),
+        Effect::Edit { number, title, body } => Ok(said(run, forge.edit(*number, title, body).await)),
+        Effect::Check { head, check } => wrote(forge.set_check(*head, check).await),
         Effect::Comment { thread, marker, body } => {
             let written = forge.upsert_comment(*thread, marker, body).await.map(|_| ());
-            said(run, written)
+            Ok(said(run, written))
         }
-        Effect::React { comment, reaction } => said(run, forge.react(*comment, *reaction).await),
+        Effect::React { comment, reaction } => Ok(said(run, forge.react(*comment, *reaction).await)),
         Effect::Issue { title, body } => issue(run, title, body).await,
     }
 }
 
-/// Appends events, and tells the witness.
-async fn record(run: &mut Reconcile<'_>, entries: &[Entry]) -> Result<(), ReconcileError> {
-    run.append(entries).await?;
-    run.world.witness.wrote(Write::Store)?;
-    Ok(())
-}
-
 async fn record_now(run: &mut Reconcile<'_>, event: Event) -> Result<(), ReconcileError> {
     let at = (run.world.now)();
-    record(run, &[Entry { at, event }]).await
+    run.append(&[Entry { at, event }]).await
 }
 
 /// A write that decides: what stops it is read anew, refused, or tried later.
-fn wrote(run: &Reconcile<'_>, result: Result<(), ForgeError>) -> Result<Applied, ReconcileError> {
+fn wrote(result: Result<(), ForgeError>) -> Result<Applied, ReconcileError> {
     match result {
-        Ok(()) => {
-            run.world.witness.wrote(Write::Forge)?;
-            Ok(Applied::Next)
-        }
+        Ok(()) => Ok(Applied::Next),
         Err(ForgeError::Moved { .. } | ForgeError::NotFound { .. }) => Ok(Applied::ReadAnew),
         Err(error @ ForgeError::Refused { .. }) => Ok(Applied::Refused(error.to_string())),
         Err(error @ ForgeError::Unavailable { .. }) => Err(error.into()),
@@ -76,22 +63,19 @@ fn wrote(run: &Reconcile<'_>, result: Result<(), ForgeError>) -> Result<Applied,
 }
 
 /// A write that only tells: where it fails, it stays due and stops nothing else.
-fn said(run: &mut Reconcile<'_>, result: Result<(), ForgeError>) -> Result<Applied, ReconcileError> {
+fn said(run: &mut Reconcile<'_>, result: Result<(), ForgeError>) -> Applied {
     match result {
-        Ok(()) => {
-            run.world.witness.wrote(Write::Forge)?;
-            Ok(Applied::Next)
-        }
+        Ok(()) => Applied::Next,
         Err(error @ ForgeError::Unavailable { .. }) => {
             tracing::warn!(repository = run.repository.name, %error, "cannot write to the forge, later again");
             let was_muted = std::mem::replace(&mut run.is_muted, true);
-            Ok(if was_muted { Applied::Next } else { Applied::ReadAnew })
+            if was_muted { Applied::Next } else { Applied::ReadAnew }
         }
         Err(error) => {
             // It would be refused again: what is told here is not worth a standstill.
             tracing::warn!(repository = run.repository.name, %error, "the forge does not take what is told");
             run.is_muted = true;
-            Ok(Applied::Next)
+            Applied::Next
         }
     }
 }
@@ -100,12 +84,11 @@ async fn issue(run: &mut Reconcile<'_>, title: &str, body: &str) -> Result<Appli
     let key = run.lease.key.pipeline.as_ref().map_or_else(String::new, ToString::to_string);
     match run.repository.forge.upsert_issue(&key, title, body).await {
         Ok(number) => {
-            run.world.witness.wrote(Write::Forge)?;
             remember_thread(run, number).await?;
             record_now(run, Event::IssueOpened { number }).await?;
             Ok(Applied::Next)
         }
-        Err(error) => said(run, Err(error)),
+        Err(error) => Ok(said(run, Err(error))),
     }
 }
 
@@ -120,9 +103,14 @@ async fn remember_thread(run: &Reconcile<'_>, number: u64) -> Result<(), Reconci
 /// Makes branch and pull request. After a stop in the middle the same intent gives the same commit.
 async fn open(run: &mut Reconcile<'_>, new: &Open) -> Result<Applied, ReconcileError> {
     let begun = run.state.stage(&new.stage).and_then(|stage| stage.proposal.as_ref());
-    let is_begun =
-        begun.is_some_and(|proposal| proposal.branch == new.branch && proposal.base == new.base.to_string());
-    if !is_begun {
+    let begun = begun.filter(|proposal| proposal.branch == new.branch).map(|proposal| proposal.base.clone());
+    if begun.as_ref() != Some(&new.base.to_string()) {
+        // Pushed before a stop, and the base has moved since: the intent stands, and with it the base it was made from.
+        if begun.is_some()
+            && let Some(head) = adopt(run, new).await?
+        {
+            return open_pull_request(run, new, head).await;
+        }
         record_now(run, new.intent.clone()).await?;
     }
     let at =
@@ -138,10 +126,7 @@ async fn open(run: &mut Reconcile<'_>, new: &Open) -> Result<Applied, ReconcileE
     let head = mirror.commit(new.base, edits.collect(), &new.message, &author).await?;
     let update = RefUpdate { name: reference(&new.branch), old: None, new: Some(head) };
     let head = match mirror.push(vec![update]).await {
-        Ok(()) => {
-            run.world.witness.wrote(Write::Push)?;
-            head
-        }
+        Ok(()) => head,
         Err(RepositoryError::Moved { .. }) => match adopt(run, new).await? {
             Some(head) => head,
             None => return taken(run, new).await,
@@ -168,9 +153,8 @@ async fn open_pull_request(
     };
     let pull_request = match run.repository.forge.open(&wanted).await {
         Ok(pull_request) => pull_request,
-        Err(error) => return wrote(run, Err(error)),
+        Err(error) => return wrote(Err(error)),
     };
-    run.world.witness.wrote(Write::Forge)?;
     remember_thread(run, pull_request.number).await?;
     let event =
         Event::Proposed { stage: new.stage.clone(), number: pull_request.number, head: head.to_string() };
@@ -211,27 +195,44 @@ async fn taken(run: &mut Reconcile<'_>, new: &Open) -> Result<Applied, Reconcile
     Ok(Applied::ReadAnew)
 }
 
-/// Closes the pull request with a word why, and deletes the branch if it is still as we know it.
+/// Closes the pull request, and deletes the branch if it is still as we know it. What is said of it follows.
 async fn close(run: &mut Reconcile<'_>, which: &Close) -> Result<Applied, ReconcileError> {
-    let forge = run.repository.forge.clone();
-    let told = forge.upsert_comment(which.number, "lockkeeper:closed", &which.comment).await;
-    if let Err(error) = &told {
-        tracing::warn!(pull_request = which.number, %error, "cannot say why it is closed");
-    } else {
-        run.world.witness.wrote(Write::Forge)?;
+    let (stage, number, why) = (&which.stage, which.number, &which.why);
+    let proposal = run.state.stage(stage).and_then(|state| state.proposal.as_ref());
+    let intent = CloseIntent { why: why.clone(), text: which.comment.clone() };
+    if proposal.and_then(|proposal| proposal.closing.as_ref()) != Some(&intent) {
+        let (stage, why) = (stage.clone(), why.clone());
+        record_now(run, Event::Closing { stage, number, text: intent.text, why }).await?;
     }
-    match forge.close(which.number).await {
-        Ok(()) => run.world.witness.wrote(Write::Forge)?,
+    match run.repository.forge.close(number).await {
+        Ok(()) => {}
         Err(ForgeError::Moved { .. }) => return Ok(Applied::ReadAnew),
-        Err(error) => return wrote(run, Err(error)),
+        Err(error) => return wrote(Err(error)),
     }
-    delete_branch(run, &which.branch, which.head).await?;
-    record_now(
-        run,
-        Event::Closed { stage: which.stage.clone(), number: which.number, why: which.why.clone() },
-    )
-    .await?;
+    delete_branch(run, &which.branch, which.head).await;
+    record_now(run, Event::Closed { stage: stage.clone(), number, why: why.clone() }).await?;
     Ok(Applied::ReadAnew)
+}
+
+/// What a proposal leaves behind goes before its end is recorded: afterwards nobody would remember it. A pull request
+/// that a person closed keeps its branch, so that it can be opened again by hand.
+async fn clear(run: &Reconcile<'_>, event: &Event) -> Result<(), ReconcileError> {
+    let (Event::Merged { stage, .. } | Event::Closed { stage, .. } | Event::Abandoned { stage, .. }) = event
+    else {
+        return Ok(());
+    };
+    if matches!(event, Event::Abandoned { .. }) {
+        return leave_nothing(run, stage).await;
+    }
+    let is_refused = matches!(event, Event::Closed { why: Why::Refused { .. }, .. });
+    let proposal = run.state.stage(stage).and_then(|state| state.proposal.as_ref());
+    if let Some(proposal) = proposal.filter(|_| !is_refused)
+        && let Some((_, head)) = &proposal.open
+        && let Ok(head) = head.parse()
+    {
+        delete_branch(run, &proposal.branch, head).await;
+    }
+    Ok(())
 }
 
 /// An intent that is given up may have left a pull request behind, where a stop came before it was recorded.
@@ -244,21 +245,18 @@ async fn leave_nothing(run: &Reconcile<'_>, stage: &StageName) -> Result<(), Rec
     for found in forge.open_pull_requests(&run.repository.base).await? {
         if found.author.id == me.id && found.branch == proposal.branch {
             forge.close(found.number).await?;
-            run.world.witness.wrote(Write::Forge)?;
-            delete_branch(run, &found.branch, found.head).await?;
+            delete_branch(run, &found.branch, found.head).await;
         }
     }
     Ok(())
 }
 
 /// Deletes a branch of ours. One that moved or cannot be deleted stays, and is said in the log: nothing depends on it.
-async fn delete_branch(run: &Reconcile<'_>, branch: &str, head: CommitId) -> Result<(), ReconcileError> {
+async fn delete_branch(run: &Reconcile<'_>, branch: &str, head: CommitId) {
     let update = RefUpdate { name: reference(branch), old: Some(head), new: None };
-    match run.repository.mirror.push(vec![update]).await {
-        Ok(()) => run.world.witness.wrote(Write::Push)?,
-        Err(error) => tracing::info!(branch, %error, "branch is not deleted"),
+    if let Err(error) = run.repository.mirror.push(vec![update]).await {
+        tracing::info!(branch, %error, "branch is not deleted");
     }
-    Ok(())
 }
 
 /// Merges, after everything was read and planned once more.
@@ -272,11 +270,10 @@ async fn merge(
     }
     let stage = which.stage.clone();
     let approvals = which.approvals.clone();
-    record_now(
-        run,
-        Event::Merging { stage: stage.clone(), number: which.number, approvals: approvals.clone() },
-    )
-    .await?;
+    if !is_merging(run, &stage, &approvals) {
+        let (stage, approvals) = (stage.clone(), approvals.clone());
+        record_now(run, Event::Merging { stage, number: which.number, approvals }).await?;
+    }
     let forge = run.repository.forge.clone();
     let commit = match forge.merge(which.number, which.head, &which.message, which.method).await {
         Ok(commit) => commit,
@@ -285,10 +282,9 @@ async fn merge(
         Err(error) => {
             record_now(run, Event::MergeFailed { stage: which.stage.clone() }).await?;
             shut_check(run, which, &error).await;
-            return wrote(run, Err(error));
+            return wrote(Err(error));
         }
     };
-    run.world.witness.wrote(Write::Forge)?;
     let merged = Event::Merged {
         stage,
         lane: which.lane,
@@ -305,10 +301,17 @@ async fn merge(
         Ok(PullRequestState::Merged { at, .. }) => at,
         Ok(PullRequestState::Open | PullRequestState::Closed { .. }) | Err(_) => (run.world.now)(),
     };
-    record(run, &[Entry { at, event: merged }]).await?;
+    delete_branch(run, &which.branch, which.head).await;
+    run.append(&[Entry { at, event: merged }]).await?;
     tracing::info!(repository = run.repository.name, pull_request = which.number, %commit, "merged");
-    delete_branch(run, &which.branch, which.head).await?;
     Ok(Applied::ReadAnew)
+}
+
+/// Whether the intent of this merge is in the record already: a stop came before its outcome.
+fn is_merging(run: &Reconcile<'_>, stage: &StageName, approvals: &[Approval]) -> bool {
+    let proposal = run.state.stage(stage).and_then(|state| state.proposal.as_ref());
+    let merging = proposal.and_then(|proposal| proposal.merging.as_ref());
+    merging.is_some_and(|merging| merging.approvals == approvals)
 }
 
 /// The check is green only for our own merge: where that fails, it is taken back.

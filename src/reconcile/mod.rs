@@ -57,7 +57,7 @@ pub use preview::{Previewed, declared, preview};
 pub use route::{deliver_activity, note_activity};
 pub use rules::RulesCache;
 pub use work::{run_key, run_one, start, work};
-pub use world::{EnvironmentRepository, Stopped, Witness, Worked, World, WorldSettings, Write};
+pub use world::{EnvironmentRepository, World, WorldSettings};
 
 use crate::forge::ForgeError;
 use crate::pipeline::StageName;
@@ -88,9 +88,6 @@ pub enum ReconcileError {
     /// The store refuses.
     #[error(transparent)]
     Store(StoreError),
-    /// The process is told to stop between two writes.
-    #[error("stopped")]
-    Stopped,
 }
 
 impl From<StoreError> for ReconcileError {
@@ -113,12 +110,6 @@ impl From<RepositoryError> for ReconcileError {
 impl From<ForgeError> for ReconcileError {
     fn from(error: ForgeError) -> Self {
         Self::Later(error.to_string())
-    }
-}
-
-impl From<Stopped> for ReconcileError {
-    fn from(_: Stopped) -> Self {
-        Self::Stopped
     }
 }
 

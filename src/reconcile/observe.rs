@@ -81,6 +81,7 @@ pub(super) async fn observe(run: &Reconcile<'_>) -> Result<Observed, ReconcileEr
     if run.is_muted {
         snapshot.state.replies_due.clear();
         snapshot.state.announcements_due.clear();
+        snapshot.state.words_due.clear();
     }
     snapshot.images = gather::images(run, &snapshot, is_hurried).await;
     snapshot.presence = gather::presence(run, &snapshot, is_hurried).await;

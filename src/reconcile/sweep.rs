@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
+use super::ReconcileError;
 use super::route::{deliver_activity, thread_cursor};
 use super::rules::{Declared, Parsed, cursor_name};
 use super::world::{EnvironmentRepository, World};
-use super::{ReconcileError, Write};
 use crate::commit::CommitId;
 use crate::forge::ForgeError;
 use crate::pipeline::{FILE_NAME, OutOfBand, PipelineName, loosened, parse};
@@ -36,7 +36,7 @@ pub(super) async fn sweep(world: &World, lease: &Lease) -> Result<Option<Pipelin
     declare(world, repository, tip, &rules).await?;
     comments(world, repository).await?;
     if let Ok(declared) = &rules {
-        foreign(world, repository, tip, declared).await?;
+        foreign(repository, tip, declared).await?;
     }
     world.witness.read(&repository.name, (world.now)());
     Ok(rules.err().map(|errors| PipelineView {
@@ -166,7 +166,6 @@ pub(super) fn comment_delivery_id(repository: &str, comment: u64) -> String {
 
 /// Our check on the pull requests of others: green at once, unless a pin or the rules change.
 async fn foreign(
-    world: &World,
     repository: &EnvironmentRepository,
     tip: CommitId,
     declared: &Declared,
@@ -179,7 +178,6 @@ async fn foreign(
         let check = check_of(repository, tip, declared, &pull_request).await?;
         if !pull_request.checks.contains(&check) {
             repository.forge.set_check(pull_request.head, &check).await?;
-            world.witness.wrote(Write::Forge)?;
         }
     }
     Ok(())

@@ -9,8 +9,9 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::sweep::{again_at, sweep};
-use super::{Finished, ReconcileError, Worked, World, Write, json, reconcile};
+use super::{Finished, ReconcileError, World, json, reconcile};
 use crate::store::{Key, Lease, StoreError};
+use crate::witness::Worked;
 
 /// Waiting after a first failure; it doubles up to [`BACKOFF_MAX`].
 const BACKOFF_MIN: Duration = Duration::from_secs(2);
@@ -201,11 +202,7 @@ async fn close(
 ) -> Worked {
     let key = lease.key.clone();
     match world.store.record(lease, &[], closed, fold, view, wake_at).await {
-        Ok(()) => {
-            // A stop right after the last write is a stop like any other: nothing is in hand any more.
-            let _ = world.witness.wrote(Write::Store);
-            Worked::Recorded
-        }
+        Ok(()) => Worked::Recorded,
         Err(error) => {
             tracing::warn!(?key, %error, "cannot record; the lease runs out and the work is done anew");
             Worked::Lost
@@ -227,7 +224,6 @@ async fn failed(
         *count
     };
     match error {
-        ReconcileError::Stopped => return Ok(Worked::Lost),
         ReconcileError::LeaseLost => {
             tracing::info!(?key, "lease lost");
             return Ok(Worked::Lost);

@@ -13,6 +13,7 @@ use crate::pull_request::MergeMethod;
 use crate::registry::Registry;
 use crate::repository::Mirror;
 use crate::store::Store;
+use crate::witness::Witness;
 
 /// Everything that a reconcile reads and writes.
 pub struct World {
@@ -24,7 +25,7 @@ pub struct World {
     pub repositories: BTreeMap<String, EnvironmentRepository>,
     /// The clock.
     pub now: Arc<dyn Fn() -> Timestamp + Send + Sync>,
-    /// Who is told of every write.
+    /// Who is told what was read. The store, the mirrors and the local forges tell it what they wrote.
     pub witness: Arc<dyn Witness>,
     /// What the settings say.
     pub settings: WorldSettings,
@@ -66,76 +67,11 @@ pub struct WorldSettings {
     pub author: (String, String),
 }
 
-/// A write to the world, named after it is done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Write {
-    /// Events were appended to the store.
-    Store,
-    /// Refs were pushed.
-    Push,
-    /// The forge was written to.
-    Forge,
-}
-
-/// How the work on a key ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Worked {
-    /// All is recorded.
-    Recorded,
-    /// It could not be finished, and is due again later.
-    Released,
-    /// Somebody else has the key, or the store did not take the end: it is due when the lease runs out.
-    Lost,
-}
-
-/// The process is to stop here, as if it had been killed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Stopped;
-
-/// Is told of every write right after it: counts them for the metrics, and lets a test stop the world between any two.
-pub trait Witness: Send + Sync {
-    /// A write was done.
-    ///
-    /// # Errors
-    /// [`Stopped`] if nothing more is to be written.
-    fn wrote(&self, write: Write) -> Result<(), Stopped>;
-
-    /// A key was worked on for this long, and ended so.
-    fn worked(&self, _outcome: Worked, _took: Duration) {}
-
-    /// The repository of this name was read well.
-    fn read(&self, _repository: &str, _at: Timestamp) {}
-}
-
 impl fmt::Debug for World {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
             .debug_struct("World")
             .field("repositories", &self.repositories.keys())
             .finish_non_exhaustive()
-    }
-}
-
-impl Write {
-    /// The name, as a metric label.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Store => "store",
-            Self::Push => "push",
-            Self::Forge => "forge",
-        }
-    }
-}
-
-impl Worked {
-    /// The name, as a metric label.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Recorded => "recorded",
-            Self::Released => "released",
-            Self::Lost => "lost",
-        }
     }
 }

@@ -19,6 +19,7 @@ use super::outgoing::{self, Thin};
 use super::transport::{Service, Transport};
 use super::worker::{Task, Worker};
 use super::{CommitId, Credentials, Location, Options, RefUpdate, RepositoryError, fetch, name, send};
+use crate::witness::{Witness, Write, nobody};
 
 /// What a whole fetch brings: branches, tags, and what `HEAD` names.
 pub(super) const ALL_REFS: [&str; 3] = ["refs/heads/", "refs/tags/", "HEAD"];
@@ -32,6 +33,7 @@ pub(super) const ALL_REFS: [&str; 3] = ["refs/heads/", "refs/tags/", "HEAD"];
 #[derive(Clone)]
 pub struct Mirror {
     pub(super) inner: Arc<Inner>,
+    witness: Arc<dyn Witness>,
 }
 
 pub(super) struct Inner {
@@ -89,9 +91,16 @@ impl Mirror {
         let turn = tokio::sync::Mutex::new(());
         let (rebuilt_at, made) = (Mutex::new(None), AtomicUsize::new(0));
         let inner = Inner { location, folder, options, transport, worker, made, turn, rebuilt_at };
-        let mirror = Self { inner: Arc::new(inner) };
+        let mirror = Self { inner: Arc::new(inner), witness: nobody() };
         mirror.check_or_build().await?;
         Ok(mirror)
+    }
+
+    /// Tells `witness` of every push through this handle and its clones.
+    #[must_use]
+    pub fn witnessed(mut self, witness: Arc<dyn Witness>) -> Self {
+        self.witness = witness;
+        self
     }
 
     /// What is mirrored.
@@ -144,6 +153,7 @@ impl Mirror {
         send::check(&updates)?;
         let seen: Seen = updates.iter().map(|update| (update.name.clone(), update.new)).collect();
         self.exchange(self.send(updates)).await?;
+        self.witness.wrote(Write::Push).await;
         // The push is done; a note that fails costs a fetch, later.
         if let Err(error) = self.run(move |repository| noted::note(repository, &seen)).await {
             tracing::warn!(%error, "pushed refs were not noted in the mirror");

@@ -16,12 +16,13 @@ use crate::forge::ForgeError;
 use crate::forge::local::pages::{self, PageOptions, ProxyHeader, SignIn};
 use crate::forge::local::{Activity, LocalForge, People};
 use crate::pull_request::MergeMethod;
-use crate::reconcile::{EnvironmentRepository, RulesCache, Witness, World, WorldSettings};
+use crate::reconcile::{EnvironmentRepository, RulesCache, World, WorldSettings};
 use crate::registry::credentials::Credentials as RegistryCredentials;
 use crate::registry::oci::{OciRegistry, OciSettings};
 use crate::repository::{Credentials, Location, LocationError, Mirror, RepositoryError};
 use crate::settings::{self, Settings};
 use crate::store::{Store, StoreError};
+use crate::witness::Witness;
 
 /// How long a rollback waits for the registry, which it does not need: a person waits for the rollback.
 const HURRIED_TIMEOUT: Duration = Duration::from_millis(1_500);
@@ -93,14 +94,15 @@ pub enum AssembleError {
 /// # Errors
 /// [`AssembleError`] names the part and why.
 pub async fn assemble(settings: &Settings, witness: Arc<dyn Witness>) -> Result<Assembly, AssembleError> {
-    let store = open_store(settings).await?;
+    let store = open_store(settings).await?.witnessed(Arc::clone(&witness));
     let (sender, activities) = mpsc::channel(ACTIVITIES_MAX);
     let mut forges = BTreeMap::new();
     let mut repositories = BTreeMap::new();
     for repository in &settings.repositories {
-        let mirror = open_mirror(settings, repository).await?;
+        let mirror = open_mirror(settings, repository).await?.witnessed(Arc::clone(&witness));
         let settings::Forge::Local(local) = &repository.forge;
-        let forge = open_forge(settings, repository, local, mirror.clone()).await?;
+        let forge =
+            open_forge(settings, repository, local, mirror.clone()).await?.witnessed(Arc::clone(&witness));
         let forge = Arc::new(forge.with_listener(listener(repository.name.clone(), sender.clone())));
         forges.insert(repository.name.clone(), Arc::clone(&forge));
         let environment = EnvironmentRepository {

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use axum::Router;
 use jiff::Timestamp;
 use tokio::net::TcpListener;
@@ -18,10 +19,11 @@ use tokio::task::JoinHandle;
 use super::assemble::Activities;
 use super::webhooks::verify::EmptySecret;
 use super::{App, Health, Receiver, ServeError, Serving, serve};
-use crate::reconcile::{self, Stopped, Witness, Worked, World, Write};
+use crate::reconcile::{self, World};
 use crate::settings::Settings;
 use crate::store::{Store, StoreError};
 use crate::telemetry::{Metrics, RECONCILE_SECONDS, RECONCILES, WRITES};
+use crate::witness::{Witness, Worked, Write};
 
 /// Between two removals of finished deliveries; they are kept for days, so once an hour is early enough.
 const PRUNE_INTERVAL: Duration = Duration::from_hours(1);
@@ -79,10 +81,10 @@ pub struct Tally {
     pub health: Arc<Health>,
 }
 
+#[async_trait]
 impl Witness for Tally {
-    fn wrote(&self, write: Write) -> Result<(), Stopped> {
+    async fn wrote(&self, write: Write) {
         self.metrics.add(&WRITES, &[("to", write.name())], 1);
-        Ok(())
     }
 
     fn worked(&self, outcome: Worked, took: Duration) {

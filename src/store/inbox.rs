@@ -6,6 +6,7 @@ use sqlx::{Sqlite, SqliteConnection, SqlitePool, Transaction};
 
 use super::group::Concerns;
 use super::{Delivery, Key, Put, Store, StoreError, micros};
+use crate::witness::Write;
 
 /// When a commit has to be on disk. A process that is killed loses neither; a loss of power may take the latest of
 /// those that wait, always with all that was committed after them.
@@ -23,7 +24,7 @@ impl Store {
     /// One that concerns no key is stored as closed, so that its repeat is known.
     pub async fn put(&self, delivery: &Delivery, concerns: &[Key]) -> Result<Put, StoreError> {
         let concerns = Concerns::Keys(concerns.to_vec());
-        self.group.put(delivery.clone(), concerns).await.map(|(put, _)| put)
+        self.grouped(delivery, concerns).await.map(|(put, _)| put)
     }
 
     /// The same for whatever watches one of these image repositories (canonical spelling) in the moment in which it is
@@ -33,14 +34,22 @@ impl Store {
         delivery: &Delivery,
         images: Vec<String>,
     ) -> Result<(Put, usize), StoreError> {
-        self.group.put(delivery.clone(), Concerns::Watchers(images)).await
+        self.grouped(delivery, Concerns::Watchers(images)).await
+    }
+
+    async fn grouped(&self, delivery: &Delivery, concerns: Concerns) -> Result<(Put, usize), StoreError> {
+        let stored = self.group.put(delivery.clone(), concerns).await?;
+        if stored.0 == Put::New {
+            self.witness.wrote(Write::Store).await;
+        }
+        Ok(stored)
     }
 
     /// Makes the keys due at `at`, or sooner where they are already; creates those that are new.
     pub async fn mark(&self, keys: &[Key], at: Timestamp) -> Result<(), StoreError> {
         let mut transaction = self.begin(OnDisk::Later).await?;
         mark(&mut transaction, keys.iter().map(|key| (key, at))).await?;
-        transaction.commit().await?;
+        self.commit(transaction).await?;
         self.wake();
         Ok(())
     }
@@ -69,7 +78,7 @@ impl Store {
                 .execute(&mut *transaction)
                 .await?;
         }
-        transaction.commit().await?;
+        self.commit(transaction).await?;
         Ok(())
     }
 
@@ -89,7 +98,7 @@ impl Store {
                 .execute(&mut *transaction)
                 .await?;
         }
-        transaction.commit().await?;
+        self.commit(transaction).await?;
         Ok(())
     }
 
@@ -102,6 +111,7 @@ impl Store {
         .bind(value)
         .execute(&self.writer)
         .await?;
+        self.witness.wrote(Write::Store).await;
         Ok(())
     }
 
@@ -111,6 +121,14 @@ impl Store {
             .bind(micros(closed_before))
             .execute(&self.writer)
             .await?;
+        self.witness.wrote(Write::Store).await;
+        Ok(())
+    }
+
+    /// Makes a transaction last.
+    pub(super) async fn commit(&self, transaction: Transaction<'static, Sqlite>) -> Result<(), StoreError> {
+        transaction.commit().await?;
+        self.witness.wrote(Write::Store).await;
         Ok(())
     }
 

@@ -9,6 +9,7 @@ use sqlx::{Row as _, SqliteConnection};
 use super::inbox::{OnDisk, mark};
 use super::{DELIVERIES_MAX, Delivery, Key, Lease, Store, StoreError, count, lease_end, micros, timestamp};
 use crate::promotion::Entry;
+use crate::witness::Write;
 
 impl Store {
     /// Leases the key that has been due longest; none where nothing is due. Committed when it returns.
@@ -31,7 +32,7 @@ impl Store {
         let key = Key::from_columns(row.try_get("repository")?, row.try_get("pipeline")?)?;
         let generation = count(row.try_get("generation")?)?;
         let deliveries = open_deliveries(&mut transaction, &key).await?;
-        transaction.commit().await?;
+        self.commit(transaction).await?;
         Ok(Some(Lease { key, generation, deliveries }))
     }
 
@@ -55,7 +56,7 @@ impl Store {
             .await?;
         let Some(generation) = generation else { return Ok(None) };
         let deliveries = open_deliveries(&mut transaction, key).await?;
-        transaction.commit().await?;
+        self.commit(transaction).await?;
         Ok(Some(Lease { key: key.clone(), generation: count(generation)?, deliveries }))
     }
 
@@ -67,7 +68,7 @@ impl Store {
         let mut transaction = self.begin(OnDisk::Later).await?;
         held_until(&mut transaction, lease).await?;
         set_lease(&mut transaction, &lease.key, Some(lease_end(now, lease_for))).await?;
-        transaction.commit().await?;
+        self.commit(transaction).await?;
         Ok(())
     }
 
@@ -79,7 +80,7 @@ impl Store {
         let mut transaction = self.begin(OnDisk::Now).await?;
         held_until(&mut transaction, lease).await?;
         append(&mut transaction, &lease.key, entries).await?;
-        transaction.commit().await?;
+        self.commit(transaction).await?;
         Ok(())
     }
 
@@ -114,7 +115,7 @@ impl Store {
         let again_at = left_open(&mut transaction, &lease, lease_end).await?;
         mark(&mut transaction, [wake_at, again_at].into_iter().flatten().map(|at| (key, at))).await?;
         set_lease(&mut transaction, key, None).await?;
-        transaction.commit().await?;
+        self.commit(transaction).await?;
         self.wake();
         Ok(())
     }
@@ -129,7 +130,7 @@ impl Store {
         held_until(&mut transaction, &lease).await?;
         mark(&mut transaction, [(&lease.key, again_at)]).await?;
         set_lease(&mut transaction, &lease.key, None).await?;
-        transaction.commit().await?;
+        self.commit(transaction).await?;
         self.wake();
         Ok(())
     }
@@ -141,6 +142,7 @@ impl Store {
             .bind(micros(now))
             .execute(&self.writer)
             .await?;
+        self.witness.wrote(Write::Store).await;
         self.wake();
         Ok(())
     }

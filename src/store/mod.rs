@@ -33,6 +33,7 @@ use tokio::sync::watch;
 use self::group::Group;
 use crate::forge::Person;
 use crate::pipeline::PipelineName;
+use crate::witness::Witness;
 
 /// Most deliveries in one lease. More stay open and make the key due again at once; 100 of at most 64 hints each keep
 /// a lease below some megabytes.
@@ -145,6 +146,7 @@ pub struct Store {
     group: Group,
     readers: SqlitePool,
     changed: Arc<watch::Sender<u64>>,
+    witness: Arc<dyn Witness>,
 }
 
 impl Key {
@@ -185,6 +187,13 @@ impl std::fmt::Display for Key {
 }
 
 impl Store {
+    /// Tells `witness` of every write through this handle and its clones.
+    #[must_use]
+    pub fn witnessed(mut self, witness: Arc<dyn Witness>) -> Self {
+        self.witness = witness;
+        self
+    }
+
     /// Changes whenever a key may have become due through this handle or a clone of it: a worker claims, and when
     /// there is nothing, sleeps until [`Store::next_due`] or until this changes.
     #[must_use]

@@ -12,6 +12,7 @@ use tokio::sync::watch;
 
 use super::group::Group;
 use super::{Store, StoreError};
+use crate::witness::nobody;
 
 static MIGRATIONS: Migrator = sqlx::migrate!();
 
@@ -33,10 +34,8 @@ impl Store {
     pub async fn open(path: &Path) -> Result<Self, StoreError> {
         check_folder(path)?;
         let is_new = check_file(path)?;
-        let options = SqliteConnectOptions::new()
-            .filename(path)
-            .busy_timeout(BUSY_TIMEOUT)
-            .foreign_keys(true);
+        let options =
+            SqliteConnectOptions::new().filename(path).busy_timeout(BUSY_TIMEOUT).foreign_keys(true);
         let writing = options
             .clone()
             .create_if_missing(true)
@@ -53,7 +52,7 @@ impl Store {
         let readers = pool(READERS_MAX).connect_with(options.pragma("query_only", "ON")).await?;
         let changed = Arc::new(watch::Sender::new(0));
         let group = Group::start(writer.clone(), Arc::clone(&changed));
-        Ok(Self { writer, group, readers, changed })
+        Ok(Self { writer, group, readers, changed, witness: nobody() })
     }
 
     /// Reads the whole file, at some hundred megabytes a second, and tells whether its structure holds.

@@ -154,6 +154,135 @@ async fn refusals_say_when_to_come_back() {
     check(|_, _| StatusCode::FORBIDDEN.into_response(), "1", "denied").await;
 }
 
+/// Who is told to come back later does not come back before, for whatever repository of the host.
+#[tokio::test]
+async fn a_registry_that_asks_for_rest_has_it() {
+    let tired: Behaviour = |_, request| {
+        if is_ping(request) {
+            return "{}".into_response();
+        }
+        (StatusCode::TOO_MANY_REQUESTS, [("Retry-After", "1")], "later").into_response()
+    };
+    let server = serve(tired).await;
+    let registry = anonymous();
+    let asked = || server.asked.lock().unwrap().len();
+    let [web, api] = ["shop/web", "shop/api"].map(|path| repository(server.address, path));
+    assert_eq!(kind(&registry.resolve(&web, &tag("1")).await.unwrap_err()), "unavailable");
+    let before = asked();
+    for _ in 0..3 {
+        let error = registry.tags(&api).await.unwrap_err();
+        assert!(matches!(&error, RegistryError::Unavailable { retry_after: Some(_), .. }), "{error}");
+        assert_eq!(kind(&registry.image(&web, Digest::of(b"x")).await.unwrap_err()), "unavailable");
+    }
+    assert_eq!(asked(), before, "it was asked while it rests");
+    tokio::time::sleep(Duration::from_millis(1_100)).await;
+    assert_eq!(kind(&registry.resolve(&web, &tag("1")).await.unwrap_err()), "unavailable");
+    assert!(asked() > before, "it is asked again after its rest");
+}
+
+/// Bytes that come in a way of their own: the answer is written by hand, and the connection is then closed.
+async fn check_raw(answer: &'static [u8], want: &str) {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = tokio::spawn(async move {
+        loop {
+            let (mut connection, _) = listener.accept().await.unwrap();
+            let mut request = vec![0; 4_096];
+            let length = connection.read(&mut request).await.unwrap();
+            let is_ping = request[..length].starts_with(b"GET /v2/ ");
+            let ping: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}";
+            // Who listens no longer is told nothing.
+            let _ = connection.write_all(if is_ping { ping } else { answer }).await;
+            let _ = connection.shutdown().await;
+        }
+    });
+    let web = repository(address, "shop/web");
+    let error = anonymous().resolve(&web, &tag("1")).await.unwrap_err();
+    assert_eq!(kind(&error), want, "{error}");
+    let error = anonymous().tags(&web).await.unwrap_err();
+    assert_eq!(kind(&error), want, "{error}");
+    server.abort();
+}
+
+/// Cut off, longer or shorter than announced, or no HTTP at all: never an answer, and never "not there".
+#[tokio::test]
+async fn an_answer_that_ends_early_is_none() {
+    for (answer, want) in [
+        (&b"HTTP/1.1 200 OK\r\nContent-Length: 900\r\n\r\n{\"schemaVersion\":2,"[..], "unavailable"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n10\r\n{\"tags\":[\"1\"],", "unavailable"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", "unavailable"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n{\"tags\":[\"1\"],\"layers\":[]}", "untrusted"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 9\r\n\r\n{}", "unavailable"),
+        (
+            b"HTTP/1.1 404 Not Found\r\nContent-Length: 900\r\n\r\n{\"errors\":[{\"code\":\"NAME_UNKNOWN\"",
+            "untrusted",
+        ),
+        (b"HTTP/1.1 2", "unavailable"),
+        (b"SSH-2.0-OpenSSH_9.2\r\n", "unavailable"),
+        (b"", "unavailable"),
+    ] {
+        check_raw(answer, want).await;
+    }
+}
+
+/// The bytes decide, not what the header calls them.
+#[tokio::test]
+async fn a_wrong_content_type_changes_nothing() {
+    let server = serve(|_, request| {
+        if is_ping(request) || request.uri().path().contains("/blobs/") {
+            return "{}".into_response();
+        }
+        ([("Content-Type", "text/html")], MANIFEST).into_response()
+    })
+    .await;
+    let web = repository(server.address, "shop/web");
+    let digest = Digest::of(MANIFEST.as_bytes());
+    assert_eq!(anonymous().resolve(&web, &tag("1")).await.unwrap(), digest);
+    assert_eq!(anonymous().probe(&web, digest).await.unwrap(), []);
+    // And a page of HTML under the name of a manifest stays a page of HTML.
+    let page: Behaviour = |_, _| {
+        let kind = "application/vnd.oci.image.manifest.v1+json";
+        ([("Content-Type", kind)], "<html>{}</html>").into_response()
+    };
+    check(page, "1", "untrusted").await;
+}
+
+/// A redirect is followed without the password, a few times, and to a good end only.
+#[tokio::test]
+async fn redirects_carry_no_password_and_end() {
+    let mirror = serve(|_, _| MANIFEST.into_response()).await;
+    let elsewhere = mirror.address;
+    let behaviour: Behaviour = |_, request| {
+        let authorization = request.headers().contains_key(header::AUTHORIZATION);
+        let to = match request.uri().path() {
+            "/v2/" => {
+                let basic = [(header::WWW_AUTHENTICATE, "Basic realm=\"shop\"")];
+                return (StatusCode::UNAUTHORIZED, basic).into_response();
+            }
+            _ if !authorization => return StatusCode::FORBIDDEN.into_response(),
+            path if path.ends_with("/manifests/round") => path.to_owned(),
+            // The address of the other server is handed over in the tag.
+            path => {
+                let port = path.rsplit_once("/at-").map_or("1", |(_, port)| port);
+                format!("http://localhost:{port}/v2/x/manifests/1")
+            }
+        };
+        (StatusCode::TEMPORARY_REDIRECT, [(header::LOCATION, to)]).into_response()
+    };
+    let server = serve(behaviour).await;
+    let folder = tempfile::tempdir().unwrap();
+    let registry = client(credentials(&folder, server.address));
+    let web = repository(server.address, "shop/web");
+    let found = registry.resolve(&web, &tag(&format!("at-{}", elsewhere.port()))).await.unwrap();
+    assert_eq!(found, Digest::of(MANIFEST.as_bytes()));
+    let asked = mirror.asked.lock().unwrap().join("\n");
+    assert!(asked.starts_with("GET ") && !asked.contains("Basic"), "{asked}");
+    let error = registry.resolve(&web, &tag("round")).await.unwrap_err();
+    assert_eq!(kind(&error), "unavailable", "{error}");
+    assert!(server.asked.lock().unwrap().len() < 12, "a circle of redirects is left soon");
+}
+
 #[tokio::test]
 async fn tags_that_never_end_do_end() {
     let server = serve(|_, request| {

@@ -1,22 +1,44 @@
 //! A registry in memory that can be moved, emptied and taken away.
 
-use std::collections::BTreeMap;
-use std::sync::Mutex;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use lockkeeper::image::{Digest, Image, Platform, Repository, Tag};
 use lockkeeper::registry::{Registry, RegistryError};
 
+use super::faults::{Fault, Faults};
+
 #[derive(Default)]
 pub struct FakeRegistry {
     world: Mutex<World>,
+    faults: Arc<Faults>,
 }
 
-#[derive(Default)]
-struct World {
+/// What it has and how it is.
+#[derive(Debug, Clone, Default)]
+pub struct World {
     tags: BTreeMap<(String, String), Digest>,
     images: BTreeMap<Digest, Image>,
-    is_away: bool,
+    mood: Mood,
+    /// What the client has read of images: what has a digest does not change, so it asks once.
+    read: BTreeSet<Digest>,
+}
+
+/// How it answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Mood {
+    /// As it should.
+    #[default]
+    Well,
+    /// Not at all: the connection is refused.
+    Away,
+    /// Not at all: the connection stays open.
+    Hangs,
+    /// With what cannot be believed.
+    Lies,
+    /// It does not know us any more.
+    Denies,
 }
 
 impl FakeRegistry {
@@ -58,21 +80,44 @@ impl FakeRegistry {
         world.tags.retain(|_, found| *found != digest);
     }
 
-    pub fn set_away(&self, is_away: bool) {
-        self.world.lock().unwrap().is_away = is_away;
+    pub fn set_mood(&self, mood: Mood) {
+        self.world.lock().unwrap().mood = mood;
     }
 
-    fn ask<T>(&self, what: &str, answer: impl FnOnce(&World) -> Option<T>) -> Result<T, RegistryError> {
-        let world = self.world.lock().unwrap();
-        let what = what.to_owned();
-        if world.is_away {
-            return Err(RegistryError::Unavailable {
-                what,
-                reason: "connection refused".to_owned(),
-                retry_after: None,
-            });
+    /// A registry that is disturbed by these faults.
+    pub fn new(faults: Arc<Faults>) -> Self {
+        Self { world: Mutex::default(), faults }
+    }
+
+    /// What it has now.
+    pub fn world(&self) -> World {
+        self.world.lock().unwrap().clone()
+    }
+
+    /// Puts it back to what it had.
+    pub fn set_world(&self, world: World) {
+        *self.world.lock().unwrap() = world;
+    }
+
+    async fn ask<T>(&self, what: &str, answer: impl FnOnce(&World) -> Option<T>) -> Result<T, RegistryError> {
+        let (what, world) = (what.to_owned(), self.world());
+        let unavailable = |reason: &str| RegistryError::Unavailable {
+            what: what.clone(),
+            reason: reason.to_owned(),
+            retry_after: None,
+        };
+        if self.faults.is_now(Fault::RegistryFails) {
+            return Err(unavailable("bad gateway"));
         }
-        answer(&world).ok_or(RegistryError::NotFound { what })
+        match world.mood {
+            Mood::Well => answer(&world).ok_or(RegistryError::NotFound { what }),
+            Mood::Away => Err(unavailable("connection refused")),
+            Mood::Hangs => std::future::pending().await,
+            Mood::Lies => {
+                Err(RegistryError::Untrusted { what, reason: "its bytes hash to something else".to_owned() })
+            }
+            Mood::Denies => Err(RegistryError::Denied { what, reason: "no such user".to_owned() }),
+        }
     }
 }
 
@@ -80,7 +125,7 @@ impl FakeRegistry {
 impl Registry for FakeRegistry {
     async fn resolve(&self, repository: &Repository, tag: &Tag) -> Result<Digest, RegistryError> {
         let key = (repository.to_string(), tag.to_string());
-        self.ask(&format!("{repository}:{tag}"), |world| world.tags.get(&key).copied())
+        self.ask(&format!("{repository}:{tag}"), |world| world.tags.get(&key).copied()).await
     }
 
     async fn tags(&self, repository: &Repository) -> Result<Vec<Tag>, RegistryError> {
@@ -88,13 +133,33 @@ impl Registry for FakeRegistry {
             let of_it = world.tags.keys().filter(|(name, _)| name == repository.as_str());
             Some(of_it.map(|(_, tag)| tag.parse().unwrap()).collect())
         })
+        .await
     }
 
     async fn image(&self, repository: &Repository, digest: Digest) -> Result<Image, RegistryError> {
-        self.ask(&format!("{repository}@{digest}"), |world| world.images.get(&digest).cloned())
+        let world = self.world();
+        let known = world.images.get(&digest).filter(|_| world.read.contains(&digest));
+        match known.cloned() {
+            Some(image) => Ok(image),
+            None => self.fetch(repository, digest).await,
+        }
     }
 
     async fn probe(&self, repository: &Repository, digest: Digest) -> Result<Vec<Platform>, RegistryError> {
-        self.image(repository, digest).await.map(|image| image.platforms)
+        self.fetch(repository, digest).await.map(|image| image.platforms)
+    }
+}
+
+impl FakeRegistry {
+    async fn fetch(&self, repository: &Repository, digest: Digest) -> Result<Image, RegistryError> {
+        let image =
+            self.ask(&format!("{repository}@{digest}"), |world| world.images.get(&digest).cloned()).await?;
+        self.world.lock().unwrap().read.insert(digest);
+        Ok(image)
+    }
+
+    /// The client is another one: it has read nothing yet.
+    pub fn forget(&self) {
+        self.world.lock().unwrap().read.clear();
     }
 }

@@ -11,9 +11,11 @@
     reason = "test support: a failure is a panic"
 )]
 
-pub mod away_forge;
 pub mod docker_registry;
 pub mod fake_registry;
+pub mod faults;
+pub mod faulty_forge;
 pub mod git_http;
 pub mod parts;
 pub mod story;
+pub mod sweep;

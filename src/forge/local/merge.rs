@@ -102,6 +102,9 @@ impl LocalForge {
                     return Err(moved(number, "it is not open any more".to_owned()));
                 }
                 let pull = thread.pull_mut()?;
+                if pull.intents.iter().any(|known| known.commit == intent.commit) {
+                    return Ok(());
+                }
                 if pull.intents.len() >= INTENTS_MAX {
                     pull.intents.remove(0);
                 }

@@ -48,6 +48,7 @@ use self::folder::Folder;
 use self::relation::Relations;
 use super::{CommentId, ForgeError, Number, Person, PersonId};
 use crate::repository::{CommitId, Mirror, RepositoryError};
+use crate::witness::Witness;
 
 /// The id of lockkeeper itself here; no person or app may have it.
 pub const BOT_ID: PersonId = 1;
@@ -129,6 +130,13 @@ impl LocalForge {
             source_mirrors: tokio::sync::Mutex::default(),
             relations: Mutex::default(),
         })
+    }
+
+    /// Tells `witness` of every write.
+    #[must_use]
+    pub fn witnessed(mut self, witness: Arc<dyn Witness>) -> Self {
+        self.folder = self.folder.witnessed(witness);
+        self
     }
 
     /// Tells `listener` of what happens.

@@ -33,6 +33,8 @@ pub(super) struct Session {
     /// For blobs, with the tokens that were got here; it never holds a password, so it sends none to a realm.
     package: Client,
     sign_ins: Mutex<BTreeMap<String, SignIn>>,
+    /// Until when it asked for rest, by a `Retry-After`: meanwhile it is not asked, for whatever repository.
+    rests_until: Mutex<Option<Instant>>,
 }
 
 /// How requests for one repository are signed, and until when.
@@ -106,6 +108,7 @@ impl Session {
             credential,
             settings,
             sign_ins: Mutex::default(),
+            rests_until: Mutex::default(),
         })
     }
 
@@ -285,11 +288,24 @@ impl Session {
         what: &str,
         exchange: impl Future<Output = Result<T, RegistryError>>,
     ) -> Result<T, RegistryError> {
-        let seconds = self.settings.timeout.as_secs_f32();
-        tokio::time::timeout(self.settings.timeout, exchange).await.unwrap_or_else(|_| {
-            let reason = format!("no answer within {seconds} s");
-            Err(RegistryError::Unavailable { what: what.to_owned(), reason, retry_after: None })
-        })
+        let unavailable = |reason: String, retry_after: Option<Duration>| RegistryError::Unavailable {
+            what: what.to_owned(),
+            reason,
+            retry_after,
+        };
+        let until = *self.rests_until.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(rest) = until.and_then(|until| until.checked_duration_since(Instant::now())) {
+            let reason = format!("it asked not to be asked for {} s more", rest.as_secs() + 1);
+            return Err(unavailable(reason, Some(rest)));
+        }
+        let limit = self.settings.timeout;
+        let late = |_| Err(unavailable(format!("no answer within {} s", limit.as_secs_f32()), None));
+        let result = tokio::time::timeout(limit, exchange).await.unwrap_or_else(late);
+        if let Err(RegistryError::Unavailable { retry_after: Some(rest), .. }) = &result {
+            let until = Instant::now().checked_add(*rest);
+            *self.rests_until.lock().unwrap_or_else(PoisonError::into_inner) = until;
+        }
+        result
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, SignIn>> {

@@ -17,15 +17,18 @@
 mod file;
 mod index;
 
+use std::cell::Cell;
 use std::fs::File;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use super::thread::{Kind, Thread};
 use crate::forge::{Check, CommentId, ForgeError, Number};
 use crate::repository::CommitId;
+use crate::witness::{Witness, Write, nobody};
 
 pub(super) use file::blocking;
 
@@ -44,12 +47,14 @@ const CHECKS_MAX: usize = 100;
 #[derive(Debug, Clone)]
 pub(super) struct Folder {
     path: PathBuf,
+    witness: Arc<dyn Witness>,
 }
 
 /// The lock on the folder: what writes asks for it. Dropping it gives the folder free.
 pub(super) struct Locked<'folder> {
     folder: &'folder Folder,
     _file: File,
+    has_written: Cell<bool>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -65,9 +70,14 @@ impl Folder {
                 std::fs::create_dir_all(&part).map_err(|error| file::failed(&part, &error))?;
             }
             file::sync_folder(&path)?;
-            Ok(Self { path })
+            Ok(Self { path, witness: nobody() })
         })
         .await
+    }
+
+    /// Tells `witness` of every write.
+    pub(super) fn witnessed(self, witness: Arc<dyn Witness>) -> Self {
+        Self { witness, ..self }
     }
 
     /// Where it is.
@@ -90,13 +100,18 @@ impl Folder {
         write: impl FnOnce(&Locked<'_>) -> Result<T, ForgeError> + Send + 'static,
     ) -> Result<T, ForgeError> {
         let folder = self.clone();
-        blocking(move || {
+        let (written, has_written) = blocking(move || {
             let path = folder.path.join("lock");
             let file = File::create(&path).map_err(|error| file::failed(&path, &error))?;
             file.lock().map_err(|error| file::failed(&path, &error))?;
-            write(&Locked { folder: &folder, _file: file })
+            let locked = Locked { folder: &folder, _file: file, has_written: Cell::new(false) };
+            Ok((write(&locked), locked.has_written.get()))
         })
-        .await
+        .await?;
+        if has_written {
+            self.witness.wrote(Write::Forge).await;
+        }
+        written
     }
 
     /// The pull request or issue of this number.
@@ -193,6 +208,7 @@ impl std::ops::Deref for Locked<'_> {
 impl Locked<'_> {
     /// A number for a new thread, never given again.
     pub(super) fn next_number(&self) -> Result<Number, ForgeError> {
+        self.has_written.set(true);
         let number = self.sequence()?.next_number;
         let sequence = Sequence { next_number: number.saturating_add(1) };
         file::write_json(&self.path.join("sequence.json"), &sequence, u64::MAX)?;
@@ -201,6 +217,7 @@ impl Locked<'_> {
 
     /// An id for a new comment or review of this thread, never given again.
     pub(super) fn next_id(&self, thread: Number) -> Result<CommentId, ForgeError> {
+        self.has_written.set(true);
         index::append(&self.index_path(), thread)
     }
 
@@ -215,6 +232,7 @@ impl Locked<'_> {
     }
 
     fn put_within(&self, thread: &Thread, bytes_max: u64) -> Result<(), ForgeError> {
+        self.has_written.set(true);
         let mark = self.open_path(thread.number);
         if thread.is_open() && !mark.exists() {
             File::create(&mark).map_err(|error| file::failed(&mark, &error))?;
@@ -241,6 +259,7 @@ impl Locked<'_> {
             }
             None => checks.push(check.clone()),
         }
+        self.has_written.set(true);
         file::write_json(&self.checks_path(commit), &checks, CHECKS_BYTES_MAX)?;
         Ok(true)
     }

@@ -1,0 +1,90 @@
+//! What happens to the registry.
+
+use lockkeeper::image::Repository;
+use lockkeeper::store::{Delivery, Hint};
+
+use super::cast::repository;
+use super::{Checked, Mood, Story, text};
+
+impl Story {
+    pub(super) fn registry_is(&self, mood: &str) -> Checked {
+        self.registry.set_mood(match mood {
+            "back" => Mood::Well,
+            "away" => Mood::Away,
+            "hangs" => Mood::Hangs,
+            "lies" => Mood::Lies,
+            "denies" => Mood::Denies,
+            _ => return Err("back, away, hangs, lies or denies".to_owned()),
+        });
+        Ok(())
+    }
+
+    pub(super) async fn push(&mut self, image: &str, tag: &str, rest: &[&str]) -> Checked {
+        let name = repository(image);
+        let mut platforms = vec!["linux/amd64", "linux/arm64"];
+        let mut bytes = tag;
+        let mut is_quiet = false;
+        let mut revision = tag;
+        let mut rest = rest;
+        loop {
+            rest = match rest {
+                [] => break,
+                ["as", other, tail @ ..] => {
+                    bytes = other;
+                    tail
+                }
+                ["only", platform, tail @ ..] => {
+                    platforms = vec![platform];
+                    tail
+                }
+                ["quietly", tail @ ..] => {
+                    is_quiet = true;
+                    tail
+                }
+                ["revision", commit, tail @ ..] => {
+                    revision = commit;
+                    tail
+                }
+                _ => return Err("push IMAGE TAG [as NAME] [only PLATFORM] [revision R] [quietly]".to_owned()),
+            };
+        }
+        let labels = [("revision", revision), ("source", "https://git.test/shop/web")];
+        self.registry.push(&name, tag, bytes, &platforms, &labels);
+        if is_quiet || self.running.is_none() {
+            return Ok(());
+        }
+        self.deliver(image, tag).await
+    }
+
+    pub(super) async fn deliver(&mut self, image: &str, tag: &str) -> Checked {
+        self.deliveries += 1;
+        let delivery = Delivery {
+            id: format!("push-{}", self.deliveries),
+            source: "registry".to_owned(),
+            received_at: self.now(),
+            hints: vec![Hint::Image {
+                repository: image.to_owned(),
+                registry: None,
+                tags: vec![tag.to_owned()],
+            }],
+        };
+        let image: Repository = repository(image).parse().unwrap();
+        // A repeat is a no-op, so every delivery of every story comes twice; and again where nobody answered the first.
+        let mut answers = 0;
+        while answers < 2 {
+            let store = self.running()?.world.store.clone();
+            let put = async {
+                let keys = store.watchers(&image.canonical()).await?;
+                store.put(&delivery, &keys).await
+            };
+            match self.faults.clone().alive(put).await {
+                Some(answer) => {
+                    answer.map_err(text)?;
+                    answers += 1;
+                }
+                None => Box::pin(self.reboot()).await?,
+            }
+        }
+        self.settle().await
+    }
+}

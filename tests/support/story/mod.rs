@@ -1,0 +1,147 @@
+//! Scenarios as files: what is given, what happens, what is expected. `tests/scenarios/README.md` has the words.
+//!
+//! Everything but the registry is real: git over `file://`, the local forge, the store. The clock is the story's.
+
+mod cast;
+mod environment;
+mod expect;
+mod images;
+mod people;
+pub mod portrait;
+mod running;
+pub mod saved;
+pub mod script;
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use jiff::Timestamp;
+use lockkeeper::commit::CommitId;
+use lockkeeper::forge::Verdict;
+use lockkeeper::forge::local::{Activity, LocalForge};
+use lockkeeper::reconcile::World;
+use lockkeeper::repository::Mirror;
+
+use super::fake_registry::{FakeRegistry, Mood};
+use super::faults::Faults;
+use super::faulty_forge::{Connection, FaultyForge};
+use cast::repository;
+use script::Line;
+
+/// When every story begins.
+const BEGIN: &str = "2026-03-02T09:00:00Z";
+/// The rules of a story that names none.
+const STANDARD_RULES: &str = include_str!("../../scenarios/standard.lockkeeper.yaml");
+
+/// A story in a folder of its own, with the world as it stands.
+pub struct Story {
+    folder: tempfile::TempDir,
+    files: BTreeMap<String, Vec<u8>>,
+    clock: Arc<AtomicI64>,
+    registry: Arc<FakeRegistry>,
+    activities: Arc<Mutex<Vec<Activity>>>,
+    pub faults: Arc<Faults>,
+    running: Option<Running>,
+    remembered: BTreeMap<String, CommitId>,
+    last_comment: Option<u64>,
+    proposed: Option<u64>,
+    deliveries: usize,
+    connection: Arc<Connection>,
+}
+
+struct Running {
+    world: Arc<World>,
+    forge: Arc<LocalForge>,
+    mirror: Mirror,
+}
+
+/// A failed expectation: the line and what was found.
+pub type Checked = Result<(), String>;
+
+impl Story {
+    pub fn new() -> Self {
+        let faults = Arc::<Faults>::default();
+        let begin: Timestamp = BEGIN.parse().unwrap();
+        let mut story = Self {
+            folder: folder(),
+            files: BTreeMap::new(),
+            clock: Arc::new(AtomicI64::new(begin.as_microsecond())),
+            registry: Arc::new(FakeRegistry::new(faults.clone())),
+            activities: Arc::default(),
+            faults,
+            running: None,
+            remembered: BTreeMap::new(),
+            last_comment: None,
+            proposed: None,
+            deliveries: 0,
+            connection: Arc::default(),
+        };
+        story.files.insert("lockkeeper.yaml".to_owned(), STANDARD_RULES.as_bytes().to_vec());
+        story
+    }
+
+    /// Tells one line; the error names it.
+    pub async fn tell(&mut self, line: &Line) -> Checked {
+        let told = self.line(&line.text, &line.block).await;
+        told.map_err(|error| format!("line {}: {}\n  {error}", line.number, line.text))
+    }
+
+    async fn line(&mut self, line: &str, block: &str) -> Checked {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        match words.as_slice() {
+            ["rules:"] => self.change_file("lockkeeper.yaml", block.as_bytes().to_vec()).await,
+            ["file", path] => self.change_file(path.trim_end_matches(':'), block.as_bytes().to_vec()).await,
+            ["pin", stage, image, tag, rest @ ..] => self.pin(stage, image, tag, rest).await,
+            ["push", image, tag, rest @ ..] => self.push(image, tag, rest).await,
+            ["remove", image, tag] => {
+                self.registry.remove(FakeRegistry::digest(&repository(image), tag));
+                Ok(())
+            }
+            ["start"] => self.start().await,
+            ["restart"] => self.restart().await,
+            ["lose", "store"] => self.lose_store().await,
+            ["wait", duration] => self.wait(duration).await,
+            ["clock", direction, duration] => self.set_clock(direction, duration).await,
+            ["registry", mood] => self.registry_is(mood),
+            ["git", "refuses", word] => self.git_refuses(word),
+            ["git", "accepts"] => std::fs::remove_file(self.bare().join("hooks/update")).map_err(text),
+            ["forge", "fails", count, "calls"] => {
+                self.connection.failures.store(count.parse().map_err(text)?, Ordering::SeqCst);
+                Ok(())
+            }
+            ["forge", how] => self.forge_is(how),
+            ["approve", stage, "by", person, rest @ ..] => {
+                self.review(stage, person, Verdict::Approved, rest).await
+            }
+            ["request-changes", stage, "by", person] => {
+                self.review(stage, person, Verdict::ChangesRequested, &[]).await
+            }
+            ["dismiss", stage, "by", person] => self.review(stage, person, Verdict::Dismissed, &[]).await,
+            ["remember", "head", stage] => self.remember(stage).await,
+            ["close", stage, "by", person] => self.close(stage, person).await,
+            ["check", name, status, "on", stage] => self.check(name, status, stage).await,
+            ["edit", "last", "comment", rest @ ..] => self.edit_comment(&rest.join(" ")).await,
+            ["deliver", "last", "comment", "again"] => self.deliver_comment_again().await,
+            ["person", "proposes", path] => self.person_proposes(path.trim_end_matches(':'), block).await,
+            ["person", "edits", stage, image] => self.person_edits(stage, image).await,
+            ["person", "pushes", "on", stage] => self.person_pushes(stage).await,
+            ["person", "merges", stage, "by", person] => self.person_merges(stage, person).await,
+            ["comment", rest @ ..] => self.comment(&rest.join(" ")).await,
+            ["forged", "delivery", image, tag] => self.deliver(image, tag).await,
+            ["expect", rest @ ..] => self.expect(rest, block).await,
+            _ => Err("not a word of the story language".to_owned()),
+        }
+    }
+}
+
+/// A temporary folder; in memory where the machine has such a place, for a story writes thousands of files.
+fn folder() -> tempfile::TempDir {
+    let memory = std::path::Path::new("/dev/shm");
+    let made = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
+    made.unwrap()
+}
+
+pub(super) fn text(error: impl std::fmt::Display) -> String {
+    error.to_string()
+}

@@ -1,0 +1,189 @@
+//! What people and apps do at the forge.
+
+use std::sync::atomic::Ordering;
+
+use lockkeeper::forge::local::Activity;
+use lockkeeper::forge::{Check, CheckStatus, Forge, ForgeError, PullRequest, Verdict};
+use lockkeeper::promotion::Event;
+
+use lockkeeper::witness::{Witness as _, Write};
+
+use super::cast::person;
+use super::{Checked, Story, text};
+
+impl Story {
+    pub(super) fn forge_is(&self, how: &str) -> Checked {
+        let connection = &self.connection;
+        match how {
+            "away" => connection.is_away.store(true, Ordering::SeqCst),
+            "mute" => connection.is_mute.store(true, Ordering::SeqCst),
+            "back" => {
+                connection.is_away.store(false, Ordering::SeqCst);
+                connection.is_mute.store(false, Ordering::SeqCst);
+            }
+            _ => return Err("away, mute or back".to_owned()),
+        }
+        Ok(())
+    }
+
+    /// What a person did is durable; a stop before the server heard of it is a moment of its own.
+    pub(super) async fn acted(&mut self) -> Checked {
+        let faults = self.faults.clone();
+        if faults.alive(faults.wrote(Write::Forge)).await.is_none() {
+            Box::pin(self.reboot()).await?;
+        }
+        self.settle().await
+    }
+
+    pub(super) async fn open_pull_request(&self, stage: &str) -> Result<PullRequest, String> {
+        let found = self.open_pull_requests(stage).await?;
+        found.into_iter().next().ok_or_else(|| format!("no pull request is open for {stage}"))
+    }
+
+    pub(super) async fn open_pull_requests(&self, stage: &str) -> Result<Vec<PullRequest>, String> {
+        let open = self.running()?.forge.open_pull_requests("main").await.map_err(text)?;
+        let part = format!("/{stage}/");
+        Ok(open
+            .into_iter()
+            .filter(|found| found.branch.starts_with("lockkeeper/") && found.branch.contains(&part))
+            .collect())
+    }
+
+    pub(super) async fn remember(&mut self, stage: &str) -> Checked {
+        let head = self.open_pull_request(stage).await?.head;
+        self.remembered.insert(stage.to_owned(), head);
+        Ok(())
+    }
+
+    pub(super) async fn review(
+        &mut self,
+        stage: &str,
+        name: &str,
+        verdict: Verdict,
+        rest: &[&str],
+    ) -> Checked {
+        let pull_request = self.open_pull_request(stage).await?;
+        let forge = self.running()?.forge.clone();
+        match rest {
+            [] => forge
+                .review(&person(name), pull_request.number, pull_request.head, verdict)
+                .await
+                .map(|_| ())
+                .map_err(text)?,
+            ["at", "remembered", "head", "is", "refused"] => {
+                let head = self.remembered.get(stage).copied().ok_or("nothing remembered")?;
+                match forge.review(&person(name), pull_request.number, head, verdict).await {
+                    Err(ForgeError::Moved { .. }) => {}
+                    other => return Err(format!("expected a refusal, found {other:?}")),
+                }
+            }
+            _ => return Err("approve STAGE by PERSON [at remembered head is refused]".to_owned()),
+        }
+        self.acted().await
+    }
+
+    pub(super) async fn close(&mut self, stage: &str, name: &str) -> Checked {
+        let number = self.open_pull_request(stage).await?.number;
+        self.running()?.forge.close_by(&person(name), number).await.map_err(text)?;
+        self.acted().await
+    }
+
+    pub(super) async fn person_merges(&mut self, stage: &str, name: &str) -> Checked {
+        let found = self.open_pull_request(stage).await?;
+        match self.running()?.forge.merge_by(&person(name), found.number, found.head).await {
+            Err(ForgeError::Refused { .. }) => self.acted().await,
+            other => Err(format!("expected a refusal, found {other:?}")),
+        }
+    }
+
+    pub(super) async fn check(&mut self, name: &str, status: &str, stage: &str) -> Checked {
+        let head = self.open_pull_request(stage).await?.head;
+        let status = match status {
+            "passes" => CheckStatus::Passed,
+            "fails" => CheckStatus::Failed,
+            "runs" => CheckStatus::Pending,
+            _ => return Err("passes, fails or runs".to_owned()),
+        };
+        let check = Check {
+            name: name.to_owned(),
+            app: String::new(),
+            status,
+            summary: "as told".to_owned(),
+            text: String::new(),
+        };
+        self.running()?.forge.report_check(&person("ci"), head, check).await.map_err(text)?;
+        self.acted().await
+    }
+
+    /// `comment PLACE by PERSON: TEXT`; PLACE is a stage, `operations`, or `merged STAGE`. `\n` begins a new line.
+    pub(super) async fn comment(&mut self, rest: &str) -> Checked {
+        let (place, rest) = rest.split_once(" by ").ok_or("comment PLACE by PERSON: TEXT")?;
+        let (name, body) = rest.split_once(": ").ok_or("comment PLACE by PERSON: TEXT")?;
+        let thread = self.thread(place).await?;
+        let body = body.replace("\\n", "\n");
+        let id = self.running()?.forge.write_comment(&person(name), thread, &body).await.map_err(text)?;
+        self.last_comment = Some(id);
+        if place.ends_with("late") {
+            self.clock.fetch_add(16 * 60 * 1_000_000, Ordering::SeqCst);
+        }
+        self.acted().await
+    }
+
+    pub(super) async fn thread(&self, place: &str) -> Result<u64, String> {
+        let place = place.trim_end_matches(" late");
+        if place == "operations" {
+            return self
+                .events()
+                .await?
+                .iter()
+                .find_map(|entry| match entry.event {
+                    Event::IssueOpened { number } => Some(number),
+                    _ => None,
+                })
+                .ok_or_else(|| "no operations issue".to_owned());
+        }
+        if let Some(number) = place.strip_prefix("number ") {
+            return number.parse().map_err(text);
+        }
+        match place.strip_prefix("merged ") {
+            Some(stage) => self.last_merged(stage).await,
+            None => Ok(self.open_pull_request(place).await?.number),
+        }
+    }
+
+    pub(super) async fn last_merged(&self, stage: &str) -> Result<u64, String> {
+        let events = self.events().await?;
+        let merged = events.iter().rev().find_map(|entry| match &entry.event {
+            Event::Merged { stage: of, number, .. } if of.as_str() == stage => *number,
+            _ => None,
+        });
+        merged.ok_or_else(|| format!("nothing was merged into {stage}"))
+    }
+
+    pub(super) async fn edit_comment(&mut self, rest: &str) -> Checked {
+        let (name, body) = rest
+            .strip_prefix("by ")
+            .and_then(|rest| rest.split_once(": "))
+            .ok_or("edit last comment by PERSON: TEXT")?;
+        let id = self.last_comment.ok_or("no comment yet")?;
+        self.clock.fetch_add(1_000_000, Ordering::SeqCst);
+        self.running()?.forge.edit_comment(&person(name), id, body).await.map_err(text)?;
+        self.acted().await
+    }
+
+    pub(super) async fn deliver_comment_again(&mut self) -> Checked {
+        let id = self.last_comment.ok_or("no comment yet")?;
+        let thread = self.running()?.forge.comment(id).await.map_err(text)?.thread;
+        self.activities.lock().unwrap().push(Activity::Comment(id, thread));
+        self.acted().await
+    }
+
+    pub(super) async fn last_closed(&self, stage: &str) -> Result<u64, String> {
+        let events = self.events().await?;
+        let closed = events.iter().rev().find_map(|entry| match &entry.event {
+            Event::Closed { stage: of, number, .. } if of.as_str() == stage => Some(*number),
+            _ => None,
+        });
+        closed.ok_or_else(|| format!("nothing was closed for {stage}"))
+    }
+}

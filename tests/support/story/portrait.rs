@@ -1,0 +1,84 @@
+//! A world in a form in which two tellings can be compared, line by line.
+
+use std::path::Path;
+
+use super::{Story, text};
+
+impl Story {
+    /// Everything that lasts: refs of the repository, threads and checks of the forge, events, what the board shows,
+    /// what is still to be looked at. Ids and times as well, for the clock stands still while a line is told.
+    pub async fn portrait(&self) -> Result<Vec<String>, String> {
+        let Ok(running) = self.running() else { return Ok(Vec::new()) };
+        let mut lines = Vec::new();
+        for (name, tip) in running.mirror.refs("refs/").await.map_err(text)? {
+            lines.push(format!("ref {name} {tip}"));
+        }
+        for folder in ["threads", "checks", "open"] {
+            files(&self.folder.path().join("forge").join(folder), &mut lines)?;
+        }
+        let store = &running.world.store;
+        for key in store.keys("env").await.map_err(text)? {
+            for (number, entry) in store.entries(&key, 0, 10_000).await.map_err(text)? {
+                let entry = serde_json::to_string(&entry).map_err(text)?;
+                lines.push(format!("event {key} {number} {entry}"));
+            }
+        }
+        for (key, mut view) in store.views().await.map_err(text)? {
+            if let Some(view) = view.as_object_mut() {
+                view.remove("updated_at");
+            }
+            let view = serde_json::to_string_pretty(&view).map_err(text)?;
+            // Whether the registry has a target is an observation of the last look, made where somebody waits for it.
+            let lasting = view.lines().filter(|line| !line.contains("\"present\": "));
+            lines.extend(lasting.map(|line| format!("view {key} {line}")));
+        }
+        let counts = store.counts().await.map_err(text)?;
+        lines.push(format!("deliveries open {}, events {}", counts.deliveries_open, counts.events));
+        Ok(lines)
+    }
+}
+
+/// The files of a folder, in the order of their names.
+fn files(folder: &Path, lines: &mut Vec<String>) -> Result<(), String> {
+    let mut paths: Vec<_> =
+        std::fs::read_dir(folder).map_err(text)?.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    paths.sort();
+    for path in paths {
+        let name =
+            path.strip_prefix(folder.parent().unwrap_or(folder)).unwrap_or(&path).display().to_string();
+        lines.push(format!("file {name}"));
+        let bytes = std::fs::read_to_string(&path).map_err(text)?;
+        lines.extend(bytes.lines().map(|line| format!("{name} {line}")));
+    }
+    Ok(())
+}
+
+/// A portrait for a world in which a call failed: what only tells may come later than what decides, so the order of
+/// events is left out; and a text that was not taken before its pull request ended stays as it was.
+pub fn loose(portrait: &[String]) -> Vec<String> {
+    let open: Vec<&str> = portrait.iter().filter_map(|line| line.strip_prefix("file open/")).collect();
+    let is_old_text = |line: &str| {
+        let thread = line.strip_prefix("threads/").and_then(|rest| rest.split_once(".json   \"body\": "));
+        thread.is_some_and(|(number, _)| !open.contains(&number))
+    };
+    let mut lines: Vec<String> = portrait
+        .iter()
+        .filter(|line| !is_old_text(line))
+        .map(|line| match line.strip_prefix("event ").map(|rest| rest.splitn(3, ' ').collect::<Vec<_>>()) {
+            Some(parts) => format!("event {} {}", parts[0], parts[2]),
+            None => line.clone(),
+        })
+        .collect();
+    lines.sort_by_key(|line| line.starts_with("event ").then(|| line.clone()));
+    lines
+}
+
+/// The lines that only one of the two has.
+pub fn difference(want: &[String], found: &[String]) -> Option<String> {
+    if want == found {
+        return None;
+    }
+    let (want, found) = (want.join("\n"), found.join("\n"));
+    let lines = similar::TextDiff::from_lines(&want, &found);
+    Some(lines.unified_diff().context_radius(1).header("undisturbed", "disturbed").to_string())
+}

@@ -1,0 +1,203 @@
+//! Starting, stopping, time.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use lockkeeper::forge::local::{LocalForge, People};
+use lockkeeper::pipeline::parse_duration;
+use lockkeeper::pull_request::MergeMethod;
+use lockkeeper::reconcile::{
+    EnvironmentRepository, RulesCache, World, WorldSettings, note_activity, run_one, start,
+};
+use lockkeeper::repository::{Credentials, Location, Mirror, create_bare};
+use lockkeeper::store::{Key, Store};
+
+use super::cast::people;
+use super::{Checked, FaultyForge, Running, Story, text};
+
+/// Keys worked on until a world has to be still.
+const ROUNDS_MAX: usize = 300;
+
+impl Story {
+    pub(super) fn now(&self) -> Timestamp {
+        Timestamp::from_microsecond(self.clock.load(Ordering::SeqCst)).unwrap()
+    }
+
+    pub(super) fn running(&self) -> Result<&Running, String> {
+        self.running.as_ref().ok_or_else(|| "the story has not started: `start`".to_owned())
+    }
+
+    pub(super) async fn start(&mut self) -> Checked {
+        let files: Vec<(String, Vec<u8>)> = self.files.clone().into_iter().collect();
+        create_bare(&self.bare(), "main", &files, "the environment\n", &self.somebody())
+            .await
+            .map_err(text)?;
+        Box::pin(self.reboot()).await?;
+        self.settle().await
+    }
+
+    /// Starts the process anew, as often as it is stopped while it starts. What it had in memory is gone.
+    pub(super) async fn reboot(&mut self) -> Checked {
+        loop {
+            self.end().await;
+            self.boot().await?;
+            let (world, now) = (self.running()?.world.clone(), self.now());
+            let begin = async {
+                world.store.end_leases(now).await?;
+                start(&world).await
+            };
+            if let Some(begun) = self.faults.clone().alive(begin).await {
+                return begun.map_err(text);
+            }
+        }
+    }
+
+    /// Opens everything as it is on disk; nothing is due that was not.
+    pub(super) async fn boot(&mut self) -> Checked {
+        let clock = self.clock.clone();
+        let now: Arc<dyn Fn() -> Timestamp + Send + Sync> =
+            Arc::new(move || Timestamp::from_microsecond(clock.load(Ordering::SeqCst)).unwrap());
+        let location = Location::File(self.bare());
+        let mirror = Mirror::open(location, &self.folder.path().join("mirror"), Credentials::default())
+            .await
+            .map_err(text)?;
+        let witnessed = mirror.clone().witnessed(self.faults.clone());
+        let activities = self.activities.clone();
+        let people = People::fixed(people());
+        let url = "http://127.0.0.1:1/forge/env".to_owned();
+        let forge =
+            LocalForge::open(&self.folder.path().join("forge"), witnessed.clone(), people, url, now.clone())
+                .await
+                .map_err(text)?
+                .witnessed(self.faults.clone())
+                .with_sources(self.sources())
+                .with_listener(Arc::new(move |activity| activities.lock().unwrap().push(activity)));
+        let forge = Arc::new(forge);
+        let repository = EnvironmentRepository {
+            name: "env".to_owned(),
+            base: "main".to_owned(),
+            mirror: witnessed,
+            forge: Arc::new(FaultyForge {
+                inner: forge.clone(),
+                connection: self.connection.clone(),
+                faults: self.faults.clone(),
+            }),
+            merge_method: MergeMethod::Merge,
+            poll_interval: Duration::from_mins(1),
+            url_prefix: "http://127.0.0.1:1/forge/env/pulls/".to_owned(),
+        };
+        let store = Store::open(&self.folder.path().join("store.db")).await;
+        let world = World {
+            store: store.map_err(text)?.witnessed(self.faults.clone()),
+            registry: self.registry.clone(),
+            repositories: BTreeMap::from([("env".to_owned(), repository)]),
+            now,
+            witness: self.faults.clone(),
+            settings: WorldSettings {
+                lease: Duration::from_mins(1),
+                poll_interval: Duration::from_mins(5),
+                hurried_timeout: Duration::from_millis(1_500),
+                command_age_max: Duration::from_mins(15),
+                author: ("lockkeeper".to_owned(), "lockkeeper@localhost".to_owned()),
+            },
+            rules: RulesCache::default(),
+        };
+        self.running = Some(Running { world: Arc::new(world), forge, mirror });
+        Ok(())
+    }
+
+    pub(super) fn sources(&self) -> BTreeMap<String, PathBuf> {
+        let source = self.folder.path().join("source.git");
+        BTreeMap::from([("https://git.test/shop/web".to_owned(), source)])
+    }
+
+    pub(super) async fn restart(&mut self) -> Checked {
+        Box::pin(self.reboot()).await?;
+        self.settle().await
+    }
+
+    pub(super) async fn end(&mut self) {
+        self.activities.lock().unwrap().clear();
+        self.registry.forget();
+        if let Some(running) = self.running.take() {
+            running.world.store.close().await;
+        }
+    }
+
+    pub(super) async fn lose_store(&mut self) -> Checked {
+        self.end().await;
+        for end in ["", "-wal", "-shm"] {
+            let _ = std::fs::remove_file(self.folder.path().join(format!("store.db{end}")));
+        }
+        self.restart().await
+    }
+
+    pub(super) async fn wait(&mut self, duration: &str) -> Checked {
+        let duration = parse_duration(duration).map_err(text)?;
+        self.clock.fetch_add(i64::try_from(duration.as_micros()).unwrap(), Ordering::SeqCst);
+        self.look().await
+    }
+
+    /// Sets the clock, which the workers notice.
+    pub(super) async fn set_clock(&mut self, direction: &str, duration: &str) -> Checked {
+        let duration = parse_duration(duration).map_err(text)?;
+        let micros = i64::try_from(duration.as_micros()).unwrap();
+        let micros = match direction {
+            "back" => -micros,
+            "forward" => micros,
+            _ => return Err("clock back/forward DURATION".to_owned()),
+        };
+        self.clock.fetch_add(micros, Ordering::SeqCst);
+        self.look_at_all().await
+    }
+
+    /// Makes the repository due, as its timer would, and settles.
+    pub(super) async fn look(&mut self) -> Checked {
+        let now = self.now();
+        self.running()?.world.store.mark(&[Key::repository("env")], now).await.map_err(text)?;
+        self.settle().await
+    }
+
+    /// Makes everything due, as the timers would in the end, and settles.
+    pub async fn look_at_all(&mut self) -> Checked {
+        start(&self.running()?.world).await.map_err(text)?;
+        self.settle().await
+    }
+
+    /// Works until nothing is due any more; starts anew where the world was stopped.
+    pub async fn settle(&mut self) -> Checked {
+        for _ in 0..ROUNDS_MAX {
+            match self.faults.clone().alive(Box::pin(self.round()?)).await {
+                Some(Ok(true)) => {}
+                Some(Ok(false)) => return Ok(()),
+                Some(Err(error)) => return Err(error),
+                None => Box::pin(self.reboot()).await?,
+            }
+        }
+        Err("the world does not settle".to_owned())
+    }
+
+    /// One turn of the server: what the forge tells, and one key that is due. Returns whether there was anything.
+    fn round(&self) -> Result<impl Future<Output = Result<bool, String>> + use<>, String> {
+        let (world, connection) = (self.running()?.world.clone(), self.connection.clone());
+        let activities = self.activities.clone();
+        Ok(async move {
+            let told = std::mem::take(&mut *activities.lock().unwrap());
+            for activity in told {
+                if let Err(error) = note_activity(&world, "env", activity).await {
+                    // The server logs it, and the sweep finds what was not noted.
+                    world.store.mark(&[Key::repository("env")], (world.now)()).await.map_err(text)?;
+                    if !connection.is_away.load(Ordering::SeqCst) {
+                        println!("not noted: {error}");
+                    }
+                }
+            }
+            let has_worked = run_one(&world).await.map_err(text)?;
+            Ok(has_worked || !activities.lock().unwrap().is_empty())
+        })
+    }
+}

@@ -1,0 +1,128 @@
+//! Tells a story, and tells its lines again with one disturbance each: the world has to end the same.
+//!
+//! A line that is told again begins where the undisturbed telling began it, so a story of many lines costs its lines
+//! and not its square; and the worlds are compared after each line, not at the end alone.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use lockkeeper::image::Digest;
+
+use super::faults::Fault;
+use super::story::portrait::{difference, loose};
+use super::story::saved::Saved;
+use super::story::script::{Line, lines};
+use super::story::{Checked, Story};
+
+/// Which moments are disturbed.
+#[derive(Debug, Clone, Copy)]
+pub enum Extent {
+    /// One of each kind in each story, chosen by this number.
+    Sample(u64),
+    /// Every one.
+    All,
+}
+
+/// What telling a story gave.
+#[derive(Debug, Default)]
+pub struct Told {
+    /// The moments disturbed, by kind.
+    pub disturbed: BTreeMap<Fault, usize>,
+    /// What went wrong.
+    pub failures: Vec<String>,
+}
+
+/// A moment in a line, and what the world is after the line without it.
+#[derive(Clone)]
+struct Moment {
+    fault: Fault,
+    place: usize,
+    line: Line,
+    before: Arc<Saved>,
+    want: Arc<Vec<String>>,
+}
+
+/// Tells the story `name`.
+pub async fn tell(name: &str, text: &str, extent: Extent) -> Told {
+    let mut told = Told::default();
+    let mut story = Story::new();
+    let mut sample: BTreeMap<Fault, (usize, Moment)> = BTreeMap::new();
+    for line in lines(text) {
+        let before = (!line.is_expectation()).then(|| story.save());
+        story.faults.begin(None);
+        if let Err(error) = story.tell(&line).await {
+            told.failures.push(format!("{name}: {error}"));
+            return told;
+        }
+        let chances = story.faults.chances();
+        let Some(before) = before.filter(|_| !chances.is_empty()) else { continue };
+        let want = Arc::new(story.portrait().await.unwrap());
+        let moments = chances.into_iter().map(|(fault, place)| {
+            let (line, before, want) = (line.clone(), before.clone(), want.clone());
+            Moment { fault, place, line, before, want }
+        });
+        match extent {
+            Extent::Sample(seed) => moments.for_each(|moment| choose(&mut sample, moment, name, seed)),
+            Extent::All => {
+                let after = story.save();
+                for moment in moments {
+                    told.disturb(&mut story, name, &moment).await;
+                }
+                story.restore(&after).await.unwrap();
+            }
+        }
+    }
+    for (_, moment) in sample.into_values() {
+        told.disturb(&mut story, name, &moment).await;
+    }
+    told
+}
+
+/// Keeps one moment of each kind, each with the same chance.
+fn choose(sample: &mut BTreeMap<Fault, (usize, Moment)>, moment: Moment, name: &str, seed: u64) {
+    let seen = sample.get(&moment.fault).map_or(0, |(seen, _)| *seen) + 1;
+    let ticket = format!("{seed} {name} {:?} {seen}", moment.fault);
+    let drawn = u64::from_str_radix(&Digest::of(ticket.as_bytes()).hex()[..12], 16).unwrap();
+    match sample.get_mut(&moment.fault) {
+        Some((count, _)) if !drawn.is_multiple_of(seen as u64) => *count = seen,
+        _ => {
+            sample.insert(moment.fault, (seen, moment));
+        }
+    }
+}
+
+impl Told {
+    async fn disturb(&mut self, story: &mut Story, name: &str, moment: &Moment) {
+        *self.disturbed.entry(moment.fault).or_insert(0) += 1;
+        if let Err(error) = disturbed(story, name, moment).await {
+            let Moment { fault, place, line, .. } = moment;
+            self.failures
+                .push(format!("{name}, line {}: {}\n{fault:?}, {place}: {error}", line.number, line.text));
+        }
+    }
+}
+
+/// Stories in which stages go side by side. A stop lets one go on before the other, and nothing but the order of events
+/// tells which was first.
+const SIDE_BY_SIDE: [&str; 2] = ["fan-out-and-in", "group"];
+
+async fn disturbed(story: &mut Story, name: &str, moment: &Moment) -> Checked {
+    story.restore(&moment.before).await?;
+    story.faults.begin(Some((moment.fault, moment.place)));
+    story.tell(&moment.line).await?;
+    if !story.faults.has_fired() {
+        return Err("this moment did not come".to_owned());
+    }
+    story.faults.begin(None);
+    let is_stop = matches!(moment.fault, Fault::StopAfter(_));
+    if !is_stop {
+        story.look_at_all().await?;
+    }
+    let found = story.portrait().await?;
+    let found = if is_stop && !SIDE_BY_SIDE.contains(&name) {
+        difference(&moment.want, &found)
+    } else {
+        difference(&loose(&moment.want), &loose(&found))
+    };
+    found.map_or(Ok(()), Err)
+}
