@@ -74,8 +74,9 @@ pub(super) fn recognise(tree: &Tree<'_>, marked: &[&str], nesting: Nesting) -> R
     let mut walk = Walk { tree, found: Findings::default(), nesting, visits: 0 };
     if let Some(root) = tree.root() {
         walk.object(root, &Path::Root)?;
-        mark::paths(&mut walk, root, marked);
+        // Comments first: a path may lead to the name of a pin whose parts are marked, which is no reference alone.
         mark::comments(&mut walk, root)?;
+        mark::paths(&mut walk, root, marked);
     }
     if tree.is_merged_in_part() {
         return Err(ReadError {

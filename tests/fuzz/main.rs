@@ -1,0 +1,88 @@
+//! The fuzz targets over their seeds and findings, on the stable toolchain. `fuzz/README.md` says how to search on.
+//!
+//! A seed is a file in `corpora/<target>` (or among the fixtures); a finding that was mended is a file in
+//! `regressions/<target>`, named after what was wrong.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod targets;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::panic::catch_unwind;
+use std::path::{Path, PathBuf};
+
+/// Fixtures of other tests that are seeds, too.
+const FIXTURES: [(&str, &str); 4] = [
+    ("pins", "manifests"),
+    ("repin", "manifests"),
+    ("rules", "pipelines"),
+    ("webhook_distribution", "webhooks/distribution"),
+];
+
+fn tests() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests")
+}
+
+/// The files below a folder that is there.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let (mut found, mut open) = (Vec::new(), vec![folder.to_owned()]);
+    while let Some(path) = open.pop() {
+        if path.is_dir() {
+            open.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+        } else if path.is_file() {
+            found.push(path);
+        }
+    }
+    found.sort();
+    found
+}
+
+/// Passes all seeds and findings of a target through it, and names the file that fails.
+fn check(name: &str) {
+    let (_, target) = targets::ALL.into_iter().find(|(known, _)| *known == name).unwrap();
+    let fixtures = FIXTURES
+        .iter()
+        .filter(|(known, _)| *known == name)
+        .map(|(_, folder)| tests().join("fixtures").join(folder));
+    let own = ["corpora", "regressions"].map(|kind| tests().join("fuzz").join(kind).join(name));
+    let inputs: Vec<PathBuf> = fixtures.chain(own).flat_map(|folder| files(&folder)).collect();
+    assert!(inputs.len() >= 3, "only {} seeds for {name}", inputs.len());
+    for path in inputs {
+        let bytes = fs::read(&path).unwrap();
+        assert!(catch_unwind(|| target(&bytes)).is_ok(), "{} breaks {name}", path.display());
+        // Also cut off in the midst, as a connection may be.
+        let cut = &bytes[..bytes.len() / 2];
+        assert!(catch_unwind(|| target(cut)).is_ok(), "the first half of {} breaks {name}", path.display());
+    }
+}
+
+macro_rules! tests {
+    ($($name:ident)*) => {
+        $(#[test]
+        fn $name() {
+            check(stringify!($name));
+        })*
+
+        const TESTED: &[&str] = &[$(stringify!($name)),*];
+    };
+}
+
+tests! {
+    comments credentials escape git_wire markdown pages pins references registry repin rules trailers
+    webhook_distribution webhook_generic webhook_signature
+}
+
+#[test]
+fn every_target_is_tested_and_searched_and_has_no_folder_of_nobody() {
+    let known: BTreeSet<String> = targets::ALL.iter().map(|(name, _)| (*name).to_owned()).collect();
+    assert_eq!(known, TESTED.iter().map(|name| (*name).to_owned()).collect());
+    let manifest = fs::read_to_string(tests().join("../fuzz/Cargo.toml")).unwrap();
+    let searched = manifest.lines().filter_map(|line| line.strip_prefix("name = \"")?.strip_suffix('"'));
+    assert_eq!(known, searched.filter(|name| *name != "lockkeeper-fuzz").map(str::to_owned).collect());
+    for kind in ["corpora", "regressions"] {
+        for entry in fs::read_dir(tests().join("fuzz").join(kind)).unwrap() {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            assert!(known.contains(&name), "{kind}/{name} belongs to no target");
+        }
+    }
+}
