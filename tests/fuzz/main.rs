@@ -56,6 +56,48 @@ fn check(name: &str) {
     }
 }
 
+/// What opens something in one of the formats; 10,000 of them would fill the stack of a reader that recurses.
+const OPENINGS: [&str; 16] = [
+    "[",
+    "{",
+    "- ",
+    "? ",
+    "{a: ",
+    "[{\"a\":",
+    "{\"events\":[",
+    "&a [",
+    "!x {",
+    "> ",
+    "* ",
+    "![",
+    "(((",
+    "**_",
+    "<b>\n",
+    "0004",
+];
+const LEVELS: usize = 10_000;
+
+#[test]
+fn deep_nesting_and_long_lines_overflow_nothing() {
+    let deep = OPENINGS.iter().flat_map(|opening| {
+        let nested = opening.repeat(LEVELS);
+        [format!("image: r.example/app:1\n{nested}"), nested]
+    });
+    let long = ["x", "x ", "\"", "a: ", "/hold ", "\\", "%zz", "é", "\n"]
+        .map(|piece| piece.repeat(200_000 / piece.len()));
+    let schema = r#"{"schemaVersion":2,"config":"#;
+    let answers = [
+        format!("200\n\n\n>>>\n200\n\n{schema}{}", "[".repeat(LEVELS)),
+        format!("200\n\n\n>>>\n200\n\n{}", "{\"tags\":".repeat(LEVELS)),
+    ];
+    for input in deep.chain(long).chain(answers) {
+        for (name, target) in targets::ALL {
+            let shown: String = input.chars().take(30).collect();
+            assert!(catch_unwind(|| target(input.as_bytes())).is_ok(), "{shown:?}… breaks {name}");
+        }
+    }
+}
+
 macro_rules! tests {
     ($($name:ident)*) => {
         $(#[test]
