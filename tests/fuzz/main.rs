@@ -121,6 +121,11 @@ fn every_target_is_tested_and_searched_and_has_no_folder_of_nobody() {
     let manifest = fs::read_to_string(tests().join("../fuzz/Cargo.toml")).unwrap();
     let searched = manifest.lines().filter_map(|line| line.strip_prefix("name = \"")?.strip_suffix('"'));
     assert_eq!(known, searched.filter(|name| *name != "lockkeeper-fuzz").map(str::to_owned).collect());
+    for name in &known {
+        let program = fs::read_to_string(tests().join(format!("../fuzz/fuzz_targets/{name}.rs"))).unwrap();
+        let call = format!("libfuzzer_sys::fuzz_target!(|data: &[u8]| lockkeeper_fuzz::{name}(data));");
+        assert_eq!(program.trim_end(), format!("#![no_main]\n\n{call}"), "nothing else, and nothing unsafe");
+    }
     for kind in ["corpora", "regressions"] {
         for entry in fs::read_dir(tests().join("fuzz").join(kind)).unwrap() {
             let name = entry.unwrap().file_name().into_string().unwrap();
