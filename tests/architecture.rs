@@ -161,6 +161,14 @@ fn a_file_is_at_most_400_lines() {
 }
 
 #[test]
+fn no_code_of_ours_is_unsafe() {
+    let read = |path: &str| std::fs::read_to_string(source().join("..").join(path)).unwrap();
+    // The manifest's lint counts for tests and benches, too; `fuzz` is a package of its own.
+    assert!(read("Cargo.toml").contains("\n[lints.rust]\nunsafe_code = \"forbid\"\n"));
+    assert!(read("fuzz/src/lib.rs").contains("\n#![forbid(unsafe_code)]\n"));
+}
+
+#[test]
 fn production_code_has_no_switch_for_tests_and_nothing_left_open() {
     let mut wrong = Vec::new();
     for (path, text) in files().into_values().flatten() {

@@ -2,11 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use super::Refusal;
 use super::edit::Change;
 use super::path::Path;
 use super::tree::{DEPTH_MAX, Id, Kind, Tree};
 use super::walk::VISITS_MAX;
+use super::{PINS_MAX, Refusal};
+
+/// Most places at which the values that change are written, aliases followed: each pin twice, of its tag and digest.
+const PLACES_MAX: usize = 2 * PINS_MAX;
 
 /// Refuses changes of which a reader would see more than the places they are meant for.
 pub(super) fn check(tree: &Tree<'_>, changes: &[Change]) -> Result<(), Refusal> {
@@ -14,20 +17,7 @@ pub(super) fn check(tree: &Tree<'_>, changes: &[Change]) -> Result<(), Refusal> 
     let nodes = changes.iter().map(|change| change.node).collect();
     let meant: BTreeSet<(Id, &str)> =
         changes.iter().map(|change| (change.node, change.path.as_str())).collect();
-    let mut search = Search { tree, nodes, visits: 0, uses: Vec::new() };
-    search.effective(root, &Path::Root)?;
-    match search
-        .uses
-        .iter()
-        .find(|(node, path)| !meant.contains(&(*node, path.as_str())) && !is_ignored(path))
-    {
-        None => Ok(()),
-        Some((node, path)) => {
-            let reason =
-                format!("entangled: the value is also read at `{path}`; give each place one of its own");
-            Err(Refusal { line: tree.node(*node).line, reason })
-        }
-    }
+    Search { tree, nodes, meant, visits: 0 }.effective(root, &Path::Root)
 }
 
 /// Whether nobody reads what stands there: the root keys that docker compose sets aside for anchors.
@@ -56,7 +46,7 @@ fn descend(
 ) -> Result<(), Refusal> {
     let id = tree.resolve(id);
     *visits += 1;
-    if *visits > VISITS_MAX || steps.len() > DEPTH_MAX {
+    if *visits > VISITS_MAX || steps.len() > DEPTH_MAX || found.len() > PLACES_MAX {
         return Err(too_much(tree, id));
     }
     if nodes.contains(&id) {
@@ -85,8 +75,8 @@ fn descend(
 struct Search<'t, 'a> {
     tree: &'t Tree<'a>,
     nodes: BTreeSet<Id>,
+    meant: BTreeSet<(Id, &'t str)>,
     visits: usize,
-    uses: Vec<(Id, String)>,
 }
 
 impl Search<'_, '_> {
@@ -98,7 +88,7 @@ impl Search<'_, '_> {
             return Err(too_much(self.tree, id));
         }
         if self.nodes.contains(&id) {
-            self.uses.push((id, path.to_string()));
+            self.check_use(id, &path.to_string())?;
         }
         match self.tree.node(id).kind {
             Kind::Sequence { .. } => {
@@ -114,6 +104,14 @@ impl Search<'_, '_> {
             Kind::Scalar { .. } | Kind::Alias { .. } => {}
         }
         Ok(())
+    }
+
+    fn check_use(&self, id: Id, path: &str) -> Result<(), Refusal> {
+        if self.meant.contains(&(id, path)) || is_ignored(path) {
+            return Ok(());
+        }
+        let reason = format!("entangled: the value is also read at `{path}`; give each place one of its own");
+        Err(Refusal { line: self.tree.node(id).line, reason })
     }
 }
 

@@ -157,6 +157,9 @@ fn find_in(bytes: &[u8], marked: &[&str], nesting: Nesting) -> Result<Found, Rea
         let findings = walk::recognise(&Tree::parse(&document)?, marked, nesting)?;
         found.pins.extend(findings.sites.into_iter().map(|site| site.pin));
         found.unreadable.extend(findings.broken.into_iter().map(|broken| broken.unreadable));
+        if found.pins.len() + found.unreadable.len() > PINS_MAX {
+            return Err(walk::too_many_pins(document.line));
+        }
     }
     Ok(found)
 }
@@ -209,6 +212,9 @@ pub fn repin_any(
         }
         let (edited, pins_here) = repin_document(&document, &target)?;
         pins += pins_here;
+        if pins > PINS_MAX {
+            return Err(walk::too_many_pins(document.line).into());
+        }
         if let Some(edited) = edited {
             after.extend_from_slice(&bytes[end..document.start]);
             after.extend_from_slice(edited.as_bytes());
@@ -219,6 +225,9 @@ pub fn repin_any(
     Ok((pins > 0).then_some(after))
 }
 
+/// Most references of one file, readable or not: a bundle of 5 MB has some thousands, and each takes some 500 bytes. To
+/// prove n changes in one list takes n²/2 short steps, for 20,000 of them some tenths of a second.
+const PINS_MAX: usize = 20_000;
 /// Room for a digest that is added: `@sha256:` and 64 digits, a few times.
 const ADDED_BYTES_USUAL: usize = 512;
 

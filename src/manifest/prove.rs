@@ -28,6 +28,10 @@ pub(super) fn prove(tree: &Tree<'_>, after: &str, changes: &[Change]) -> Result<
     }
 }
 
+/// Most bytes of text of one reading: four times the largest file. Aliases repeat text, so a file of 1 MB could read as
+/// terabytes.
+const TEXT_BYTES_MAX: usize = 64 << 20;
+
 /// A document in the order of its nodes.
 #[derive(Debug, Default)]
 struct Reading {
@@ -155,10 +159,13 @@ impl Reading {
         deserializer.deserialize_any(Reader(self))
     }
 
-    fn push_text(&mut self, text: &str) -> (usize, usize) {
+    fn push_text<E: Error>(&mut self, text: &str) -> Result<(usize, usize), E> {
         let start = self.text.len();
+        if start + text.len() > TEXT_BYTES_MAX {
+            return Err(E::custom(format!("aliases make more than {TEXT_BYTES_MAX} bytes of text")));
+        }
         self.text.push_str(text);
-        (start, self.text.len())
+        Ok((start, self.text.len()))
     }
 
     /// The number of the token after a whole value.
@@ -263,7 +270,7 @@ impl<'de> Visitor<'de> for Reader<'_> {
     }
 
     fn visit_str<E: Error>(self, value: &str) -> Result<(), E> {
-        let (start, end) = self.0.push_text(value);
+        let (start, end) = self.0.push_text(value)?;
         self.0.tokens.push(Token::Text { start, end });
         Ok(())
     }
@@ -305,7 +312,7 @@ impl<'de> Visitor<'de> for Reader<'_> {
 
     fn visit_enum<A: EnumAccess<'de>>(self, tagged: A) -> Result<(), A::Error> {
         let (tag, content) = tagged.variant::<String>()?;
-        let (start, end) = self.0.push_text(&tag);
+        let (start, end) = self.0.push_text(&tag)?;
         self.0.tokens.push(Token::Tag { start, end });
         content.newtype_variant_seed(Reader(self.0))
     }

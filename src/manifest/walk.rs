@@ -6,7 +6,7 @@ use super::document::may_hold;
 use super::path::Path;
 use super::site::{Extend, Field, Findings, Place};
 use super::tree::{DEPTH_MAX, Entry, Id, Tree};
-use super::{Form, ReadError, helm, kustomize, mark, split};
+use super::{Form, PINS_MAX, ReadError, helm, kustomize, mark, split};
 
 /// Most nodes looked at in a document: each once is 1,000,000, and as many again through aliases. More is a bomb.
 pub(super) const VISITS_MAX: usize = 2_000_000;
@@ -153,6 +153,9 @@ impl<'t> Walk<'t, '_> {
         let line = self.tree.node(id).line;
         if self.visits > VISITS_MAX {
             return Err(ReadError { line, reason: format!("aliases make more than {VISITS_MAX} nodes") });
+        }
+        if self.found.sites.len() + self.found.broken.len() > PINS_MAX {
+            return Err(too_many_pins(line));
         }
         if self.tree.has_aliases && path.depth() > DEPTH_MAX {
             return Err(ReadError { line, reason: format!("aliases nest deeper than {DEPTH_MAX}") });
@@ -305,6 +308,10 @@ impl Around<'_> {
     fn nothing() -> Self {
         Around { scope: VALUES, skip: &[], is_release: false, is_kustomization: false }
     }
+}
+
+pub(super) fn too_many_pins(line: usize) -> ReadError {
+    ReadError { line, reason: format!("file has more than {PINS_MAX} references") }
 }
 
 fn is_kustomization(kind: &str) -> bool {

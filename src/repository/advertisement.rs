@@ -10,13 +10,13 @@ use super::error::ProtocolError;
 use super::pktline;
 
 /// Refs at one remote: 100,000 lines of about 100 bytes are 10 MB, above any environment repository.
-pub(super) const REFS_MAX: usize = 100_000;
+pub const REFS_MAX: usize = 100_000;
 /// Capabilities of one host; git itself has about thirty.
-const CAPABILITIES_MAX: usize = 500;
+pub const CAPABILITIES_MAX: usize = 500;
 
 /// The protocol that the host speaks. Version 1 differs from 0 by its first line only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) enum Version {
+pub enum Version {
     /// Refs come with the advertisement.
     #[default]
     V0,
@@ -26,16 +26,22 @@ pub(super) enum Version {
 
 /// The advertisement, read line by line.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct Advertisement {
-    pub(super) version: Version,
-    pub(super) capabilities: Vec<String>,
-    pub(super) refs: BTreeMap<String, CommitId>,
+pub struct Advertisement {
+    /// The protocol.
+    pub version: Version,
+    /// What the host can do, each perhaps with `=` and a value.
+    pub capabilities: Vec<String>,
+    /// The refs that can be asked for; none in version 2, where they are asked for.
+    pub refs: BTreeMap<String, CommitId>,
     begun: bool,
 }
 
 impl Advertisement {
     /// Takes one line, its end included.
-    pub(super) fn add(&mut self, data: &[u8]) -> Result<(), ProtocolError> {
+    ///
+    /// # Errors
+    /// [`ProtocolError`] if it is none of an advertisement, or one too many.
+    pub fn add(&mut self, data: &[u8]) -> Result<(), ProtocolError> {
         let line = pktline::line(data);
         match line {
             b"version 2" if !self.begun => {
@@ -53,12 +59,14 @@ impl Advertisement {
     }
 
     /// The host has this capability, perhaps with a value.
-    pub(super) fn has(&self, name: &str) -> bool {
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
         self.value(name).is_some()
     }
 
     /// The value of a capability, empty where it has none.
-    pub(super) fn value(&self, name: &str) -> Option<&str> {
+    #[must_use]
+    pub fn value(&self, name: &str) -> Option<&str> {
         self.capabilities.iter().find_map(|capability| {
             let rest = capability.strip_prefix(name)?;
             if rest.is_empty() { Some("") } else { rest.strip_prefix('=') }

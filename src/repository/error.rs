@@ -104,7 +104,7 @@ impl From<std::io::Error> for Fault {
 /// The git host says something that its protocol does not know; the text is ours, never theirs.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("answer does not follow git's protocol: {0}")]
-pub(super) struct ProtocolError(pub(super) &'static str);
+pub struct ProtocolError(pub(super) &'static str);
 
 impl From<ProtocolError> for RepositoryError {
     fn from(error: ProtocolError) -> Self {

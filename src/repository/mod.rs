@@ -19,9 +19,9 @@ mod options;
 mod name;
 mod text;
 // The protocol.
-mod pktline;
-mod advertisement;
-mod report;
+pub mod pktline;
+pub mod advertisement;
+pub mod report;
 mod transport;
 mod http;
 mod program;
@@ -54,7 +54,7 @@ use jiff::Timestamp;
 
 pub use crate::commit::{CommitId, CommitIdError};
 pub use credentials::Credentials;
-pub use error::RepositoryError;
+pub use error::{ProtocolError, RepositoryError};
 pub use local::{create_bare, read_tree};
 pub use location::{Location, LocationError};
 pub use mirror::Mirror;

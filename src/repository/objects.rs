@@ -13,6 +13,10 @@ pub(super) const FILE_BYTES_MAX: usize = 16 * 1_024 * 1_024;
 /// Files listed at once: ten times the largest environment repository measured.
 const FILES_MAX: usize = 1_000_000;
 
+/// Bytes of one commit message that are read. Ours have a title, 64 lines of at most 1,000 bytes for images, 16
+/// approvals and a reason of 1,000 characters: 80 kB.
+const MESSAGE_BYTES_MAX: usize = 256 * 1_024;
+
 /// The commit; where a ref of the mirror names one that is missing too, the mirror is damaged.
 pub(super) fn commit(repository: &Repository, id: CommitId) -> Result<git2::Commit<'_>, Fault> {
     match repository.find_commit(id.oid()?) {
@@ -38,14 +42,14 @@ pub(super) fn check_refs(repository: &Repository) -> Result<(), Fault> {
 
 /// The commit as `git log` shows it.
 pub(super) fn shown(commit: &git2::Commit<'_>) -> Commit {
-    let author = commit.author();
+    let (author, message) = (commit.author(), commit.message_raw_bytes());
     Commit {
         id: commit.id().into(),
         parents: commit.parent_ids().map(CommitId::from).collect(),
         author_name: String::from_utf8_lossy(author.name_bytes()).into_owned(),
         author_email: String::from_utf8_lossy(author.email_bytes()).into_owned(),
         at: jiff::Timestamp::from_second(commit.time().seconds()).unwrap_or(jiff::Timestamp::UNIX_EPOCH),
-        message: String::from_utf8_lossy(commit.message_raw_bytes()).into_owned(),
+        message: String::from_utf8_lossy(message.get(..MESSAGE_BYTES_MAX).unwrap_or(message)).into_owned(),
     }
 }
 

@@ -13,7 +13,7 @@ const LENGTH_BYTES: usize = 4;
 
 /// One packet.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Packet {
+pub enum Packet {
     /// Bytes, at most 65,516.
     Data(Bytes),
     /// `0000`, the end of a message.
@@ -25,7 +25,10 @@ pub(super) enum Packet {
 }
 
 /// Takes the first packet off the buffer; none where more bytes are needed.
-pub(super) fn take(buffer: &mut BytesMut) -> Result<Option<Packet>, ProtocolError> {
+///
+/// # Errors
+/// [`ProtocolError`] for a length that is none, or above 65,520 bytes (`PACKET_BYTES_MAX`).
+pub fn take(buffer: &mut BytesMut) -> Result<Option<Packet>, ProtocolError> {
     let Some(digits) = buffer.first_chunk::<LENGTH_BYTES>() else { return Ok(None) };
     let length = length(*digits)?;
     let special = match length {

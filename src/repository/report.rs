@@ -26,7 +26,7 @@ const RACE_WORDS: [&str; 9] = [
 
 /// The report: the fate of the pack, and of each ref.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct Report {
+pub struct Report {
     /// Why the pack was not taken.
     unpack_error: Option<String>,
     /// Each ref reported: none where it was updated, else the reason.
@@ -35,7 +35,10 @@ pub(super) struct Report {
 
 impl Report {
     /// Reads the packets of the report up to its flush.
-    pub(super) fn parse(bytes: &[u8]) -> Result<Self, ProtocolError> {
+    ///
+    /// # Errors
+    /// [`ProtocolError`] if it is no report.
+    pub fn parse(bytes: &[u8]) -> Result<Self, ProtocolError> {
         let mut buffer = BytesMut::from(bytes);
         let mut report = Self::default();
         let mut unpacked = false;
@@ -57,7 +60,10 @@ impl Report {
     }
 
     /// The fate of these updates; `words` is the side-band text, already harmless.
-    pub(super) fn fate(&self, updates: &[RefUpdate], words: &str) -> Result<(), RepositoryError> {
+    ///
+    /// # Errors
+    /// [`RepositoryError`] of the refusal that tells most; an update that is not reported was not made.
+    pub fn fate(&self, updates: &[RefUpdate], words: &str) -> Result<(), RepositoryError> {
         if let Some(reason) = self.first_refusal(updates) {
             return Err(reason.error(words));
         }

@@ -2,7 +2,6 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use axum::extract::{ConnectInfo, MatchedPath, Request, State};
@@ -12,7 +11,7 @@ use axum::response::{IntoResponse as _, Response};
 use tokio::sync::Semaphore;
 
 use super::App;
-use super::listener::Connection;
+use super::listener::{Busy, Connection};
 use crate::telemetry::{REQUEST_SECONDS, REQUESTS};
 
 /// Asked by machines that know us by addresses and names of their own; they tell nothing that a host would protect.
@@ -31,15 +30,6 @@ const HEADERS: [(HeaderName, &str); 6] = [
     (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
     (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
 ];
-
-/// Marks a connection as busy for as long as it lives.
-struct Busy(Arc<AtomicUsize>);
-
-impl Drop for Busy {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Release);
-    }
-}
 
 pub(super) async fn headers(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
@@ -63,13 +53,7 @@ pub(super) async fn place(
         next.run(request).await
     } else {
         let again = [(header::RETRY_AFTER, "5")];
-        (
-            StatusCode::SERVICE_UNAVAILABLE,
-            again,
-            "too many requests in work
-",
-        )
-            .into_response()
+        (StatusCode::SERVICE_UNAVAILABLE, again, "too many requests in work\n").into_response()
     };
     app.metrics.add(&REQUESTS, &[("route", route), ("status", response.status().as_str())], 1);
     app.metrics.observe(&REQUEST_SECONDS, &[("route", route)], begun.elapsed().as_secs_f64());
@@ -79,9 +63,8 @@ pub(super) async fn place(
 /// Tells the connection, and gives handlers the address of the other end in the usual way.
 fn enter(request: &mut Request) -> Option<Busy> {
     let ConnectInfo(connection) = request.extensions().get::<ConnectInfo<Connection>>()?.clone();
-    connection.busy.fetch_add(1, Ordering::Release);
     request.extensions_mut().insert(ConnectInfo::<SocketAddr>(connection.peer));
-    Some(Busy(connection.busy))
+    Some(Busy::begin(&connection.work))
 }
 
 /// Refuses a request for a host that is not ours: a foreign name that was made to resolve to this machine, by which a
@@ -124,13 +107,7 @@ pub(super) async fn deadline(State(app): State<App>, request: Request, next: Nex
     let answer = tokio::time::timeout(app.settings.timeout, next.run(request)).await;
     answer.unwrap_or_else(|_| {
         let close = [(header::CONNECTION, "close")];
-        (
-            StatusCode::REQUEST_TIMEOUT,
-            close,
-            "the request took too long
-",
-        )
-            .into_response()
+        (StatusCode::REQUEST_TIMEOUT, close, "the request took too long\n").into_response()
     })
 }
 

@@ -30,6 +30,10 @@ struct Running {
 }
 
 async fn run(routers: Vec<Router>) -> Running {
+    run_with(routers, TIMEOUT).await
+}
+
+async fn run_with(routers: Vec<Router>, timeout: Duration) -> Running {
     let folder = tempfile::tempdir().unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -44,9 +48,9 @@ async fn run(routers: Vec<Router>) -> Running {
         listen: address,
         url: format!("http://{address}"),
         hosts: vec!["locks.example.com".into()],
-        body_bytes_max: 100_000,
+        body_bytes_max: 1_500_000,
         requests_max: 2,
-        timeout: TIMEOUT,
+        timeout,
         stop_timeout: TIMEOUT,
     };
     let app = App {
@@ -119,7 +123,7 @@ async fn a_webhook_is_verified_stored_and_answered() {
         assert_eq!(server.post("main", secret, body).await, want, "{secret:?}");
     }
     assert_eq!(server.post("other", Some("hunter2"), PUSH).await, 404);
-    assert_eq!(server.post("main", Some("hunter2"), vec![b'x'; 100_001]).await, 413);
+    assert_eq!(server.post("main", Some("hunter2"), vec![b'x'; 1_500_001]).await, 413);
     let now = Timestamp::now();
     let lease = store.claim(now, Duration::from_mins(1)).await.unwrap().unwrap();
     assert_eq!((lease.key.clone(), lease.deliveries.len()), (key(), 1));
@@ -258,6 +262,73 @@ async fn requests_beyond_the_places_are_turned_away_at_once() {
     let (_, status) = futures::future::join(slow, refused).await;
     assert_eq!(status, 503);
     assert_eq!(server.status("/", "localhost").await, 200, "the places are free again");
+}
+
+#[tokio::test]
+async fn heads_are_bounded_and_each_request_has_its_own() {
+    let server = run(vec![]).await;
+    let head = |headers: &str| {
+        format!("GET /healthz HTTP/1.1\r\nhost: localhost\r\n{headers}connection: close\r\n\r\n")
+    };
+    for (headers, want) in [
+        (String::new(), "HTTP/1.1 200"),
+        (format!("x: {}\r\n", "x".repeat(60_000)), "HTTP/1.1 200"),
+        (format!("x: {}\r\n", "x".repeat(70_000)), ""),
+        ("x: y\r\n".repeat(98), "HTTP/1.1 200"),
+        ("x: y\r\n".repeat(99), "HTTP/1.1 431"),
+        (format!("{}: y\r\n", "x".repeat(60_000)), "HTTP/1.1 200"),
+    ] {
+        let (answer, _) = server.raw(head(&headers).as_bytes()).await;
+        let shown = &headers[..headers.len().min(20)];
+        assert!(answer.starts_with(want) && answer.is_empty() == want.is_empty(), "{shown}: {answer:?}");
+    }
+    // One connection, 100 kB of heads.
+    for _ in 0..100 {
+        let url = format!("http://{}/healthz", server.address);
+        let answer = server.client.get(url).header("x", "x".repeat(1_000)).send().await.unwrap();
+        assert_eq!(
+            answer.text().await.unwrap(),
+            server.get("/healthz", "localhost").await.text().await.unwrap()
+        );
+    }
+}
+
+#[tokio::test]
+async fn connections_beyond_the_room_wait_until_others_are_gone() {
+    let server = run(vec![]).await;
+    let begun = Instant::now();
+    let room = server.app.settings.requests_max * 4;
+    let mut idle = Vec::new();
+    for _ in 0..room {
+        idle.push(TcpStream::connect(server.address).await.unwrap());
+    }
+    // The last of these is accepted before the idle ones time out: there is room for it.
+    tokio::time::sleep(TIMEOUT / 8).await;
+    assert_eq!(server.status("/healthz", "localhost").await, 200);
+    assert!(begun.elapsed() >= TIMEOUT * 3 / 4, "it waited for an idle one to be cut off");
+}
+
+#[tokio::test]
+async fn ten_thousand_events_in_one_delivery_are_acted_on() {
+    let server = run_with(vec![], Duration::from_mins(1)).await;
+    let store = &server.app.store;
+    store.set_watches(&key(), &["registry.example.com/last".to_owned()]).await.unwrap();
+    let push = |repository: &str, tag: usize| {
+        format!(
+            r#"{{"action":"push","target":{{"mediaType":"application/vnd.oci.image.index.v1+json","repository":"{repository}","tag":"{tag}"}}}}"#
+        )
+    };
+    let body = |count: usize| {
+        let pushes = (1..count).map(|number| push(&format!("r{}", number % 50), number));
+        let pushes: Vec<String> = pushes.chain([push("last", 1)]).collect();
+        format!(r#"{{"events":[{}]}}"#, pushes.join(","))
+    };
+    assert_eq!(server.post("main", Some("hunter2"), body(10_001)).await, 202, "kept, and not read");
+    assert_eq!(store.claim(Timestamp::now(), Duration::from_mins(1)).await.unwrap(), None);
+    assert_eq!(server.post("main", Some("hunter2"), body(10_000)).await, 202);
+    let lease = store.claim(Timestamp::now(), Duration::from_mins(1)).await.unwrap().unwrap();
+    assert_eq!((lease.key, lease.deliveries.len()), (key(), 1));
+    assert!(lease.deliveries[0].hints.len() <= 64);
 }
 
 async fn answer_after(wait: Duration) -> &'static str {

@@ -1,11 +1,14 @@
 //! The tags of a repository, page by page.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
+use std::fmt;
 
 use http::HeaderMap;
 use http::header::LINK;
 use reqwest::Url;
-use serde::Deserialize;
+use serde::de::{Error as _, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
 use super::answer::untrusted;
 use super::session::Session;
@@ -25,8 +28,12 @@ const PAGE_TAGS: usize = 1000;
 #[derive(Deserialize)]
 struct Page {
     /// `null` for an empty repository, at Distribution 2.
-    tags: Option<Vec<String>>,
+    tags: Option<Tags>,
 }
+
+/// The tags of a page, each once: a page of 8 MiB could hold 2,000,000 short texts, which would take 100 MB.
+#[derive(Default)]
+struct Tags(BTreeSet<Tag>);
 
 /// All tags, sorted by bytes. Texts that are no tags are left out.
 ///
@@ -43,7 +50,7 @@ pub(super) async fn list(session: &Session, path: &str, what: &str) -> Result<Ve
         let page: Page = serde_json::from_slice(&answer.body)
             .map_err(|error| untrusted(what, format!("no list of tags: {error}")))?;
         let count_before = tags.len();
-        tags.extend(page.tags.unwrap_or_default().iter().filter_map(|tag| tag.parse::<Tag>().ok()));
+        tags.extend(page.tags.unwrap_or_default().0);
         if tags.len() > TAGS_MAX {
             return Err(untrusted(what, format!("it has more than {TAGS_MAX} tags")));
         }
@@ -53,6 +60,33 @@ pub(super) async fn list(session: &Session, path: &str, what: &str) -> Result<Ve
         }
     }
     Err(untrusted(what, format!("its tags fill more than {PAGES_MAX} pages")))
+}
+
+impl<'de> Deserialize<'de> for Tags {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(TagsVisitor)
+    }
+}
+
+struct TagsVisitor;
+
+impl<'de> Visitor<'de> for TagsVisitor {
+    type Value = Tags;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a list of tags")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Tags, A::Error> {
+        let mut tags = Tags::default();
+        while let Some(text) = list.next_element::<Cow<'_, str>>()? {
+            tags.0.extend(text.parse());
+            if tags.0.len() > TAGS_MAX {
+                return Err(A::Error::custom(format_args!("it has more than {TAGS_MAX} tags")));
+            }
+        }
+        Ok(tags)
+    }
 }
 
 /// The address of the next page, which has to be at the same registry: the credentials go there.

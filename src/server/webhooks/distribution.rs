@@ -4,14 +4,26 @@
 //! (`tests/fixtures/webhooks/distribution`). Every field may be missing: a deleted tag has no digest, an untagged push
 //! no tag.
 
-use serde::Deserialize;
+use std::fmt;
+
+use serde::de::{SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
 use super::{EVENTS_MAX, ParseError, RegistryEvent, form, id_or_hash, repository_path};
 use crate::image::Tag;
 
 #[derive(Deserialize)]
 struct Envelope {
-    events: Vec<Event>,
+    events: Events,
+}
+
+/// What is kept of the list: a body of 1 MiB could hold 350,000 empty events, which would take 60 MB.
+#[derive(Default)]
+struct Events {
+    first_id: Option<String>,
+    /// The first ones.
+    pushes: Vec<RegistryEvent>,
+    pushes_found: usize,
 }
 
 #[derive(Deserialize)]
@@ -53,18 +65,51 @@ const HOST_BYTES_MAX: usize = 259;
 /// [`ParseError`] if it is no list of events, or too long a one.
 pub fn parse(body: &[u8]) -> Result<Vec<RegistryEvent>, ParseError> {
     let envelope: Envelope = serde_json::from_slice(body).map_err(|error| form(&error))?;
-    if envelope.events.len() > EVENTS_MAX {
-        return Err(ParseError::TooManyEvents { found: envelope.events.len() });
+    let Events { pushes, pushes_found, .. } = envelope.events;
+    if pushes_found > EVENTS_MAX {
+        return Err(ParseError::TooManyEvents { found: pushes_found });
     }
-    Ok(envelope.events.into_iter().filter_map(push).collect())
+    Ok(pushes)
 }
 
 /// The id of the first event, which a repeated delivery keeps, else the hash of the body.
 #[must_use]
 pub fn delivery_id(body: &[u8]) -> String {
     let envelope: Option<Envelope> = serde_json::from_slice(body).ok();
-    let first = envelope.as_ref().and_then(|envelope| envelope.events.first());
-    id_or_hash(first.and_then(|event| event.id.as_deref()), body)
+    id_or_hash(envelope.and_then(|envelope| envelope.events.first_id).as_deref(), body)
+}
+
+impl<'de> Deserialize<'de> for Events {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(EventsVisitor)
+    }
+}
+
+struct EventsVisitor;
+
+impl<'de> Visitor<'de> for EventsVisitor {
+    type Value = Events;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a list of events")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Events, A::Error> {
+        let mut events = Events::default();
+        let mut is_first = true;
+        while let Some(mut event) = list.next_element::<Event>()? {
+            if std::mem::take(&mut is_first) {
+                events.first_id = event.id.take();
+            }
+            if let Some(push) = push(event) {
+                events.pushes_found += 1;
+                if events.pushes.len() < EVENTS_MAX {
+                    events.pushes.push(push);
+                }
+            }
+        }
+        Ok(events)
+    }
 }
 
 fn push(event: Event) -> Option<RegistryEvent> {

@@ -10,7 +10,7 @@
 
 use serde::Deserialize;
 
-use super::{ParseError, RegistryEvent, form, id_or_hash, repository_path};
+use super::{ParseError, RegistryEvent, form, id_or_hash, repository_path, shown};
 use crate::image::{Digest, Repository, Tag};
 
 #[derive(Deserialize)]
@@ -55,5 +55,5 @@ pub fn delivery_id(body: &[u8]) -> String {
 }
 
 fn field(field: &'static str, found: &str) -> ParseError {
-    ParseError::Field { field, found: found.chars().take(100).collect() }
+    ParseError::Field { field, found: shown(found) }
 }

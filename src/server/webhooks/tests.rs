@@ -76,8 +76,11 @@ fn missing_fields_are_ignored_and_other_forms_refused() {
 
 #[test]
 fn the_number_of_events_is_bounded() {
-    let body = |count: usize| format!(r#"{{"events":[{}]}}"#, vec!["{}"; count].join(","));
-    assert_eq!(distribution::parse(body(EVENTS_MAX).as_bytes()), Ok(vec![]));
+    let push = r#"{"action":"push","target":{"mediaType":"application/vnd.oci.image.index.v1+json","repository":"a","tag":"1"}}"#;
+    let body = |count: usize| format!(r#"{{"events":[{{}},{}]}}"#, vec![push; count].join(","));
+    assert_eq!(distribution::parse(body(EVENTS_MAX).as_bytes()).unwrap().len(), EVENTS_MAX);
+    let noise = format!(r#"{{"events":[{}]}}"#, vec!["{}"; EVENTS_MAX + 1].join(","));
+    assert_eq!(distribution::parse(noise.as_bytes()), Ok(vec![]), "only pushes count");
     let too_many = ParseError::TooManyEvents { found: EVENTS_MAX + 1 };
     assert_eq!(distribution::parse(body(EVENTS_MAX + 1).as_bytes()), Err(too_many));
 }

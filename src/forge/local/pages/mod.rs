@@ -13,7 +13,7 @@ mod diff;
 mod guard;
 mod issue;
 mod list;
-mod markdown;
+pub mod markdown;
 mod moment;
 mod posted;
 mod problem;

@@ -13,7 +13,8 @@ use super::body::visible;
 const TAGS: [&str; 4] = ["<details>", "</details>", "<summary>", "</summary>"];
 
 /// The HTML of this Markdown.
-pub(super) fn render(text: &str) -> String {
+#[must_use]
+pub fn render(text: &str) -> String {
     let text: String = text.split('\n').map(visible).collect::<Vec<_>>().join("\n");
     let options = Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH;
     let mut safe = Safe::default();
@@ -138,7 +139,7 @@ impl<'text> Safe<'text> {
 /// Text of ours has a joiner where other forges would see a mention, a reference or a link; here nothing follows from
 /// these marks, and a joiner after one is not worth showing.
 fn without_joiners(text: &str) -> String {
-    ["@", "#", ":"]
+    ["@", "#", "!", ":", "-", "www", "WWW"]
         .iter()
         .fold(text.to_owned(), |text, mark| text.replace(&format!("{mark}\u{27e8}U+2060\u{27e9}"), mark))
 }

@@ -1,0 +1,110 @@
+//! What registries and build jobs send.
+
+use hmac::{Hmac, Mac as _};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use lockkeeper::image::{Repository, Tag};
+use lockkeeper::server::webhooks::verify::{Authentication, Secret};
+use lockkeeper::server::webhooks::{
+    BODY_BYTES_MAX, EVENTS_MAX, Kind, ParseError, ReceiveError, Received, RegistryEvent, receive,
+};
+use sha2::Sha256;
+
+const SECRET: &str = "a secret";
+const HEADER: HeaderName = HeaderName::from_static("x-signature");
+
+/// A body of CNCF Distribution.
+pub fn webhook_distribution(data: &[u8]) {
+    check(Kind::Distribution, data);
+}
+
+/// A body of our own format.
+pub fn webhook_generic(data: &[u8]) {
+    check(Kind::Generic, data);
+}
+
+/// The first line is the header's value, the rest the body: only a right signature is accepted.
+pub fn webhook_signature(data: &[u8]) {
+    let mut parts = data.splitn(2, |byte| *byte == b'\n');
+    let (value, body) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+    let is_right = hex::encode(mac(body)) == signature_of(value).to_ascii_lowercase();
+    let Ok(value) = HeaderValue::from_bytes(value) else { return };
+    let headers = HeaderMap::from_iter([(HEADER, value)]);
+    let found = receive(Kind::Generic, &hmac(), &headers, body);
+    assert_eq!(found == Err(ReceiveError::Unauthorized), !is_right, "{found:?}");
+}
+
+/// The hex digits behind `sha256=`; nothing where it is no signature at all.
+fn signature_of(value: &[u8]) -> String {
+    let text = std::str::from_utf8(value).unwrap_or_default();
+    text.strip_prefix("sha256=").unwrap_or_default().to_owned()
+}
+
+fn mac(body: &[u8]) -> [u8; 32] {
+    Hmac::<Sha256>::new_from_slice(SECRET.as_bytes())
+        .unwrap()
+        .chain_update(body)
+        .finalize()
+        .into_bytes()
+        .into()
+}
+
+fn hmac() -> Authentication {
+    Authentication::Hmac { header: HEADER, secrets: vec![Secret::new(SECRET).unwrap()] }
+}
+
+fn check(kind: Kind, body: &[u8]) {
+    let signed = |bytes: &[u8]| {
+        let value = format!("sha256={}", hex::encode(mac(bytes)));
+        HeaderMap::from_iter([(HEADER, value.parse().unwrap())])
+    };
+    let found = receive(kind, &hmac(), &signed(body), body);
+    assert_eq!(found, receive(kind, &hmac(), &signed(body), body), "the same again");
+    match &found {
+        Ok(received) => check_received(received, body),
+        Err(ReceiveError::Unparsable { delivery_id, reason }) => {
+            check_id(delivery_id);
+            check_reason(reason);
+        }
+        Err(ReceiveError::TooLarge { found }) => assert!(*found > BODY_BYTES_MAX),
+        Err(ReceiveError::Unauthorized) => panic!("it is signed"),
+    }
+    let mut other = body.to_vec();
+    other.push(b' ');
+    let forged = receive(kind, &hmac(), &signed(&other), body);
+    assert!(matches!(forged, Err(ReceiveError::Unauthorized | ReceiveError::TooLarge { .. })), "{forged:?}");
+    assert_eq!(receive(kind, &hmac(), &HeaderMap::new(), b"{}"), Err(ReceiveError::Unauthorized));
+}
+
+fn check_received(received: &Received, body: &[u8]) {
+    check_id(&received.delivery_id);
+    assert!(received.events.len() <= EVENTS_MAX);
+    // What is kept is made of what was sent: a small body never grows into a large one.
+    let kept: usize = received.events.iter().map(bytes_of).sum();
+    assert!(kept <= 2 * body.len() + 200, "{kept} bytes kept of {}", body.len());
+    for event in &received.events {
+        let text = serde_json::to_string(event).unwrap();
+        assert_eq!(&serde_json::from_str::<RegistryEvent>(&text).unwrap(), event);
+        assert!(format!("localhost/{}", event.repository).parse::<Repository>().is_ok(), "{event:?}");
+        assert!(event.registry.as_ref().is_none_or(|host| (1..=515).contains(&host.len())), "{event:?}");
+        assert!(
+            event.tags.len() <= 1 && event.tags.iter().all(|tag| tag.parse::<Tag>().is_ok()),
+            "{event:?}"
+        );
+    }
+}
+
+fn bytes_of(event: &RegistryEvent) -> usize {
+    let registry = event.registry.as_ref().map_or(0, String::len);
+    event.repository.len() + registry + event.tags.iter().map(String::len).sum::<usize>()
+}
+
+fn check_id(id: &str) {
+    assert!((1..=128).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic()), "{id:?}");
+}
+
+/// It goes into the log and onto a page.
+fn check_reason(reason: &ParseError) {
+    let text = reason.to_string();
+    assert!(text.chars().count() <= 300, "{text}");
+    assert!(!text.contains(char::is_control), "{text:?}");
+}

@@ -1,0 +1,43 @@
+//! `lockkeeper.yaml`.
+
+use lockkeeper::pipeline::{FileError, Pipelines, loosened, parse};
+
+/// A broken file is told with line and key; a valid one reads the same however it is laid out.
+pub fn rules(data: &[u8]) {
+    let found = parse(data);
+    assert_eq!(found, parse(data), "the same again");
+    match found {
+        Err(errors) => check_errors(data, &errors),
+        Ok(pipelines) => check_valid(data, &pipelines),
+    }
+}
+
+fn check_errors(data: &[u8], errors: &[FileError]) {
+    let breaks = data.iter().filter(|byte| matches!(byte, b'\n' | b'\r')).count();
+    let unicode_breaks = String::from_utf8_lossy(data).matches(['\u{85}', '\u{2028}', '\u{2029}']).count();
+    assert!((1..=50).contains(&errors.len()));
+    assert!(errors.is_sorted_by_key(|error| error.line));
+    for error in errors {
+        assert!((1..=breaks + unicode_breaks + 1).contains(&error.line), "{error}");
+        assert!(!error.key.is_empty() && !error.reason.is_empty(), "{error}");
+        let text = error.to_string();
+        assert!(text.len() < 4_000 && !text.contains(char::is_control), "{text:?}");
+    }
+}
+
+fn check_valid(data: &[u8], pipelines: &Pipelines) {
+    let text = std::str::from_utf8(data).unwrap();
+    assert_eq!(parse(format!("{text}\n# end\n").as_bytes()).as_ref(), Ok(pipelines), "with a comment");
+    let value: serde_yaml::Value = serde_yaml::from_str(text.trim_start_matches('\u{feff}')).unwrap();
+    let written = serde_yaml::to_string(&value).unwrap();
+    assert_eq!(parse(written.as_bytes()).as_ref(), Ok(pipelines), "written anew:\n{written}");
+    for pipeline in &pipelines.pipelines {
+        assert!(!pipeline.images.is_empty() && !pipeline.stages.is_empty(), "{pipeline:?}");
+        for (index, stage) in pipeline.stages.iter().enumerate() {
+            let is_above = |name| pipeline.stages[..index].iter().any(|stage| &stage.name == name);
+            assert!(stage.after.iter().all(is_above), "{} stands before what it comes after", stage.name);
+            assert!(!stage.pins.is_empty(), "{stage:?}");
+            assert_eq!(loosened(stage, stage), Vec::<String>::new());
+        }
+    }
+}
