@@ -127,7 +127,8 @@ fn every_target_is_tested_and_searched_and_has_no_folder_of_nobody() {
         assert_eq!(program.trim_end(), format!("#![no_main]\n\n{call}"), "nothing else, and nothing unsafe");
     }
     for kind in ["corpora", "regressions"] {
-        for entry in fs::read_dir(tests().join("fuzz").join(kind)).unwrap() {
+        // Without findings there is no folder of regressions.
+        for entry in fs::read_dir(tests().join("fuzz").join(kind)).into_iter().flatten() {
             let name = entry.unwrap().file_name().into_string().unwrap();
             assert!(known.contains(&name), "{kind}/{name} belongs to no target");
         }
