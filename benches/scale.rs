@@ -7,6 +7,7 @@
     missing_docs,
     clippy::unwrap_used,
     clippy::expect_used,
+    clippy::large_futures,
     reason = "a benchmark fails where it stands"
 )]
 
