@@ -103,8 +103,7 @@ fn repin(args: &Args) -> Outcome {
 
 /// All files with such a pin and what they become, before anything is written.
 fn edit_all(args: &Args) -> Result<Vec<Edited>, CliError> {
-    let mut edited = Vec::new();
-    let mut unread = Vec::new();
+    let (mut edited, mut unread, mut refused) = (Vec::new(), Vec::new(), Vec::new());
     for file in pins::files(&args.paths)?.into_values() {
         let before = pins::read(&file.path).map_err(|error| {
             CliError::new(Exit::NotFound, format!("{} cannot be read", file.name)).why(error.to_string())
@@ -115,17 +114,26 @@ fn edit_all(args: &Args) -> Result<Vec<Edited>, CliError> {
             Err(refusal) => match manifest::find(&before, args.only.as_deref().as_slice()) {
                 // A template of some chart in a folder stops nothing; a file that was named does.
                 Err(error) if !file.is_named => unread.push(Unread::of_content(&file.name, &before, &error)),
-                _ => {
-                    let what = format!("{}:{}: not changed", file.name, refusal.line);
-                    return Err(CliError::new(Exit::Refused, what)
-                        .why(refusal.reason)
-                        .next("no file was changed; --only <path> picks one place"));
-                }
+                _ => refused.push((format!("{}:{}", file.name, refusal.line), refusal.reason)),
             },
         }
     }
     pins::report(&unread);
-    Ok(edited)
+    match refused.split_first() {
+        None => Ok(edited),
+        Some(((place, reason), more)) => {
+            // All at once, so that they can be mended at once.
+            for (place, reason) in more {
+                // Standard error may be closed.
+                let _ = writeln!(io::stderr(), "not changed: {place}: {reason}");
+            }
+            let rest =
+                if more.is_empty() { String::new() } else { format!(", nor {} more above", more.len()) };
+            Err(CliError::new(Exit::Refused, format!("{place}: not changed{rest}"))
+                .why(reason.as_str())
+                .next("no file was changed; --only <path> picks one place"))
+        }
+    }
 }
 
 /// Writes all files; where one fails, those already written get their old bytes back.

@@ -61,6 +61,15 @@ pub(crate) fn references(text: &str) -> Vec<Seen> {
     seen
 }
 
+/// The lines that say `image:` and something like a reference, by their numbers.
+pub(crate) fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    text.lines().enumerate().filter_map(|(index, line)| {
+        let value = line.trim_start_matches(['-', ' ']).strip_prefix("image:")?.split(" #").next()?;
+        let value = value.trim().trim_matches(['"', '\'']);
+        value.parse::<Reference>().is_ok().then_some((index + 1, value))
+    })
+}
+
 struct Search {
     document: usize,
     kind: String,
