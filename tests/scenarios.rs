@@ -25,14 +25,15 @@ fn files() -> Vec<PathBuf> {
 }
 
 /// Each story ends as it says; and a line of it that is disturbed, by a stop after a write or by a call of a remote that
-/// fails, leaves the same world behind. `LOCKKEEPER_SWEEP`: a number chooses other moments, `all` takes every one.
+/// fails, leaves the same world behind. `LOCKKEEPER_SWEEP`: a number chooses other moments, `stops` takes every stop, `all` every one.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_scenario_ends_as_expected_whatever_disturbs_it() {
     tracing_subscriber::fmt().with_max_level(tracing::Level::ERROR).with_writer(std::io::stderr).init();
     let only = std::env::var("SCENARIO").unwrap_or_default();
     let extent = match std::env::var("LOCKKEEPER_SWEEP") {
         Ok(all) if all == "all" => Extent::All,
-        Ok(seed) => Extent::Sample(seed.parse().expect("LOCKKEEPER_SWEEP is `all` or a number")),
+        Ok(stops) if stops == "stops" => Extent::Stops,
+        Ok(seed) => Extent::Sample(seed.parse().expect("LOCKKEEPER_SWEEP is `all`, `stops` or a number")),
         Err(_) => Extent::Sample(0),
     };
     let told = stream::iter(files().into_iter().filter(|path| path.to_string_lossy().contains(&only)))

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod files;
+mod secrets;
 mod world;
 
 #[path = "../support/docker_registry.rs"]
@@ -89,6 +90,10 @@ async fn from_a_push_to_production_and_back() {
     world.wait_for("prod-eu", "1.1.0", "held").await;
     world.wait_for("dev", "1.2.0", "live").await;
     assert_eq!(world.head(), head);
+    // The same once more with a log that keeps nothing to itself.
+    world.push("1.3.0");
+    world.wait_for("dev", "1.3.0", "live").await;
+    world.check_secrets().await;
 }
 
 /// Both regions wait for the SRE team; one approval each lets them merge.

@@ -7,12 +7,13 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use base64::Engine as _;
 use jiff::Timestamp;
 use lockkeeper::forge::local::token_hash;
 use lockkeeper::repository::{Signature, create_bare};
 use serde_json::Value;
 
-use super::docker_registry::{DockerRegistry, Options};
+use super::docker_registry::{DockerRegistry, HTPASSWD, Options, PASSWORD, USER};
 use super::files::{self, Pinned, STAGES};
 use super::git_http::GitHost;
 use super::oci_layout::Layout;
@@ -20,8 +21,8 @@ use super::parts::part;
 use super::process::{Place, Server, free_address};
 use super::visitor::Visitor;
 
-const HOOK_SECRET: &str = "hook-secret";
-const GIT_TOKEN: &str = "bot-token";
+pub(crate) const HOOK_SECRET: &str = "hook-5e1f0c";
+pub(crate) const GIT_TOKEN: &str = "bot-9d3a71";
 /// Longest wait for anything: the stages take about a second each.
 const WAIT_MAX: Duration = Duration::from_secs(30);
 /// Between two looks.
@@ -29,14 +30,17 @@ const LOOK: Duration = Duration::from_millis(20);
 
 /// The parts, and the digests of each version.
 pub(crate) struct World {
-    folder: tempfile::TempDir,
-    place: Place,
-    server: Option<Server>,
+    pub(crate) folder: tempfile::TempDir,
+    pub(crate) place: Place,
+    pub(crate) server: Option<Server>,
     registry: DockerRegistry,
     _host: GitHost,
     layout: Layout,
     digests: BTreeMap<String, (String, String)>,
-    visitors: BTreeMap<String, Visitor>,
+    pub(crate) visitors: BTreeMap<String, Visitor>,
+    /// What servers logged that ended, and what they kept in the dark of the people who were signed in.
+    pub(crate) past: Vec<String>,
+    pub(crate) sessions: Vec<String>,
 }
 
 impl World {
@@ -47,7 +51,8 @@ impl World {
         let folder = tempfile::tempdir().unwrap();
         let address = free_address();
         let hook = format!("http://{address}/webhooks/registry");
-        let options = Options { notify: Some((hook, format!("Bearer {HOOK_SECRET}"))), ..Options::default() };
+        let notify = Some((hook, format!("Bearer {HOOK_SECRET}")));
+        let options = Options { notify, htpasswd: Some(HTPASSWD.to_owned()) };
         let registry = DockerRegistry::start(&options)?;
         let host = GitHost::start(folder.path().to_owned(), &[(GIT_TOKEN, "lockkeeper")]).await;
         let settings = settings(&folder, &host, &registry);
@@ -62,6 +67,8 @@ impl World {
             layout,
             digests: BTreeMap::new(),
             visitors: BTreeMap::new(),
+            past: Vec::new(),
+            sessions: Vec::new(),
         };
         world.push("1.0.0");
         world.create_repository().await;
@@ -115,7 +122,9 @@ impl World {
         for image in ["web", "worker"] {
             let from = self.layout.reference(&format!("{image}-{version}"));
             let to = format!("docker://{}/shop/{image}:{version}", self.registry.address());
-            let words = ["copy", "--all", "--preserve-digests", "--dest-tls-verify=false", &from, &to];
+            let creds = format!("--dest-creds={USER}:{PASSWORD}");
+            let words =
+                ["copy", "--all", "--preserve-digests", "--dest-tls-verify=false", &creds, &from, &to];
             self.skopeo(&words);
         }
         self.digests.insert(version.to_owned(), (web, worker));
@@ -131,7 +140,7 @@ impl World {
         output.stdout
     }
 
-    fn git(&self, words: &[&str]) -> String {
+    pub(crate) fn git(&self, words: &[&str]) -> String {
         let output = Command::new("git").arg("--git-dir").arg(self.bare()).args(words).output().unwrap();
         assert!(output.status.success(), "git {words:?}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap()
@@ -299,22 +308,25 @@ impl World {
         assert_eq!(approved.count(), 4);
         for (image, digest) in [("web", &self.digests["1.1.0"].0), ("worker", &self.digests["1.1.0"].1)] {
             let reference = format!("docker://{}/shop/{image}:1.1.0", self.registry.address());
-            let raw = self.skopeo(&["inspect", "--raw", "--tls-verify=false", &reference]);
+            let creds = format!("--creds={USER}:{PASSWORD}");
+            let raw = self.skopeo(&["inspect", "--raw", "--tls-verify=false", &creds, &reference]);
             assert_eq!(lockkeeper::image::Digest::of(&raw).to_string(), *digest);
             assert!(self.git(&["show", "main:apps/prod-eu/all.yaml"]).contains(digest.as_str()));
             assert!(messages[0].contains(&format!("/shop/{image} 1.1.0@{digest} was 1.2.0@")));
         }
     }
 
-    /// Stops the server as an init system does, and starts it again.
+    /// Stops the server as an init system does, and starts it again, with all of its log.
     pub(crate) fn restart(&mut self) {
         let server = self.server.take().unwrap();
         let log = server.log();
         assert_eq!(server.stop(), 0, "{log}");
-        for secret in [HOOK_SECRET, GIT_TOKEN, "token-of-"] {
-            assert!(!log.contains(secret), "{secret} is in the log");
-        }
-        self.visitors.clear();
+        self.past.push(log);
+        let visitors = std::mem::take(&mut self.visitors);
+        self.sessions.extend(visitors.values().flat_map(Visitor::secrets));
+        let settings = fs::read_to_string(&self.place.settings).unwrap();
+        fs::write(&self.place.settings, settings.replace("filter = \"debug\"", "filter = \"trace\""))
+            .unwrap();
         self.server = Some(self.place.serve());
     }
 }
@@ -330,8 +342,11 @@ fn settings(folder: &tempfile::TempDir, host: &GitHost, registry: &DockerRegistr
     let hook = write("hook-secret", HOOK_SECRET);
     let token = write("git-token", GIT_TOKEN);
     let people = write("people.json", &people());
+    let pair = base64::engine::general_purpose::STANDARD.encode(format!("{USER}:{PASSWORD}"));
+    let auths = serde_json::json!({ "auths": { registry.address().to_string(): { "auth": pair } } });
+    let docker = write("docker.json", &auths.to_string());
     format!(
-        "[registry]\npoll_interval = \"10m\"\n[[webhooks]]\nkind = \"distribution\"\npath = \"registry\"\nsecret_files = [\"{hook}\"]\nregistry = \"{}\"\n[[repositories]]\nname = \"env\"\nlocation = \"{}\"\ntoken_file = \"{token}\"\npoll_interval = \"10m\"\n[repositories.local]\nfolder = \"{}/forge\"\npeople = \"{people}\"\n",
+        "[log]\nfilter = \"debug\"\n[registry]\npoll_interval = \"10m\"\ndocker_config = \"{docker}\"\n[[webhooks]]\nkind = \"distribution\"\npath = \"registry\"\nsecret_files = [\"{hook}\"]\nregistry = \"{}\"\n[[repositories]]\nname = \"env\"\nlocation = \"{}\"\ntoken_file = \"{token}\"\npoll_interval = \"10m\"\n[repositories.local]\nfolder = \"{}/forge\"\npeople = \"{people}\"\n",
         registry.address(),
         host.url("env.git"),
         root.display(),

@@ -19,6 +19,8 @@ use super::story::{Checked, Story};
 pub enum Extent {
     /// One of each kind in each story, chosen by this number.
     Sample(u64),
+    /// Every stop.
+    Stops,
     /// Every one.
     All,
 }
@@ -63,9 +65,12 @@ pub async fn tell(name: &str, text: &str, extent: Extent) -> Told {
         });
         match extent {
             Extent::Sample(seed) => moments.for_each(|moment| choose(&mut sample, moment, name, seed)),
-            Extent::All => {
+            Extent::All | Extent::Stops => {
                 let after = story.save();
-                for moment in moments {
+                let is_wanted = |moment: &Moment| {
+                    matches!(extent, Extent::All) || matches!(moment.fault, Fault::StopAfter(_))
+                };
+                for moment in moments.filter(is_wanted) {
                     told.disturb(&mut story, name, &moment).await;
                 }
                 story.restore(&after).await.unwrap();

@@ -8,6 +8,7 @@ pub struct Visitor {
     client: Client,
     base: String,
     cookie: Option<String>,
+    form_tokens: std::collections::BTreeSet<String>,
 }
 
 impl Visitor {
@@ -18,7 +19,12 @@ impl Visitor {
     pub async fn sign_in(base: &str, token: &str) -> Self {
         let client =
             Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap();
-        let mut visitor = Self { client, base: base.to_owned(), cookie: None };
+        let mut visitor = Self {
+            client,
+            base: base.to_owned(),
+            cookie: None,
+            form_tokens: std::collections::BTreeSet::new(),
+        };
         let page = visitor.get("/sign-in").await;
         let form_token = field(&page, "form_token");
         let status = visitor.post("/sign-in", &[("form_token", &form_token), ("token", token)]).await;
@@ -56,6 +62,12 @@ impl Visitor {
         assert_eq!(status, 303, "approval of {number}");
     }
 
+    /// What nobody else may learn: the session, and the tokens of its forms.
+    pub fn secrets(&self) -> Vec<String> {
+        let session = self.cookie.as_ref().and_then(|cookie| cookie.split_once('='));
+        session.map(|(_, value)| value.to_owned()).into_iter().chain(self.form_tokens.clone()).collect()
+    }
+
     async fn post(&mut self, path: &str, form: &[(&str, &str)]) -> u16 {
         let pairs = form.iter().map(|(key, value)| format!("{key}={}", percent(value)));
         let body = pairs.collect::<Vec<_>>().join("&");
@@ -72,7 +84,11 @@ impl Visitor {
         if let Some(cookie) = response.headers().get("set-cookie") {
             self.cookie = cookie.to_str().unwrap().split(';').next().map(str::to_owned);
         }
-        (response.status().as_u16(), response.text().await.unwrap())
+        let (status, page) = (response.status().as_u16(), response.text().await.unwrap());
+        if page.contains("name=\"form_token\"") {
+            self.form_tokens.insert(field(&page, "form_token"));
+        }
+        (status, page)
     }
 }
 
