@@ -112,6 +112,12 @@ pub(super) fn files(
     Ok(files)
 }
 
+/// Whether a file or folder is at this path.
+pub(super) fn is_there(repository: &Repository, root: Tree<'_>, under: &str) -> Result<bool, Fault> {
+    let parts = name::folder(under)?;
+    Ok(parts.is_empty() || entry(repository, root, under, &parts)?.is_some())
+}
+
 fn list(
     repository: &Repository,
     tree: &Tree<'_>,
