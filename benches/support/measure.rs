@@ -22,14 +22,10 @@ pub fn process(command: &mut Command) -> Cost {
 }
 
 /// The cost of a process that was started at `start`, once it ends by itself.
-pub fn reaped(mut child: Child, start: Instant, name: &str) -> Cost {
+pub fn reaped(child: Child, start: Instant, name: &str) -> Cost {
     let used = child.wait4().unwrap();
     assert!(used.status.success(), "{name}: {}", used.status);
-    Cost {
-        wall: start.elapsed(),
-        cpu: used.rusage.utime + used.rusage.stime,
-        peak_bytes: used.rusage.maxrss,
-    }
+    Cost { wall: start.elapsed(), cpu: used.rusage.utime + used.rusage.stime, peak_bytes: used.rusage.maxrss }
 }
 
 /// The cost of `work` inside this process, on all its threads.

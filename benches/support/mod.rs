@@ -1,6 +1,15 @@
 //! What the benchmarks measure with: processes and code by wall time, CPU time and memory, printed as tables.
 #![allow(dead_code, reason = "no benchmark uses all of it")]
-#![allow(missing_docs, unreachable_pub, clippy::unwrap_used, clippy::expect_used, reason = "a benchmark fails where it stands")]
+#![allow(
+    missing_docs,
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a benchmark fails where it stands"
+)]
 
+pub mod change;
+pub mod corpus;
 pub mod measure;
 pub mod table;
+pub mod thread;
