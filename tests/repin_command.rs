@@ -5,6 +5,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::process::{Command as Process, Output};
 
 use clap::Parser;
 use lockkeeper::cli::{Exit, Outcome, pins, repin};
@@ -112,4 +113,51 @@ fn the_exit_code_says_what_is_missing() {
     assert_eq!(exit(run(&["pins", path])), Exit::Ok, "a template stops nothing");
     assert_eq!(exit(run(&["pins", path, "-o", "json"])), Exit::Ok);
     assert_eq!(exit(run(&["pins", "/none/such"])), Exit::NotFound);
+}
+
+fn git(folder: &Path, words: &[&str]) {
+    let mut git = Process::new("git");
+    git.arg("-C").arg(folder).args(["-c", "user.name=jo", "-c", "user.email=jo@example.com"]).args(words);
+    assert!(git.output().unwrap().status.success(), "{words:?}");
+}
+
+fn program(folder: &Path, words: &[&str]) -> Output {
+    Process::new(env!("CARGO_BIN_EXE_lockkeeper")).current_dir(folder).args(words).output().unwrap()
+}
+
+#[test]
+fn a_repository_reads_as_its_checkout_does() {
+    let mut files =
+        vec![("a.yaml", POD), ("deep/b.yml", SPLIT), ("c.txt", POD), ("deep/chart.yaml", TEMPLATE)];
+    let many: Vec<String> = (0..250).map(|number| format!("many/{number:03}.yaml")).collect();
+    files.extend(many.iter().map(|name| (name.as_str(), POD)));
+    let folder = folder(&files);
+    std::os::unix::fs::symlink("../a.yaml", folder.path().join("deep/link.yaml")).unwrap();
+    let checkout = folder.path();
+    git(checkout, &["init", "-q", "-b", "main"]);
+    git(checkout, &["add", "."]);
+    git(checkout, &["commit", "-q", "-m", "all"]);
+    git(checkout, &["clone", "-q", "--bare", ".", "bare.git"]);
+    for output in ["table", "json"] {
+        let want = program(checkout, &["pins", ".", "-o", output]);
+        assert!(want.status.success() && want.stdout.len() > 250 * 20, "{want:?}");
+        for repository in [".", "bare.git"] {
+            assert_eq!(program(checkout, &["pins", "--git", repository, "-o", output]), want, "{repository}");
+        }
+    }
+    let deep = program(checkout, &["pins", "deep/", "a.yaml", "-o", "json"]);
+    assert_eq!(program(checkout, &["pins", "--git", "bare.git", "deep/", "a.yaml", "-o", "json"]), deep);
+    // What is not committed is not there.
+    fs::write(checkout.join("a.yaml"), POD.replace("app:1", "app:9")).unwrap();
+    let read = program(checkout, &["pins", "--git", ".", "a.yaml"]);
+    assert!(String::from_utf8(read.stdout).unwrap().contains("r/app       1 "), "the revision counts");
+    for (words, code) in [
+        (&["--git", "bare.git", "--rev", "none"][..], 5),
+        (&["--git", "bare.git", "none"], 5),
+        (&["--git", "deep"], 8),
+        (&["--rev", "main"], 2),
+        (&["--git", "bare.git", "c.txt"], 0),
+    ] {
+        assert_eq!(program(checkout, &[&["pins"], words].concat()).status.code(), Some(code), "{words:?}");
+    }
 }

@@ -8,9 +8,12 @@
     reason = "a benchmark fails where it stands"
 )]
 
+pub mod change;
+pub mod corpus;
 pub mod distribution;
 pub mod fleet;
 pub mod gitea;
 pub mod measure;
 pub mod server;
 pub mod table;
+pub mod thread;

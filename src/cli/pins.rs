@@ -77,14 +77,14 @@ pub async fn run(args: Args) -> Outcome {
     let mut listing = Listing::default();
     match &args.git {
         Some(folder) => {
-            for (name, bytes) in files_of_git(folder, &args.rev, &args.paths).await? {
-                listing.add(&name, &bytes);
+            for found in listings_of_git(folder, &args.rev, &args.paths).await?.into_values() {
+                listing.add(found);
             }
         }
         None => {
             for file in files(&args.paths)?.values() {
                 match read(&file.path) {
-                    Ok(bytes) => listing.add(&file.name, &bytes),
+                    Ok(bytes) => listing.add(Listing::of(&file.name, &bytes)),
                     Err(error) => listing.unreadable.push(Unread::file(&file.name, 1, error.to_string())),
                 }
             }
@@ -98,23 +98,21 @@ pub async fn run(args: Args) -> Outcome {
     Ok(Exit::Ok)
 }
 
-async fn files_of_git(
+/// What each file of a repository holds, by its path.
+async fn listings_of_git(
     folder: &Path,
     rev: &str,
     paths: &[PathBuf],
-) -> Result<BTreeMap<String, Vec<u8>>, CliError> {
+) -> Result<BTreeMap<String, Listing>, CliError> {
     let everything = [PathBuf::new()];
-    let mut files = BTreeMap::new();
+    let mut listings = BTreeMap::new();
     for under in if paths.is_empty() { &everything } else { paths } {
         let under = under.to_string_lossy();
         let under = under.trim_start_matches("./").trim_end_matches('/');
-        files.extend(
-            repository::read_tree(folder, rev, under)
-                .await
-                .map_err(|error| repository_error(folder, &error))?,
-        );
+        let found = repository::read_tree(folder, rev, under, |path, bytes| Listing::of(path, &bytes)).await;
+        listings.extend(found.map_err(|error| repository_error(folder, &error))?);
     }
-    Ok(files)
+    Ok(listings)
 }
 
 fn repository_error(folder: &Path, error: &RepositoryError) -> CliError {
@@ -130,23 +128,31 @@ fn repository_error(folder: &Path, error: &RepositoryError) -> CliError {
 }
 
 impl Listing {
-    fn add(&mut self, file: &str, bytes: &[u8]) {
-        match manifest::find(bytes, &[]) {
-            Ok(found) => {
-                self.pins.extend(found.pins.into_iter().map(|pin| {
-                    let pinned = pin.digest.is_some();
-                    Row { file: file.to_owned(), pin, pinned }
-                }));
-                self.unreadable.extend(found.unreadable.into_iter().map(|place| Unread {
-                    file: file.to_owned(),
-                    line: place.line,
-                    path: Some(place.path),
-                    reason: place.reason,
-                    kind: UnreadKind::Place,
-                }));
+    /// What one file holds.
+    fn of(file: &str, bytes: &[u8]) -> Self {
+        let found = match manifest::find(bytes, &[]) {
+            Ok(found) => found,
+            Err(error) => {
+                return Self { pins: Vec::new(), unreadable: vec![Unread::of_content(file, bytes, &error)] };
             }
-            Err(error) => self.unreadable.push(Unread::of_content(file, bytes, &error)),
+        };
+        let row = |pin: Pin| Row { file: file.to_owned(), pinned: pin.digest.is_some(), pin };
+        let unread = |place: manifest::Unreadable| Unread {
+            file: file.to_owned(),
+            line: place.line,
+            path: Some(place.path),
+            reason: place.reason,
+            kind: UnreadKind::Place,
+        };
+        Self {
+            pins: found.pins.into_iter().map(row).collect(),
+            unreadable: found.unreadable.into_iter().map(unread).collect(),
         }
+    }
+
+    fn add(&mut self, other: Self) {
+        self.pins.extend(other.pins);
+        self.unreadable.extend(other.unreadable);
     }
 
     fn table(&self) -> String {

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::cell::Cell;
 use std::collections::{BTreeMap, HashSet};
 
-use granit_parser::{Event, Parser, ScalarStyle, ScanError, Span};
+use granit_parser::{Event, Parser, ScalarStyle, ScanError, Span, TryLoadError, TrySpannedEventReceiver};
 
 use super::ReadError;
 use super::document::Document;
@@ -12,6 +12,9 @@ use super::tree::{DEPTH_MAX, Id, Kind, NODES_MAX, Node, Tagged, Tree};
 
 /// Keys of a mapping that are compared one with another; above, a set is cheaper.
 const KEYS_COMPARED_MAX: usize = 12;
+
+/// Text for each node, usually more: 14 to 25 bytes in the public files that were looked at.
+const BYTES_OF_A_NODE_USUAL: usize = 12;
 
 /// Reads one document.
 pub(super) fn build<'a>(document: &'a Document<'a>) -> Result<Tree<'a>, ReadError> {
@@ -21,16 +24,24 @@ pub(super) fn build<'a>(document: &'a Document<'a>) -> Result<Tree<'a>, ReadErro
         flow_nesting_limit: DEPTH_MAX,
         block_nesting_limit: DEPTH_MAX,
     };
-    let mut documents = 0;
-    for next in Parser::new_from_str_with_options(document.text, options) {
-        let (event, span) = next.map_err(|error| builder.scan_error(&error))?;
-        documents += usize::from(matches!(event, Event::DocumentStart(..)));
-        if documents > 1 {
-            return Err(builder.error(&span, "a second document where no marker line stands"));
-        }
-        builder.add(event, &span)?;
+    // Events are large: given to a receiver, they are moved least often.
+    match Parser::new_from_str_with_options(document.text, options).try_load(&mut builder, true) {
+        Ok(()) => Ok(builder.tree),
+        Err(TryLoadError::Receiver(error)) => Err(error),
+        Err(TryLoadError::Scan(error)) => Err(builder.scan_error(&error)),
     }
-    Ok(builder.tree)
+}
+
+impl<'a> TrySpannedEventReceiver<'a> for Builder<'a> {
+    type Error = ReadError;
+
+    fn on_event(&mut self, event: Event<'a>, span: Span) -> Result<(), ReadError> {
+        self.documents += usize::from(matches!(event, Event::DocumentStart(..)));
+        if self.documents > 1 {
+            return Err(self.error(&span, "a second document where no marker line stands"));
+        }
+        self.add(event, &span)
+    }
 }
 
 /// A collection that is still open.
@@ -44,12 +55,14 @@ struct Builder<'a> {
     tree: Tree<'a>,
     open: Vec<Open>,
     anchors: BTreeMap<usize, Id>,
+    documents: usize,
 }
 
 impl<'a> Builder<'a> {
     fn new(document: &'a Document<'a>) -> Self {
-        let tree = Tree { document, nodes: Vec::new(), root: None, has_aliases: false, merged: Cell::new(0) };
-        Self { tree, open: Vec::new(), anchors: BTreeMap::new() }
+        let nodes = Vec::with_capacity(document.text.len() / BYTES_OF_A_NODE_USUAL);
+        let tree = Tree { document, nodes, root: None, has_aliases: false, merged: Cell::new(0) };
+        Self { tree, open: Vec::new(), anchors: BTreeMap::new(), documents: 0 }
     }
 
     #[expect(
@@ -180,17 +193,19 @@ fn tagged(tag: Option<&granit_parser::Tag>) -> Tagged {
 
 /// The second of two equal keys.
 fn key_given_twice(tree: &Tree<'_>, mapping: Id) -> Option<Id> {
-    let keys = || {
-        tree.keys_and_values(mapping).filter_map(|(key, _)| match &tree.node(key).kind {
-            Kind::Scalar { text, .. } => Some((key, text.as_ref())),
-            Kind::Sequence { .. } | Kind::Mapping { .. } | Kind::Alias { .. } => None,
-        })
-    };
-    if keys().count() <= KEYS_COMPARED_MAX {
-        return keys().enumerate().find_map(|(number, (_, text))| {
-            keys().skip(number + 1).find(|(_, other)| *other == text).map(|(id, _)| id)
-        });
+    let keys = tree.keys_and_values(mapping).filter_map(|(key, _)| match &tree.node(key).kind {
+        Kind::Scalar { text, .. } => Some((key, text.as_ref())),
+        Kind::Sequence { .. } | Kind::Mapping { .. } | Kind::Alias { .. } => None,
+    });
+    let (mut few, mut many) = ([""; KEYS_COMPARED_MAX], HashSet::new());
+    for (number, (id, text)) in keys.enumerate() {
+        let is_known = few.iter().take(number).any(|known| *known == text);
+        match few.get_mut(number) {
+            _ if is_known => return Some(id),
+            Some(free) => *free = text,
+            None if !many.insert(text) => return Some(id),
+            None => {}
+        }
     }
-    let mut seen = HashSet::new();
-    keys().find(|(_, text)| !seen.insert(*text)).map(|(id, _)| id)
+    None
 }

@@ -5,9 +5,13 @@ use std::ops::Range;
 use memchr::{memchr, memchr2, memmem};
 
 use super::ReadError;
+use crate::image::Repository;
 
 /// Largest file read, 16 MiB: three times the largest bundle seen in public (5 MB).
 const FILE_BYTES_MAX: usize = 16 << 20;
+
+/// Some editors put it at the beginning of a file.
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
 /// One document of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,41 +69,84 @@ fn wide_encoding(bytes: &[u8]) -> Option<&'static str> {
 /// block or quoted scalar (YAML 1.2.2, section 9.1.2, `c-forbidden`), so no parse is needed to find one.
 pub(super) fn documents(text: &str) -> Vec<Document<'_>> {
     let mut documents = Vec::new();
-    let (mut start, mut start_line, mut seen) = (0, 1, Seen::Prefix);
+    let (mut start, mut line, mut seen) = (0, 1, Seen::Prefix);
+    let between = |range: Range<usize>| text.get(range).unwrap_or_default();
     let mut push = |range: Range<usize>, line: usize| {
         let index = documents.len();
-        documents.push(Document {
-            index,
-            text: text.get(range.clone()).unwrap_or_default(),
-            start: range.start,
-            line,
-        });
+        documents.push(Document { index, start: range.start, text: between(range), line });
     };
-    let first = std::iter::once(0);
-    for (number, at) in first.chain(line_starts(text.as_bytes())).enumerate() {
-        let line = text.get(at..).unwrap_or_default();
-        let line = if seen == Seen::Prefix { line.trim_start_matches('\u{feff}') } else { line };
-        match marker(line) {
-            Some("---") if seen == Seen::Content => {
-                push(start..at, start_line);
-                (start, start_line) = (at, number + 1);
+    for (at, mark) in markers(text) {
+        if seen == Seen::Prefix && has_content(between(start..at)) {
+            seen = Seen::Content;
+        }
+        match mark {
+            // Behind a byte order mark there is no line of its own, but at the very beginning.
+            _ if seen == Seen::Content && text.as_bytes()[..at].ends_with(BYTE_ORDER_MARK) => {}
+            Marker::Start if seen == Seen::Content => {
+                push(start..at, line);
+                line += line_breaks(between(start..at));
+                start = at;
             }
-            Some("...") => {
+            Marker::Start => seen = Seen::Content,
+            Marker::End => {
                 let end = at + memchr2(b'\n', b'\r', &text.as_bytes()[at..]).unwrap_or(text.len() - at);
                 if seen == Seen::Content {
-                    push(start..end, start_line);
+                    push(start..end, line);
                 }
-                (start, start_line, seen) = (end, number + 1, Seen::Prefix);
+                line += line_breaks(between(start..end));
+                (start, seen) = (end, Seen::Prefix);
             }
-            Some(_) => seen = Seen::Content,
-            None if seen == Seen::Prefix && is_content(line) => seen = Seen::Content,
-            None => {}
         }
     }
-    if seen == Seen::Content {
-        push(start..text.len(), start_line);
+    if seen == Seen::Content || has_content(between(start..text.len())) {
+        push(start..text.len(), line);
     }
     documents
+}
+
+/// A line that is no content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Marker {
+    /// `---`, which may have content behind it.
+    Start,
+    /// `...`.
+    End,
+}
+
+/// The lines that are document markers, by the byte at which they stand, in order.
+fn markers(text: &str) -> Vec<(usize, Marker)> {
+    let bytes = text.as_bytes();
+    let found = |mark: &'static str, is: Marker| {
+        memmem::find_iter(bytes, mark).filter(move |at| is_marker(bytes, *at)).map(move |at| (at, is))
+    };
+    let mut markers: Vec<_> = found("---", Marker::Start).chain(found("...", Marker::End)).collect();
+    markers.sort_unstable();
+    markers
+}
+
+/// Whether the three characters at this byte begin a line, perhaps behind byte order marks, and end a word.
+fn is_marker(bytes: &[u8], at: usize) -> bool {
+    let mut before = bytes.get(..at).unwrap_or_default();
+    while let Some(rest) = before.strip_suffix(BYTE_ORDER_MARK) {
+        before = rest;
+    }
+    matches!(before.last(), None | Some(b'\n' | b'\r'))
+        && matches!(bytes.get(at + 3), None | Some(b' ' | b'\t' | b'\n' | b'\r'))
+}
+
+/// Whether some line holds more than blanks, a comment or a directive.
+fn has_content(text: &str) -> bool {
+    let starts = std::iter::once(0).chain(line_starts(text.as_bytes()));
+    starts.into_iter().any(|at| is_content(text.get(at..).unwrap_or_default().trim_start_matches('\u{feff}')))
+}
+
+/// How many line breaks a text has: LF, CR, or both.
+fn line_breaks(text: &str) -> usize {
+    let count = |byte| memchr::memchr_iter(byte, text.as_bytes()).count();
+    match count(b'\r') {
+        0 => count(b'\n'),
+        returns => count(b'\n') + returns - memmem::find_iter(text.as_bytes(), "\r\n").count(),
+    }
 }
 
 /// The offsets at which a line begins, but for the first line. A line ends with LF, CR, or both.
@@ -120,16 +167,50 @@ pub(super) fn may_hold(text: &str, words: &[&str]) -> bool {
         || has_escape(text.as_bytes())
 }
 
-fn has_escape(bytes: &[u8]) -> bool {
-    memchr::memchr_iter(b'\\', bytes)
-        .any(|at| matches!(bytes.get(at + 1), Some(b'x' | b'u' | b'U' | b'/' | b'\n' | b'\r')))
+/// Looks for one repository, however it is spelled.
+#[derive(Debug)]
+pub(super) struct NameSearch<'n> {
+    /// Finds the words that every spelling has, the last and most telling first.
+    words: Vec<memmem::Finder<'n>>,
 }
 
-/// The document marker that this line is.
-fn marker(line: &str) -> Option<&str> {
-    let mark = line.get(..3).filter(|mark| matches!(*mark, "---" | "..."))?;
-    let next = line.as_bytes().get(3);
-    matches!(next, None | Some(b' ' | b'\t' | b'\n' | b'\r')).then_some(mark)
+impl<'n> NameSearch<'n> {
+    pub(super) fn of(repository: &'n Repository) -> Self {
+        let words = repository.stem().rsplit(|char: char| !u8::try_from(char).is_ok_and(is_of_word));
+        Self { words: words.filter(|word| !word.is_empty()).map(memmem::Finder::new).collect() }
+    }
+
+    /// Whether the text may name the repository: each word stands there by itself, or an escape may spell it.
+    ///
+    /// A superset: the words may stand in fields far from each other (`registry`, `repository`), in any order.
+    pub(super) fn may_be_in(&self, text: &str) -> bool {
+        self.words.iter().all(|word| stands_by_itself(word, text.as_bytes())) || has_escape(text.as_bytes())
+    }
+}
+
+/// Whether a word of a name stands in the text and not just in the midst of longer ones.
+fn stands_by_itself(word: &memmem::Finder<'_>, text: &[u8]) -> bool {
+    word.find_iter(text).any(|at| {
+        let is_begun = match text.get(..at) {
+            // The letter of an escape (`\t`, `\n`) is of no word.
+            Some([.., b'\\', _] | []) | None => false,
+            Some([.., before]) => is_of_word(*before),
+        };
+        !is_begun && !text.get(at + word.needle().len()).copied().is_some_and(is_of_word)
+    })
+}
+
+/// Whether a byte may stand in a component of a repository's path.
+fn is_of_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"._-".contains(&byte)
+}
+
+fn has_escape(bytes: &[u8]) -> bool {
+    memchr::memchr_iter(b'\\', bytes).any(|at| {
+        // In a text that holds YAML itself, an end of line is spelled, too: `\` and `\n` behind it.
+        let rest = bytes.get(at + 1..).unwrap_or_default();
+        matches!(rest, [b'x' | b'u' | b'U' | b'/' | b'\n' | b'\r', ..] | [b'\\', b'\\', ..])
+    })
 }
 
 /// Whether the line holds more than blanks, a comment or a directive.

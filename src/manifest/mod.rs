@@ -51,7 +51,7 @@ use serde::Serialize;
 
 use crate::image::{Digest, Pinned, Repository, Tag};
 
-use document::Document;
+use document::{Document, NameSearch};
 use site::Broken;
 use tree::Tree;
 use walk::Nesting;
@@ -203,11 +203,10 @@ pub fn repin_any(
 ) -> Result<Option<Vec<u8>>, Refusal> {
     let text = document::text_of(bytes)?;
     let target = Target { repository, to, only };
-    let mut after = Vec::with_capacity(bytes.len() + ADDED_BYTES_USUAL);
-    let (mut end, mut pins) = (0, 0);
+    let name = NameSearch::of(repository);
+    let (mut edits, mut pins) = (Vec::new(), 0);
     for document in document::documents(text) {
-        let is_named = document::may_hold(document.text, &[repository.short_name()]);
-        if !is_named || !walk::may_hold_pins(document.text, only.as_slice()) {
+        if !name.may_be_in(document.text) || !walk::may_hold_pins(document.text, only.as_slice()) {
             continue;
         }
         let (edited, pins_here) = repin_document(&document, &target)?;
@@ -215,21 +214,28 @@ pub fn repin_any(
         if pins > PINS_MAX {
             return Err(walk::too_many_pins(document.line).into());
         }
-        if let Some(edited) = edited {
-            after.extend_from_slice(&bytes[end..document.start]);
-            after.extend_from_slice(edited.as_bytes());
-            end = document.start + document.text.len();
-        }
+        edits.extend(edited.map(|edited| (document.start..document.start + document.text.len(), edited)));
     }
-    after.extend_from_slice(&bytes[end..]);
-    Ok((pins > 0).then_some(after))
+    Ok((pins > 0).then(|| with_edits(bytes, &edits)))
 }
 
 /// Most references of one file, readable or not: a bundle of 5 MB has some thousands, and each takes some 500 bytes. To
 /// prove n changes in one list takes n²/2 short steps, for 20,000 of them some tenths of a second.
 const PINS_MAX: usize = 20_000;
-/// Room for a digest that is added: `@sha256:` and 64 digits, a few times.
-const ADDED_BYTES_USUAL: usize = 512;
+
+/// The file with these documents in place of those that stand there.
+fn with_edits(bytes: &[u8], edits: &[(Range<usize>, String)]) -> Vec<u8> {
+    let added: usize = edits.iter().map(|(_, edited)| edited.len()).sum();
+    let mut after = Vec::with_capacity(bytes.len() + added);
+    let mut end = 0;
+    for (at, edited) in edits {
+        after.extend_from_slice(&bytes[end..at.start]);
+        after.extend_from_slice(edited.as_bytes());
+        end = at.end;
+    }
+    after.extend_from_slice(&bytes[end..]);
+    after
+}
 
 /// What is to be changed to what.
 struct Target<'t> {

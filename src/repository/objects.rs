@@ -131,6 +131,11 @@ pub(super) fn files(database: &Database, root: Oid, under: &str) -> Result<Vec<(
     Ok(files)
 }
 
+/// Whether a file or folder is at this path.
+pub(super) fn is_there(database: &Database, root: Oid, under: &str) -> Result<bool, Fault> {
+    Ok(!matches!(place(database, root, under, &name::folder(under)?)?, Place::Nothing))
+}
+
 fn list(
     database: &Database,
     folder: Oid,

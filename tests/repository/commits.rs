@@ -97,21 +97,37 @@ async fn a_merge_in_the_same_file_is_libgit2s() {
 #[tokio::test]
 async fn a_local_tree_is_read_at_a_revision() {
     let world = world(Way::File).await;
-    let found = read_tree(&world.remote, "main", "").await.unwrap();
+    let read = |_: &str, bytes: Vec<u8>| bytes.len();
+    let found = read_tree(&world.remote, "main", "", read).await.unwrap();
     assert_eq!(
         found.iter().map(|(path, _)| path.as_str()).collect::<Vec<_>>(),
         ["apps/dev.yaml", "apps/prod.yaml"]
     );
     let clone = world.dir.path().join("clone");
     git(world.dir.path(), &["clone", "-q", world.remote.to_str().unwrap(), clone.to_str().unwrap()]);
-    assert_eq!(read_tree(&clone, "HEAD", "apps/prod.yaml").await.unwrap().len(), 1);
-    assert_eq!(read_tree(&clone, "origin/main", "none").await.unwrap().len(), 0);
-    assert_eq!(kind(&read_tree(&clone, "none", "").await).0, "not found");
-    assert_eq!(kind(&read_tree(world.dir.path(), "main", "").await).0, "mirror");
+    assert_eq!(read_tree(&clone, "HEAD", "apps/prod.yaml", read).await.unwrap().len(), 1);
+    assert_eq!(kind(&read_tree(&clone, "origin/main", "none", read).await).0, "not found");
+    assert_eq!(kind(&read_tree(&clone, "none", "", read).await).0, "not found");
+    assert_eq!(kind(&read_tree(world.dir.path(), "main", "", read).await).0, "mirror");
     assert_eq!(
         kind(&create_bare(&world.remote, "main", &[("a".into(), vec![])], "m", &author()).await).0,
         "mirror"
     );
+}
+
+#[tokio::test]
+async fn a_large_tree_is_read_in_order_whatever_thread_reads_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let bare = folder.path().join("large.git");
+    let file = |number: usize| (format!("apps/{number:04}.yaml"), format!("number: {number}\n").into_bytes());
+    let files: Vec<(String, Vec<u8>)> =
+        (0..1_000).map(file).chain([("apps/README.md".to_owned(), b"text".to_vec())]).collect();
+    create_bare(&bare, "main", &files, "m", &author()).await.unwrap();
+    let found = read_tree(&bare, "main", "apps", |path, bytes| (path.to_owned(), bytes)).await.unwrap();
+    let want: Vec<(String, (String, Vec<u8>))> =
+        files.into_iter().take(1_000).map(|(path, bytes)| (path.clone(), (path, bytes))).collect();
+    assert_eq!(found, want);
+    assert_eq!(read_tree(&bare, "main", "apps/README.md", |_, bytes| bytes).await.unwrap(), []);
 }
 
 #[test]

@@ -56,6 +56,8 @@ const REPOSITORY_BYTES_MAX: usize = 515;
 const TAG_BYTES_MAX: usize = 128;
 /// The host that a reference without one means, and the folder of its one-word repositories.
 const DEFAULT_HOST: &str = "docker.io";
+/// What the default host was called once.
+const DEFAULT_HOST_ONCE: &str = "index.docker.io";
 
 impl Repository {
     /// The text as written.
@@ -83,11 +85,22 @@ impl Repository {
     #[must_use]
     pub fn canonical(&self) -> String {
         match self.host() {
-            Some("index.docker.io") => self.0.replacen("index.docker.io", DEFAULT_HOST, 1),
+            Some(DEFAULT_HOST_ONCE) => self.0.replacen(DEFAULT_HOST_ONCE, DEFAULT_HOST, 1),
             Some(_) => self.0.clone(),
             None if self.0.contains('/') => format!("{DEFAULT_HOST}/{}", self.0),
             None => format!("{DEFAULT_HOST}/library/{}", self.0),
         }
+    }
+
+    /// The end that all spellings of the name share: `nginx` of `docker.io/library/nginx`.
+    #[must_use]
+    pub fn stem(&self) -> &str {
+        let path = match self.host() {
+            Some(host @ (DEFAULT_HOST | DEFAULT_HOST_ONCE)) => &self.0[host.len() + 1..],
+            Some(_) => return &self.0,
+            None => &self.0,
+        };
+        path.strip_prefix("library/").unwrap_or(path)
     }
 
     /// Whether both texts name one repository.

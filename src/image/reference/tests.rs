@@ -19,6 +19,22 @@ fn references_parse_and_print_the_same() {
 }
 
 #[test]
+fn the_stem_is_what_all_spellings_end_with() {
+    for (text, stem) in [
+        ("nginx", "nginx"),
+        ("library/nginx", "nginx"),
+        ("docker.io/library/nginx", "nginx"),
+        ("index.docker.io/library/nginx", "nginx"),
+        ("acme/web", "acme/web"),
+        ("docker.io/acme/web", "acme/web"),
+        ("r.example/library/nginx", "r.example/library/nginx"),
+        ("localhost:5000/web", "localhost:5000/web"),
+    ] {
+        assert_eq!(text.parse::<Repository>().unwrap().stem(), stem);
+    }
+}
+
+#[test]
 fn what_breaks_the_grammar_is_refused() {
     for bad in [
         "",

@@ -1,6 +1,6 @@
 mod suite;
 
-use super::document::{documents, text_of};
+use super::document::{NameSearch, documents, text_of};
 use super::*;
 
 #[test]
@@ -105,6 +105,65 @@ fn a_document_has_up_to_a_million_nodes() {
     // The mapping, its key and the list are nodes, too.
     assert!(find(list(999_997).as_bytes(), &[]).is_ok());
     assert!(find(list(999_998).as_bytes(), &[]).unwrap_err().reason.contains("1000000 nodes"));
+}
+
+#[test]
+fn a_document_that_may_name_a_repository_is_never_passed_over() {
+    let check = |name: &str, text: &str, is_named: bool| {
+        let repository = name.parse().unwrap();
+        assert_eq!(NameSearch::of(&repository).may_be_in(text), is_named, "{name} in {text:?}");
+    };
+    for named in [
+        "image: r.example/team/app:1",
+        "image: 'r.example/team/app'",
+        "registry: r.example\nrepository: team/app\n",
+        "{registry: r.example/team/, repository: app}",
+        "images: [old=r.example/team/app@sha256:1]",
+        r#"values: "image:\tr.example\nteam app""#,
+        r#"image: "r.example/team/\x61pp""#,
+        r#"image: "r.example\/team\/app""#,
+        "image: \"r.example/team/\\\n  app\"",
+        r#"values: "image: \"r.example/te\\\n am/app\"""#,
+        "r.example/team/app",
+    ] {
+        check("r.example/team/app", named, true);
+    }
+    for other in [
+        "image: r.example/team/app-sidecar",
+        "image: r.example/team/my.app",
+        "image: r.example/my_team/app",
+        "image: other.example/team/app",
+        "image: r.example/app",
+        "",
+    ] {
+        check("r.example/team/app", other, false);
+    }
+    for spelling in ["nginx", "library/nginx", "docker.io/library/nginx", "index.docker.io/library/nginx"] {
+        check(spelling, "image: nginx", true);
+        check(spelling, "image: my-nginx", false);
+    }
+    check("[::1]:5000/app", "image: \"[::1]:5000/app:1\"", true);
+}
+
+#[test]
+fn a_key_given_twice_is_found_among_few_and_many() {
+    let check = |before: usize, between: usize| {
+        let keys = |from: usize, count: usize| {
+            (from..from + count).map(|key| format!("k{key}: image\n")).collect::<String>()
+        };
+        let twice = format!("{}twice: image\n{}", keys(0, before), keys(before, between));
+        assert!(find(twice.as_bytes(), &[]).is_ok(), "{before} {between}");
+        let error = find(format!("{twice}twice: 2\n").as_bytes(), &[]).unwrap_err();
+        assert_eq!(error.line, before + between + 2, "{before} {between}");
+    };
+    for (before, between) in
+        [(0, 0), (0, 10), (0, 11), (10, 0), (11, 0), (12, 0), (13, 20), (0, 40), (11, 11)]
+    {
+        check(before, between);
+    }
+    // An empty key is a key.
+    assert!(find(b"'': image\na: 1\n", &[]).is_ok());
+    assert!(find(b"'': image\n'': 1\n", &[]).is_err());
 }
 
 #[test]
