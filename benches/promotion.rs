@@ -39,6 +39,7 @@ fn main() {
     match words.first().map(String::as_str) {
         Some("host") => host::serve(&words[1]),
         Some("child") => clients::child(&words[1..]),
+        Some("size") => clients::size(&words[1..]),
         Some("growth") => growth::curve(&words[1..]),
         Some(other) => panic!("`{other}` is neither host nor child"),
         None => run(),
@@ -69,6 +70,7 @@ fn run() {
         }
         promotions(&host, &remote, Way::Http, 100);
         check(&remote);
+        clients::print_size(&remote);
         if files == 100_000 || measure::quick() {
             remote.write_bitmap();
             check(&remote);

@@ -8,6 +8,7 @@ use cpu_time::ProcessTime;
 use lockkeeper::repository::{CommitId, Credentials, Edit, Location, Mirror, RefUpdate, Signature};
 use wait4::Wait4 as _;
 
+use super::git_http::GitHost;
 use super::host::Host;
 use super::repositories::{Layout, Remote, content, path};
 
@@ -109,6 +110,38 @@ pub fn child(words: &[String]) {
         "libgit2" => promote_by_libgit2(&plan),
         other => panic!("{other}"),
     }
+}
+
+/// Says how many bytes a push has, both its requests together.
+pub fn print_size(remote: &Remote) {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.arg("size").arg(&remote.folder).args([remote.files.to_string(), format!("{:?}", remote.layout)]);
+    assert!(command.status().unwrap().success());
+    remote.clean();
+}
+
+/// `size <folder> <files> <layout>`: pushes once to a host of its own that counts.
+pub fn size(words: &[String]) {
+    let [folder, files, layout] = words else { panic!("{words:?}") };
+    let (folder, dir) = (Path::new(folder), tempfile::TempDir::new().unwrap());
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let host = runtime.block_on(GitHost::start(folder.parent().unwrap().to_owned(), &[]));
+    let plan = Plan {
+        address: host.url(folder.file_name().unwrap().to_str().unwrap()),
+        mirror: dir.path().join("mirror"),
+        files: files.parse().unwrap(),
+        layout: Layout::named(layout),
+        edits: 1,
+        runs: 1,
+    };
+    let mirror = runtime.block_on(open(&plan.address, &plan.mirror));
+    runtime.block_on(mirror.tip("main")).unwrap();
+    host.take_received_bytes();
+    runtime.block_on(promote_once(&plan, &mirror, 0));
+    println!(
+        "\nThe requests of one promotion have {} bytes, its pack among them.",
+        host.take_received_bytes()
+    );
 }
 
 struct Plan {

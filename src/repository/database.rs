@@ -7,13 +7,12 @@
 use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
 use std::fs;
-use std::io::{ErrorKind, Write as _};
+use std::io::ErrorKind;
 use std::ops::Deref;
 use std::path::Path;
 use std::rc::Rc;
 
-use flate2::Compression;
-use flate2::write::ZlibEncoder;
+use flate2::{Compress, Compression, FlushCompress, Status};
 use git2::{ObjectType, OdbLookupFlags, Oid, Repository};
 use sha1::{Digest as _, Sha1};
 
@@ -23,6 +22,8 @@ use super::error::Fault;
 const HELD_BYTES_MAX: usize = 8 * 1_024 * 1_024;
 /// An object with more is not held.
 const HELD_OBJECT_BYTES_MAX: usize = 1_024 * 1_024;
+/// What a zlib stream of few bytes takes beside them.
+const ZLIB_BYTES: usize = 256;
 /// Letters of the name of a loose object that name its folder.
 const FOLDER_LETTERS: usize = 2;
 
@@ -30,6 +31,8 @@ const FOLDER_LETTERS: usize = 2;
 pub(super) struct Database {
     repository: Repository,
     held: RefCell<Held>,
+    /// Takes 300 kB, so it is made once.
+    store: RefCell<Compress>,
 }
 
 /// An object.
@@ -57,7 +60,8 @@ impl Deref for Database {
 
 impl Database {
     pub(super) fn new(repository: Repository) -> Self {
-        Self { repository, held: RefCell::default() }
+        let store = RefCell::new(Compress::new(Compression::none(), true));
+        Self { repository, held: RefCell::default(), store }
     }
 
     /// An object; libgit2 checks its hash.
@@ -91,19 +95,20 @@ impl Database {
         let id = Oid::from_bytes(&Sha1::new().chain_update(&header).chain_update(bytes).finalize())?;
         let object = Object { kind, bytes: bytes.into() };
         if !self.repository.odb()?.exists_ext(id, OdbLookupFlags::NO_REFRESH) {
-            self.store(id, header.as_bytes(), bytes)?;
+            let stored = deflated(&mut self.store.borrow_mut(), &[header.as_bytes(), bytes])?;
+            self.store(id, &stored)?;
         }
         self.held.borrow_mut().add(id, &object);
         Ok(id)
     }
 
     /// Under another name first, so that a reader never sees a half.
-    fn store(&self, id: Oid, header: &[u8], bytes: &[u8]) -> Result<(), Fault> {
+    fn store(&self, id: Oid, stored: &[u8]) -> Result<(), Fault> {
         let name = id.to_string();
         let (folder, rest) = name.split_at(FOLDER_LETTERS);
         let objects = self.repository.path().join("objects");
         let temporary = objects.join(format!("tmp_obj_{:016x}", rand::random::<u64>()));
-        let stored = write_file(&temporary, header, bytes).and_then(|()| {
+        let stored = fs::write(&temporary, stored).and_then(|()| {
             let folder = objects.join(folder);
             match fs::create_dir(&folder) {
                 Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error),
@@ -127,11 +132,22 @@ fn lost(objects: &Path, error: std::io::Error) -> Fault {
     error.into()
 }
 
-fn write_file(path: &Path, header: &[u8], bytes: &[u8]) -> std::io::Result<()> {
-    let mut encoder = ZlibEncoder::new(Vec::with_capacity(bytes.len() + 256), Compression::none());
-    encoder.write_all(header)?;
-    encoder.write_all(bytes)?;
-    fs::write(path, encoder.finish()?)
+/// These parts as one zlib stream.
+pub(super) fn deflated(compress: &mut Compress, parts: &[&[u8]]) -> Result<Vec<u8>, Fault> {
+    let mut rest: &[u8] = &parts.concat();
+    let mut deflated = Vec::with_capacity(rest.len() + ZLIB_BYTES);
+    compress.reset();
+    loop {
+        let before = compress.total_in();
+        let outcome = compress.compress_vec(rest, &mut deflated, FlushCompress::Finish);
+        let status = outcome.map_err(|error| Fault::System(error.to_string()))?;
+        if status == Status::StreamEnd {
+            return Ok(deflated);
+        }
+        let taken = usize::try_from(compress.total_in() - before).unwrap_or(usize::MAX);
+        rest = rest.get(taken..).unwrap_or_default();
+        deflated.reserve(rest.len() + ZLIB_BYTES);
+    }
 }
 
 impl Held {

@@ -13,13 +13,15 @@ const INSERT_BYTES_MAX: usize = 127;
 
 /// A stretch that is equal in place is copied from this length on: the instruction has up to 8 bytes.
 const COPY_BYTES_MIN: usize = 16;
+/// Bytes compared at once.
+const BLOCK_BYTES: usize = 64;
 
 /// The delta that makes `target` from `base`; none where more than half of it would be new bytes.
 pub(super) fn delta(base: &[u8], target: &[u8]) -> Option<Vec<u8>> {
-    let start = equal(base.iter().zip(target));
+    let start = equal_start(base, target);
     let base_rest = base.get(start..)?;
     let target_rest = target.get(start..)?;
-    let end = equal(base_rest.iter().rev().zip(target_rest.iter().rev()));
+    let end = equal_end(base_rest, target_rest);
     let before = base_rest.get(..base_rest.len() - end)?;
     let middle = target_rest.get(..target_rest.len() - end)?;
     if u32::try_from(base.len()).is_err() {
@@ -38,23 +40,34 @@ pub(super) fn delta(base: &[u8], target: &[u8]) -> Option<Vec<u8>> {
     (new <= target.len() / 2).then_some(delta)
 }
 
-fn equal<'b>(pairs: impl Iterator<Item = (&'b u8, &'b u8)>) -> usize {
-    pairs.take_while(|(one, other)| one == other).count()
+/// How many bytes are equal from the start; compared in blocks, a folder of 10,000 files has 350 kB.
+fn equal_start(one: &[u8], other: &[u8]) -> usize {
+    let blocks = one.chunks_exact(BLOCK_BYTES).zip(other.chunks_exact(BLOCK_BYTES));
+    let at = BLOCK_BYTES * blocks.take_while(|(one, other)| one == other).count();
+    let rest = one.iter().zip(other).skip(at);
+    at + rest.take_while(|(one, other)| one == other).count()
+}
+
+/// The same from the end.
+fn equal_end(one: &[u8], other: &[u8]) -> usize {
+    let blocks = one.rchunks_exact(BLOCK_BYTES).zip(other.rchunks_exact(BLOCK_BYTES));
+    let at = BLOCK_BYTES * blocks.take_while(|(one, other)| one == other).count();
+    let rest = one.iter().rev().zip(other.iter().rev()).skip(at);
+    at + rest.take_while(|(one, other)| one == other).count()
 }
 
 /// Writes what differs between two stretches of the same length; returns how many bytes are new.
 fn push_in_place(delta: &mut Vec<u8>, offset: usize, base: &[u8], target: &[u8]) -> usize {
     let (mut new, mut begin, mut at) = (0, 0, 0);
-    let pairs = |at| base.iter().zip(target).skip(at);
-    while at < target.len() {
-        let same = equal(pairs(at));
+    while let (Some(base), Some(rest)) = (base.get(at..), target.get(at..).filter(|rest| !rest.is_empty())) {
+        let same = equal_start(base, rest);
         if same >= COPY_BYTES_MIN {
             new += push_new(delta, target.get(begin..at).unwrap_or_default());
             push_copy(delta, offset + at, same);
             begin = at + same;
         }
-        at += same;
-        at += pairs(at).take_while(|(one, other)| one != other).count();
+        let differ = base.iter().zip(rest).skip(same).take_while(|(one, other)| one != other).count();
+        at += same + differ;
     }
     new + push_new(delta, target.get(begin..).unwrap_or_default())
 }

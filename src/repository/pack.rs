@@ -4,11 +4,11 @@
 
 use std::io::Write;
 
-use flate2::Compression;
-use flate2::write::ZlibEncoder;
+use flate2::{Compress, Compression};
 use git2::{ObjectType, Oid};
 use sha1::{Digest as _, Sha1};
 
+use super::database::deflated;
 use super::error::Fault;
 
 /// The kind of an object that is a difference from another one, named by its id.
@@ -19,13 +19,15 @@ pub(super) struct Writer<W> {
     into: W,
     checksum: Sha1,
     bytes: usize,
+    compress: Compress,
 }
 
 impl<W: Write> Writer<W> {
     /// Begins a pack of so many objects.
     pub(super) fn begin(into: W, objects: usize) -> Result<Self, Fault> {
         let objects = u32::try_from(objects).map_err(|error| Fault::System(error.to_string()))?;
-        let mut writer = Self { into, checksum: Sha1::new(), bytes: 0 };
+        let compress = Compress::new(Compression::default(), true);
+        let mut writer = Self { into, checksum: Sha1::new(), bytes: 0, compress };
         writer.put(b"PACK\0\0\0\x02")?;
         writer.put(&objects.to_be_bytes())?;
         Ok(writer)
@@ -58,9 +60,8 @@ impl<W: Write> Writer<W> {
     }
 
     fn deflate(&mut self, bytes: &[u8]) -> Result<(), Fault> {
-        let mut encoder = ZlibEncoder::new(Vec::with_capacity(bytes.len() / 2 + 64), Compression::default());
-        encoder.write_all(bytes)?;
-        self.put(&encoder.finish()?)
+        let compressed = deflated(&mut self.compress, &[bytes])?;
+        self.put(&compressed)
     }
 
     fn put(&mut self, bytes: &[u8]) -> Result<(), Fault> {

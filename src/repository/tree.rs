@@ -80,8 +80,12 @@ pub(super) fn entries(bytes: &[u8]) -> impl Iterator<Item = Result<Entry<'_>, Fa
         }
         let entry = first(rest);
         rest = entry.and_then(|entry| rest.get(entry.bytes.len()..)).unwrap_or_default();
-        Some(entry.ok_or_else(|| Fault::Damaged("tree has an entry that cannot be read".to_owned())))
+        Some(entry.ok_or_else(unreadable))
     })
+}
+
+fn unreadable() -> Fault {
+    Fault::Damaged("tree has an entry that cannot be read".to_owned())
 }
 
 fn first(bytes: &[u8]) -> Option<Entry<'_>> {
@@ -104,19 +108,25 @@ pub(super) fn with(bytes: &[u8], mut new: Vec<New<'_>>) -> Result<Vec<u8>, Fault
     new.sort_by(|one, other| order((one.name.as_bytes(), one.mode), (other.name.as_bytes(), other.mode)));
     let mut new = new.into_iter().peekable();
     let mut changed = Vec::with_capacity(bytes.len() + 64);
+    // What stays is copied in stretches.
+    let (mut copied, mut at) = (0, 0);
+    let stretch = |from: usize, to: usize| bytes.get(from..to).unwrap_or_default();
     for entry in entries(bytes) {
         let entry = entry?;
-        let place = |new: &New<'_>| {
-            order((new.name.as_bytes(), new.mode), (entry.name, entry.mode)) == Ordering::Less
-        };
-        while let Some(before) = new.next_if(place) {
+        let to = |new: &New<'_>| order((new.name.as_bytes(), new.mode), (entry.name, entry.mode));
+        while let Some(before) = new.next_if(|new| to(new).is_lt()) {
+            changed.extend_from_slice(stretch(copied, at));
+            copied = at;
             push(&mut changed, before.mode, before.name.as_bytes(), before.id);
         }
-        match new.next_if(|new| new.name.as_bytes() == entry.name) {
-            Some(new) => push(&mut changed, new.mode, new.name.as_bytes(), new.id),
-            None => changed.extend_from_slice(entry.bytes),
+        if let Some(new) = new.next_if(|new| new.name.as_bytes() == entry.name) {
+            changed.extend_from_slice(stretch(copied, at));
+            copied = at + entry.bytes.len();
+            push(&mut changed, new.mode, entry.name, new.id);
         }
+        at += entry.bytes.len();
     }
+    changed.extend_from_slice(stretch(copied, at));
     new.for_each(|last| push(&mut changed, last.mode, last.name.as_bytes(), last.id));
     Ok(changed)
 }
@@ -156,16 +166,31 @@ pub(super) fn beside<'t, 'b>(
     tree: &'t [u8],
     base: &'b [u8],
 ) -> impl Iterator<Item = Result<(Entry<'t>, Option<Entry<'b>>), Fault>> {
-    let mut base = entries(base).peekable();
+    let mut rest = base;
     entries(tree).map(move |entry| {
         let entry = entry?;
-        let to = |found: &Entry<'_>| order((found.name, found.mode), (entry.name, entry.mode));
-        let is_before =
-            |found: &Result<Entry<'_>, Fault>| found.as_ref().is_ok_and(|found| to(found).is_lt());
-        while base.next_if(is_before).is_some() {}
-        let same = base.next_if(|found| found.as_ref().map_or(true, |found| to(found).is_eq()));
-        Ok((entry, same.transpose()?))
+        loop {
+            let Some(found) = same_name(&entry, rest).or_else(|| first(rest)) else {
+                return if rest.is_empty() { Ok((entry, None)) } else { Err(unreadable()) };
+            };
+            match order((found.name, found.mode), (entry.name, entry.mode)) {
+                Ordering::Less => rest = rest.get(found.bytes.len()..).unwrap_or_default(),
+                Ordering::Equal => {
+                    rest = rest.get(found.bytes.len()..).unwrap_or_default();
+                    return Ok((entry, Some(found)));
+                }
+                Ordering::Greater => return Ok((entry, None)),
+            }
+        }
     })
+}
+
+/// The usual case without reading it: the same mode and name begin the other list.
+fn same_name<'b>(entry: &Entry<'_>, base: &'b [u8]) -> Option<Entry<'b>> {
+    let at = entry.bytes.len() - HASH_BYTES;
+    let bytes = base.get(..entry.bytes.len()).filter(|bytes| bytes.get(..at) == entry.bytes.get(..at))?;
+    let name = bytes.get(at - 1 - entry.name.len()..at - 1)?;
+    Some(Entry { mode: entry.mode, name, id: Oid::from_bytes(bytes.get(at..)?).ok()?, bytes })
 }
 
 #[cfg(test)]

@@ -83,7 +83,7 @@ fn damage(world: &World, damage: &str) {
         "refs gone" => std::fs::remove_dir_all(mirror.join("refs")).unwrap(),
         "ref of garbage" => write(&mirror.join("refs/mirror/heads/main"), b"garbage\n"),
         "ref to nothing" => {
-            write(&mirror.join("refs/mirror/heads/main"), format!("{}\n", "7".repeat(40)).as_bytes())
+            write(&mirror.join("refs/mirror/heads/main"), format!("{}\n", "7".repeat(40)).as_bytes());
         }
         "HEAD gone" => std::fs::remove_file(mirror.join("HEAD")).unwrap(),
         "HEAD of garbage" => write(&mirror.join("HEAD"), b"\0\0\0"),

@@ -115,7 +115,7 @@ async fn a_commit_without_its_tree_is_found_when_it_is_read() {
     let made = commit_of([9; 20]);
     let unknown = CommitId::from_bytes(id("commit", &made));
     git_with(&world.remote, &made, &["hash-object", "-t", "commit", "--literally", "-w", "--stdin"]);
-    let patient = Options { rebuild_interval: Duration::from_secs(60), ..options() };
+    let patient = Options { rebuild_interval: Duration::from_mins(1), ..options() };
     let mirror = open(&world.dir, world.mirror.location().clone(), patient).await.unwrap();
     let lie = packets(&[format!("{unknown} refs/heads/main\n").as_bytes()]);
     let part = fetched(&pack(1, &[Entry::whole(COMMIT, &made)]));

@@ -1,5 +1,7 @@
 //! A mirror stays small: what fetches and commits leave is gathered, and nothing is lost by it.
 
+use std::fmt::Write as _;
+
 use super::world::*;
 
 /// Packs that a mirror may have, and commits made, before they are gathered.
@@ -12,11 +14,13 @@ fn commits(world: &World, count: usize) -> Vec<CommitId> {
     for number in 0..count {
         let from = if number == 0 { format!("from {}\n", world.base) } else { String::new() };
         let content = format!("image: {number:04}\n");
-        stream.push_str(&format!(
+        writeln!(
+            stream,
             "commit refs/heads/chain\ncommitter a <a@x> 1 +0000\ndata 1\nm\n{from}M 100644 inline apps/dev.yaml\n\
-             data {}\n{content}\n",
+             data {}\n{content}",
             content.len()
-        ));
+        )
+        .unwrap();
     }
     git_with(&world.remote, stream.as_bytes(), &["fast-import", "--quiet"]);
     let range = format!("{}..chain", world.base);
@@ -137,8 +141,8 @@ async fn a_damaged_mirror_is_not_gathered_but_fetched_anew() {
         let edits = vec![edit("apps/new.yaml", None, &format!("image: {number}\n"))];
         world.mirror.commit(world.base, edits, "promote", &author()).await.unwrap();
     }
-    let folder = std::fs::read_dir(&objects).unwrap().map(|entry| entry.unwrap().path());
-    let folder = folder.filter(|path| path.file_name().unwrap().len() == 2).next().unwrap();
+    let mut folder = std::fs::read_dir(&objects).unwrap().map(|entry| entry.unwrap().path());
+    let folder = folder.find(|path| path.file_name().unwrap().len() == 2).unwrap();
     let object = std::fs::read_dir(folder).unwrap().next().unwrap().unwrap().path();
     std::fs::write(&object, "garbage").unwrap();
     world.mirror.push(vec![update("refs/heads/x", None, Some(world.base))]).await.unwrap();
