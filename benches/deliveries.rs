@@ -3,8 +3,9 @@
 //! Every peer makes the same promise (an answer means `fdatasync` returned) for the same bytes, a notification of CNCF
 //! Distribution of 1.5 kB with an id of its own, and has the same number of senders that each wait for their answer:
 //!
-//! - **lockkeeper serve**: the release program, authenticated, over loopback; one pipeline watches the image and its
-//!   workers are at work on it.
+//! - **lockkeeper serve**: the release program, authenticated, over loopback.
+//! - **lockkeeper serve, at work**: the same where a pipeline watches the image, so that its workers take each delivery
+//!   up at once, on the same processors: registry, git, plan, record.
 //! - **HTTP and a bare append**: an axum server that checks nothing and appends the body, many to one `fdatasync`.
 //! - **bare append**: the same without HTTP, in one process.
 //! - **`SQLite`, one commit each**: the same rows, each in a transaction of its own.
@@ -84,10 +85,12 @@ async fn compare() {
     for senders in SENDERS {
         let bare = best(async || bare_append(senders).await).await;
         let fronted = best(async || fronted_append(senders).await).await;
-        let ours = best(async || lockkeeper(senders).await).await;
+        let ours = best(async || lockkeeper(senders, "shop/other").await).await;
+        let working = best(async || lockkeeper(senders, "shop/web").await).await;
         let single = best(async || single_commits(senders).await).await;
         for (name, reached) in [
             ("**lockkeeper serve**", &ours),
+            ("lockkeeper serve, at work", &working),
             ("HTTP and a bare append", &fronted),
             ("bare append", &bare),
             ("SQLite, one commit each", &single),
@@ -213,7 +216,8 @@ async fn client(address: SocketAddr, pace: Pace) -> Vec<Duration> {
 
 // lockkeeper.
 
-async fn lockkeeper(senders: usize) -> Reached {
+/// One pipeline watches this repository; the deliveries tell of `shop/web`.
+async fn lockkeeper(senders: usize, watched: &str) -> Reached {
     let folder = folder();
     let registry = DemoRegistry::start(vec![]).await.unwrap();
     let spec = ImageSpec::new(
@@ -222,8 +226,8 @@ async fn lockkeeper(senders: usize) -> Reached {
         "https://git.example.com/web",
         jiff::Timestamp::now(),
     );
-    let digest = registry.push_image("shop/web", &"1.4.2".parse().unwrap(), &spec).unwrap();
-    let image = format!("{}/shop/web", registry.address());
+    let digest = registry.push_image(watched, &"1.4.2".parse().unwrap(), &spec).unwrap();
+    let image = format!("{}/{watched}", registry.address());
     let rules = format!(
         "version: 1\npipelines:\n  - name: web\n    owner: team:acme/owners\n    images:\n      - repository: {image}\n        follow: {{ semver: \">=1\" }}\n    stages:\n      - name: dev\n        pins: [web.yaml]\n"
     );

@@ -48,7 +48,7 @@ mod work;
 mod world;
 
 use std::sync::atomic::AtomicBool;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
@@ -70,6 +70,9 @@ use apply::Applied;
 /// Rounds of one reconcile: a pipeline of 64 stages needs two for each (open, merge) where all is automatic, and some
 /// for commands and replies.
 const ROUNDS_MAX: usize = 200;
+/// Longest look at one pipeline; then those that wait have their turn, and it is due again at once. A look at remotes
+/// that answer takes a second; one at which releases come faster than they are merged has no end of its own.
+const LOOK_MAX: Duration = Duration::from_secs(10);
 /// Events read at once when a state is folded.
 const ENTRIES_PAGE: usize = 1_000;
 
@@ -163,6 +166,7 @@ struct Finished {
 
 impl Reconcile<'_> {
     async fn rounds(&mut self) -> Result<Finished, ReconcileError> {
+        let begun = Instant::now();
         for _ in 0..ROUNDS_MAX {
             self.world.store.extend(self.lease, (self.world.now)(), self.world.settings.lease).await?;
             let snapshot = match observe(self).await? {
@@ -182,11 +186,14 @@ impl Reconcile<'_> {
             plan.effects.retain(|effect| self.may_apply(effect, &snapshot));
             if !plan.effects.is_empty() {
                 self.apply_all(&plan, &snapshot).await?;
-                continue;
+                if begun.elapsed() < LOOK_MAX {
+                    continue;
+                }
             }
             plan.holds.append(&mut self.refusals);
             let view = view(&snapshot, &plan);
-            let wake_at = [plan.wake_at, self.again_at()].into_iter().flatten().min();
+            let wake_at = if plan.effects.is_empty() { plan.wake_at } else { Some((self.world.now)()) };
+            let wake_at = [wake_at, self.again_at()].into_iter().flatten().min();
             return Ok(Finished { fold: json(&self.state)?, view: Some(json(&view)?), wake_at });
         }
         Err(ReconcileError::Later(format!(

@@ -43,9 +43,10 @@ pub async fn start(world: &World) -> Result<(), StoreError> {
     let now = (world.now)();
     world.store.end_leases(now).await?;
     for name in world.repositories.keys() {
-        let mut keys = world.store.keys(name).await?;
-        keys.push(Key::repository(name));
+        let keys = world.store.keys(name).await?;
         world.store.mark(&keys, now).await?;
+        // Before all that is due already: its rules say who watches what, and without it nothing is ready.
+        world.store.mark(&[Key::repository(name)], Timestamp::UNIX_EPOCH).await?;
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde_json::Value;
+use serde_json::{Value, json};
 use sqlx::{Row as _, SqliteConnection};
 
 use super::inbox::{OnDisk, mark};
@@ -135,13 +135,13 @@ impl Store {
         Ok(())
     }
 
-    /// Ends every lease at `now`: for the only server on a file, at its start, so that what it held when it was
-    /// stopped is due at once. A holder that still lives is refused later, so a mistake costs work, not truth.
+    /// Ends every lease and makes its key due at `now`, or sooner where it was due already: for the only server on a
+    /// file, at its start, so that what it held when it was stopped waits for nothing. A holder that still lives is
+    /// refused, so a mistake costs work, not truth.
     pub async fn end_leases(&self, now: Timestamp) -> Result<(), StoreError> {
-        sqlx::query("UPDATE work SET leased_until = ?1 WHERE leased_until > ?1")
-            .bind(micros(now))
-            .execute(&self.writer)
-            .await?;
+        let end = "UPDATE work SET due_at = min(coalesce(due_at, ?1), ?1), leased_until = NULL
+             WHERE leased_until IS NOT NULL";
+        sqlx::query(end).bind(micros(now)).execute(&self.writer).await?;
         self.witness.wrote(Write::Store).await;
         self.wake();
         Ok(())
@@ -236,19 +236,22 @@ async fn close(
     ids: &[String],
     at: Timestamp,
 ) -> Result<(), StoreError> {
-    for id in ids {
-        let unlink = "DELETE FROM concern WHERE repository = ? AND pipeline = ?
-             AND delivery = (SELECT number FROM delivery WHERE id = ?)";
-        sqlx::query(unlink)
-            .bind(&key.repository)
-            .bind(key.pipeline_column())
-            .bind(id)
-            .execute(&mut *connection)
-            .await?;
-        let close = "UPDATE delivery SET closed_at = ?1 WHERE id = ?2 AND closed_at IS NULL
-             AND NOT EXISTS (SELECT 1 FROM concern WHERE delivery = number)";
-        sqlx::query(close).bind(micros(at)).bind(id).execute(&mut *connection).await?;
+    if ids.is_empty() {
+        return Ok(());
     }
+    let ids = json!(ids).to_string();
+    let unlink = "DELETE FROM concern WHERE repository = ?1 AND pipeline = ?2
+         AND delivery IN (SELECT number FROM delivery WHERE id IN (SELECT value FROM json_each(?3)))";
+    sqlx::query(unlink)
+        .bind(&key.repository)
+        .bind(key.pipeline_column())
+        .bind(&ids)
+        .execute(&mut *connection)
+        .await?;
+    let close = "UPDATE delivery SET closed_at = ?1 WHERE closed_at IS NULL
+         AND id IN (SELECT value FROM json_each(?2))
+         AND NOT EXISTS (SELECT 1 FROM concern WHERE delivery = number)";
+    sqlx::query(close).bind(micros(at)).bind(&ids).execute(connection).await?;
     Ok(())
 }
 

@@ -31,19 +31,28 @@ fn setting(name: &str, default: u64) -> u64 {
     std::env::var(name).ok().map_or(default, |text| text.parse().unwrap())
 }
 
+/// Between two releases of a pipeline: a newer one takes the place of one that is not merged yet.
+const RELEASE_INTERVAL: Duration = Duration::from_millis(1_500);
+
 /// What was sent and answered with a 2xx: its id, the pipeline and the release.
 type Accepted = Vec<(String, usize, u64)>;
 
-/// Sends releases, each until it is accepted, until it is told to stop.
+/// Tells of releases, now and then of a new one, each time until it is accepted, until it is told to stop.
 async fn stream(world: Arc<World>, mut random: StdRng, is_over: Arc<AtomicBool>) -> Accepted {
     let mut accepted = Vec::new();
-    let mut newest = [0_u64; PIPELINES];
-    while !is_over.load(Ordering::SeqCst) {
+    let mut newest = [(0_u64, Instant::now()); PIPELINES];
+    for number in 0.. {
+        if is_over.load(Ordering::SeqCst) {
+            break;
+        }
         let pipeline = random.random_range(0..PIPELINES);
-        newest[pipeline] += 1;
-        let release = newest[pipeline];
-        world.push(pipeline, release);
-        let id = format!("push-{pipeline}-{release}");
+        let (release, since) = &mut newest[pipeline];
+        if *release == 0 || since.elapsed() > RELEASE_INTERVAL {
+            (*release, *since) = (*release + 1, Instant::now());
+            world.push(pipeline, *release);
+        }
+        let release = *release;
+        let id = format!("push-{number}");
         loop {
             match world.deliver(&id, pipeline, release).await {
                 Some(answer) if answer.status == 202 => break,

@@ -110,7 +110,7 @@ impl Place {
     /// Starts the server, and waits until it is ready.
     ///
     /// # Panics
-    /// If it is not within ten seconds.
+    /// If it is not within half a minute.
     #[must_use]
     pub fn serve(&self) -> Server {
         self.start(self.command(&["serve"]))
@@ -119,11 +119,11 @@ impl Place {
     /// The same by a command that ends as the server.
     ///
     /// # Panics
-    /// If it is not ready within ten seconds.
+    /// If it is not ready within half a minute.
     #[must_use]
     pub fn start(&self, command: Command) -> Server {
         let mut server = Self::spawn(command);
-        let deadline = Instant::now() + Duration::from_secs(10);
+        let deadline = Instant::now() + Duration::from_secs(30);
         while !self.is_ready() {
             let ended = server.process.try_wait().unwrap();
             assert!(
