@@ -29,6 +29,7 @@ mod fetch;
 mod send;
 // The objects.
 mod delta;
+mod inspect;
 mod pack;
 mod objects;
 mod edit;

@@ -221,6 +221,7 @@ pub(super) fn index(folder: &Path, pack: &Path) -> Result<(), Fault> {
         [b'P', b'A', b'C', b'K', ..] => {}
         _ => return Err(not_found("a pack in the answer").into()),
     }
+    super::inspect::check(File::open(pack)?)?;
     let repository = Repository::open_bare(folder)?;
     let database = repository.odb()?;
     let mut indexer = git2::Indexer::new(Some(&database), &folder.join("objects/pack"), 0o444, false)?;
