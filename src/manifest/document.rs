@@ -44,10 +44,15 @@ pub(super) fn text_of(bytes: &[u8]) -> Result<&str, ReadError> {
     if let Some(encoding) = wide_encoding(bytes) {
         return Err(ReadError { line: 1, reason: format!("file is {encoding}; save it as UTF-8") });
     }
-    std::str::from_utf8(bytes).map_err(|error| {
-        let before = bytes.get(..error.valid_up_to()).unwrap_or_default();
-        ReadError { line: line_starts(before).count() + 1, reason: "bytes are not UTF-8".to_owned() }
-    })
+    let refuse = |at: usize, reason: &str| {
+        let before = bytes.get(..at).unwrap_or_default();
+        ReadError { line: line_starts(before).count() + 1, reason: reason.to_owned() }
+    };
+    // YAML knows no NUL (1.2.2, section 5.1), and the parser takes one for the end of the file.
+    if let Some(at) = memchr(0, bytes) {
+        return Err(refuse(at, "file holds a NUL"));
+    }
+    std::str::from_utf8(bytes).map_err(|error| refuse(error.valid_up_to(), "bytes are not UTF-8"))
 }
 
 /// The encoding of a file that has more than one byte for each letter; its first letter is ASCII or a byte order mark.

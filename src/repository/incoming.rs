@@ -196,3 +196,90 @@ fn fill(reader: &mut impl Read, buffer: &mut [u8]) -> Result<usize, Fault> {
     }
     Ok(filled)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use flate2::write::ZlibEncoder;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn pack(count: u32, objects: &[Vec<u8>]) -> Vec<u8> {
+        [&b"PACK\0\0\0\x02"[..], &count.to_be_bytes(), &objects.concat()].concat()
+    }
+
+    /// Seven bits a byte, the lowest first.
+    fn written(number: u64) -> Vec<u8> {
+        let (mut rest, mut bytes) = (number, Vec::new());
+        while rest > 0x7f {
+            bytes.push(rest.to_le_bytes()[0] | 0x80);
+            rest >>= 7;
+        }
+        bytes.push(rest.to_le_bytes()[0]);
+        bytes
+    }
+
+    /// An object that says it has `size` bytes.
+    fn object(kind: u8, size: u64, between: &[u8], data: &[u8]) -> Vec<u8> {
+        let first = kind << 4 | (size.to_le_bytes()[0] & 0x0f);
+        let head = if size < 16 { vec![first] } else { [vec![first | 0x80], written(size >> 4)].concat() };
+        let mut encoder = ZlibEncoder::new([&head, between].concat(), flate2::Compression::fast());
+        encoder.write_all(data).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn difference(from: u64, makes: u64) -> Vec<u8> {
+        let data = [written(from), written(makes), vec![1, b'x']].concat();
+        object(NAMED_DIFFERENCE, data.len() as u64, &[7; HASH_BYTES], &data)
+    }
+
+    fn told(pack: &[u8]) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pack");
+        std::fs::write(&path, pack).unwrap();
+        match check(&path, Instant::now() + Duration::from_mins(1)) {
+            Ok(()) => "taken".to_owned(),
+            Err(Fault::Answer(error)) => error.to_string(),
+            Err(Fault::Damaged(reason) | Fault::System(reason)) => reason,
+        }
+    }
+
+    #[test]
+    fn objects_are_bounded_by_what_they_make() {
+        let blob = object(BLOB, 5, &[], b"12345");
+        let zeros = vec![0; 1 << 20];
+        let long = object(BLOB, 1 << 20, &[], &zeros);
+        let after = object(OFFSET_DIFFERENCE, 4, &[0x81, 0x02], &[5, 6, 1, b'x']);
+        for (objects, want) in [
+            (vec![], "taken"),
+            (vec![blob.clone(), after, long, blob.clone()], "taken"),
+            (vec![difference(5, MADE_BYTES_MAX)], "taken"),
+            (vec![blob.clone(), difference(5, MADE_BYTES_MAX + 1)], "too large"),
+            (vec![object(NAMED_DIFFERENCE, MADE_BYTES_MAX + 1, &[7; HASH_BYTES], b"")], "too large"),
+            (vec![object(2, MADE_BYTES_MAX + 1, &[], b"")], "too large"),
+            (vec![object(BLOB, u64::MAX, &[], b"")], "another size"),
+            (vec![object(BLOB, 4, &[], b"12345")], "another size"),
+            (vec![object(BLOB, 6, &[], b"12345")], "another size"),
+            (vec![object(BLOB, 5, &[], &zeros)], "another size"),
+            (vec![object(0, 5, &[], b"12345")], "no kind"),
+            (vec![blob[..blob.len() - 6].to_vec()], "inflated"),
+        ] {
+            let count = u32::try_from(objects.len()).unwrap();
+            let told = told(&pack(count, &objects));
+            assert!(told.contains(want), "{want} for {objects:?}: {told}");
+        }
+        assert!(told(&pack(2, &[blob])).contains("cut"));
+        assert!(told(&pack(1_000, &[])).contains("more objects than it can hold"));
+        assert!(told(b"PACK").contains("cut"));
+        assert!(told(b"PUCK\0\0\0\x02\0\0\0\0").contains("does not begin"));
+    }
+
+    proptest! {
+        #[test]
+        fn garbage_is_never_a_panic(bytes in any::<Vec<u8>>()) {
+            told(&pack(3, &[bytes]));
+        }
+    }
+}

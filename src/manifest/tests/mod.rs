@@ -149,7 +149,7 @@ fn a_document_that_may_name_a_repository_is_never_passed_over() {
 fn a_key_given_twice_is_found_among_few_and_many() {
     let check = |before: usize, between: usize| {
         let keys = |from: usize, count: usize| {
-            (from..from + count).map(|key| format!("k{key}: image\n")).collect::<String>()
+            (from..from + count).map(|key| format!("k{key}: image\n")).collect::<Vec<_>>().concat()
         };
         let twice = format!("{}twice: image\n{}", keys(0, before), keys(before, between));
         assert!(find(twice.as_bytes(), &[]).is_ok(), "{before} {between}");
