@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use futures::stream::{self, StreamExt as _};
 use support::faults::Fault;
+use support::secrets::{self, Eyes};
 use support::sweep::{self, Extent, Told};
 
 /// Stories told at one time: two for each core of the smallest machine, as half of a story is waiting for git.
@@ -25,10 +26,12 @@ fn files() -> Vec<PathBuf> {
 }
 
 /// Each story ends as it says; and a line of it that is disturbed, by a stop after a write or by a call of a remote that
-/// fails, leaves the same world behind. `LOCKKEEPER_SWEEP`: a number chooses other moments, `stops` takes every stop, `all` every one.
+/// fails, leaves the same world behind. `LOCKKEEPER_SWEEP`: a number chooses other moments, `stops` takes every stop,
+/// `all` every one. Nothing of it shows a secret.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_scenario_ends_as_expected_whatever_disturbs_it() {
-    tracing_subscriber::fmt().with_max_level(tracing::Level::ERROR).with_writer(std::io::stderr).init();
+    let eyes = Eyes::default();
+    tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(eyes.clone()).init();
     let only = std::env::var("SCENARIO").unwrap_or_default();
     let extent = match std::env::var("LOCKKEEPER_SWEEP") {
         Ok(all) if all == "all" => Extent::All,
@@ -54,6 +57,17 @@ async fn every_scenario_ends_as_expected_whatever_disturbs_it() {
     );
     let failures: Vec<&str> = told.iter().flat_map(|told| &told.failures).map(String::as_str).collect();
     assert!(failures.is_empty(), "{} failures:\n{}", failures.len(), failures.join("\n\n"));
+    no_secret_was_logged(&eyes);
+}
+
+/// Nor would one be overlooked.
+fn no_secret_was_logged(eyes: &Eyes) {
+    println!("{} lines of log", eyes.lines());
+    assert!(eyes.lines() > 100, "hardly anything was logged");
+    assert_eq!(eyes.leaks(), [""; 0]);
+    tracing::debug!(token = secrets::token_of("li"), "planted");
+    tracing::trace!("planted: {}", secrets::GIT_TOKEN);
+    assert_eq!(eyes.leaks().len(), 2);
 }
 
 async fn tell(path: PathBuf, extent: Extent) -> Told {

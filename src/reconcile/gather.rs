@@ -2,12 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use futures::future::{join_all, try_join_all};
 
 use super::observe::pin_files;
-use super::{Reconcile, ReconcileError};
+use super::{Reconcile, ReconcileError, WorldSettings};
 use crate::commit::CommitId;
 use crate::forge::ForgeError;
 use crate::image::{Digest, Image, Release, Repository};
@@ -21,8 +20,6 @@ use crate::store::{Delivery, Hint};
 
 /// Earlier releases of a stage whose presence is asked for before a rollback.
 const TARGETS_PROBED_MAX: usize = 5;
-/// Tags of a repository are listed and picked from; all of it may take so long where nobody waits.
-const UNHURRIED: Duration = Duration::from_mins(1);
 
 /// The comments and command lines of the lease, read anew at the forge.
 pub(super) async fn asked(run: &Reconcile<'_>) -> Result<Vec<Asked>, ReconcileError> {
@@ -315,7 +312,8 @@ async fn within<T>(run: &Reconcile<'_>, is_hurried: bool, read: impl Future<Outp
     if is_hurried && run.is_registry_slow.load(Ordering::Relaxed) {
         return None;
     }
-    let limit = if is_hurried { run.world.settings.hurried_timeout } else { UNHURRIED };
+    let WorldSettings { hurried_timeout, unhurried_timeout, .. } = run.world.settings;
+    let limit = if is_hurried { hurried_timeout } else { unhurried_timeout };
     let result = tokio::time::timeout(limit, read).await.ok();
     if result.is_none() {
         run.is_registry_slow.store(true, Ordering::Relaxed);

@@ -61,6 +61,8 @@ pub struct WorldSettings {
     pub poll_interval: Duration,
     /// How long the registry may take where a person waits for a rollback.
     pub hurried_timeout: Duration,
+    /// How long it may take where nobody waits, to list all tags and pick one.
+    pub unhurried_timeout: Duration,
     /// A command older than this is answered, not carried out.
     pub command_age_max: Duration,
     /// The author of our commits: name and address.

@@ -26,6 +26,8 @@ use crate::witness::Witness;
 
 /// How long a rollback waits for the registry, which it does not need: a person waits for the rollback.
 const HURRIED_TIMEOUT: Duration = Duration::from_millis(1_500);
+/// The same where nobody waits: a repository of many pages of tags is listed within.
+const UNHURRIED_TIMEOUT: Duration = Duration::from_mins(1);
 /// Things that happened at the forge and were not noted yet. People click some times a second; what comes while this
 /// is full is found by the next sweep.
 const ACTIVITIES_MAX: usize = 1_024;
@@ -248,6 +250,7 @@ fn world_settings(settings: &Settings) -> WorldSettings {
         lease: settings.work.lease,
         poll_interval: settings.registry.poll_interval,
         hurried_timeout: HURRIED_TIMEOUT,
+        unhurried_timeout: UNHURRIED_TIMEOUT,
         command_age_max: settings.commands.age_max,
         author: (settings.author.name.clone(), settings.author.email.clone()),
     }

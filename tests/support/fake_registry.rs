@@ -1,6 +1,6 @@
 //! A registry in memory that can be moved, emptied and taken away.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -22,7 +22,7 @@ pub struct World {
     images: BTreeMap<Digest, Image>,
     mood: Mood,
     /// What the client has read of images: what has a digest does not change, so it asks once.
-    read: BTreeSet<Digest>,
+    read: BTreeMap<Digest, Image>,
 }
 
 /// How it answers.
@@ -137,9 +137,8 @@ impl Registry for FakeRegistry {
     }
 
     async fn image(&self, repository: &Repository, digest: Digest) -> Result<Image, RegistryError> {
-        let world = self.world();
-        let known = world.images.get(&digest).filter(|_| world.read.contains(&digest));
-        match known.cloned() {
+        let known = self.world().read.get(&digest).cloned();
+        match known {
             Some(image) => Ok(image),
             None => self.fetch(repository, digest).await,
         }
@@ -154,7 +153,7 @@ impl FakeRegistry {
     async fn fetch(&self, repository: &Repository, digest: Digest) -> Result<Image, RegistryError> {
         let image =
             self.ask(&format!("{repository}@{digest}"), |world| world.images.get(&digest).cloned()).await?;
-        self.world.lock().unwrap().read.insert(digest);
+        self.world.lock().unwrap().read.insert(digest, image.clone());
         Ok(image)
     }
 

@@ -17,5 +17,6 @@ pub mod faults;
 pub mod faulty_forge;
 pub mod git_http;
 pub mod parts;
+pub mod secrets;
 pub mod story;
 pub mod sweep;

@@ -1,7 +1,9 @@
 //! The people, images and files of every story.
 
-use lockkeeper::forge::local::{AppEntry, PeopleFile, PersonEntry};
+use lockkeeper::forge::local::{AppEntry, PeopleFile, PersonEntry, token_hash};
 use lockkeeper::forge::{Permission, Person};
+
+use super::super::secrets::token_of;
 
 /// The host of the story's registry.
 const HOST: &str = "registry.test/shop";
@@ -23,7 +25,7 @@ pub(super) fn entry(id: u64, name: &str, permission: Permission, teams: &[&str])
         permission,
         teams: teams.iter().map(|team| (*team).to_owned()).collect(),
         emails: [format!("{name}@example.com")].into(),
-        token_sha256: None,
+        token_sha256: hex::decode(token_hash(&token_of(name))).unwrap().try_into().ok(),
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use lockkeeper::forge::NewPullRequest;
 use lockkeeper::forge::local::Activity;
-use lockkeeper::repository::{Edit, RefUpdate, Signature};
+use lockkeeper::repository::{Credentials, Edit, Location, Mirror, RefUpdate, Signature, create_bare};
 
 use super::cast::{manifest, person, repository};
 use super::{Checked, FakeRegistry, Story, text};
@@ -69,6 +69,47 @@ impl Story {
             .map_err(text)?;
         self.activities.lock().unwrap().push(Activity::Opened(pull_request.number));
         self.acted().await
+    }
+
+    /// A commit of this person in the source repository of the images.
+    pub(super) async fn source(&mut self, name: &str, person: &str) -> Checked {
+        let path = self.folder.path().join("source.git");
+        let email = format!("{person}@example.com");
+        let author = Signature { name: person.to_owned(), email, at: self.now() };
+        if !path.exists() {
+            create_bare(&path, "main", &[("README".to_owned(), Vec::new())], "the source\n", &author)
+                .await
+                .map_err(text)?;
+        }
+        let mirror = self.folder.path().join("source-of-people");
+        let mirror =
+            Mirror::open(Location::File(path), &mirror, Credentials::default()).await.map_err(text)?;
+        let base = mirror.tip("main").await.map_err(text)?.ok_or("no main")?;
+        let edit = Edit { path: name.to_owned(), before: None, after: name.as_bytes().to_vec() };
+        let commit = mirror.commit(base, vec![edit], "a change\n", &author).await.map_err(text)?;
+        let update = RefUpdate { name: "refs/heads/main".to_owned(), old: Some(base), new: Some(commit) };
+        mirror.push(vec![update]).await.map_err(text)?;
+        self.revisions.insert(name.to_owned(), commit);
+        Ok(())
+    }
+
+    /// A branch of this name with a commit of somebody's own.
+    pub(super) async fn person_takes(&mut self, name: &str) -> Checked {
+        let mirror = self.running()?.mirror.clone();
+        let base = mirror.tip("main").await.map_err(text)?.ok_or("no main")?;
+        let edit = Edit { path: "mine.txt".to_owned(), before: None, after: b"mine\n".to_vec() };
+        let commit = mirror.commit(base, vec![edit], "mine\n", &self.somebody()).await.map_err(text)?;
+        let name = format!("refs/heads/{name}");
+        mirror.push(vec![RefUpdate { name, old: None, new: Some(commit) }]).await.map_err(text)
+    }
+
+    /// The branch has the commit of [`Story::person_takes`] and no other.
+    pub(super) async fn expect_taken(&self, name: &str) -> Checked {
+        let mirror = &self.running()?.mirror;
+        let tip = mirror.tip(name).await.map_err(text)?.ok_or("the branch is gone")?;
+        let commits = mirror.first_parents(tip, 1).await.map_err(text)?;
+        let message = commits.first().map(|commit| commit.message.as_str());
+        if message == Some("mine\n") { Ok(()) } else { Err(format!("the branch has {message:?}")) }
     }
 
     /// A person's own pull request, which gives a file these contents.

@@ -22,6 +22,7 @@ impl Story {
                 let found = self.stage_view(stage).await?.state.label();
                 if found == *word { Ok(()) } else { Err(format!("state is {found}")) }
             }
+            ["branch", name, "is", "theirs"] => self.expect_taken(name).await,
             ["reply", rest @ ..] => self.expect_reply(&rest.join(" ")).await,
             ["no", "reply"] => self.expect_no_reply().await,
             ["proposed", "check", status, rest @ ..] => self.expect_proposed(status, &rest.join(" ")).await,
@@ -38,6 +39,9 @@ impl Story {
             ["error", rest @ ..] => self.expect_error(&rest.join(" ")).await,
             ["closed", stage, "says", rest @ ..] => {
                 self.expect_said(&format!("closed {stage}"), &rest.join(" ")).await
+            }
+            ["merged", stage, "says", rest @ ..] => {
+                self.expect_said(&format!("merged {stage}"), &rest.join(" ")).await
             }
             ["operations", "says", rest @ ..] => self.expect_said("operations", &rest.join(" ")).await,
             [stage, "says", rest @ ..] => self.expect_said(stage, &rest.join(" ")).await,

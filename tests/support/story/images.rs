@@ -48,6 +48,8 @@ impl Story {
                 _ => return Err("push IMAGE TAG [as NAME] [only PLATFORM] [revision R] [quietly]".to_owned()),
             };
         }
+        let known = self.revisions.get(revision).map(ToString::to_string);
+        let revision = known.as_deref().unwrap_or(revision);
         let labels = [("revision", revision), ("source", "https://git.test/shop/web")];
         self.registry.push(&name, tag, bytes, &platforms, &labels);
         if is_quiet || self.running.is_none() {

@@ -46,6 +46,8 @@ pub struct Story {
     remembered: BTreeMap<String, CommitId>,
     last_comment: Option<u64>,
     proposed: Option<u64>,
+    /// The commits of the source repository, by the names that the story gives them.
+    revisions: BTreeMap<String, CommitId>,
     deliveries: usize,
     connection: Arc<Connection>,
 }
@@ -74,6 +76,7 @@ impl Story {
             remembered: BTreeMap::new(),
             last_comment: None,
             proposed: None,
+            revisions: BTreeMap::new(),
             deliveries: 0,
             connection: Arc::default(),
         };
@@ -124,6 +127,8 @@ impl Story {
             ["edit", "last", "comment", rest @ ..] => self.edit_comment(&rest.join(" ")).await,
             ["deliver", "last", "comment", "again"] => self.deliver_comment_again().await,
             ["person", "proposes", path] => self.person_proposes(path.trim_end_matches(':'), block).await,
+            ["source", name, "by", person] => self.source(name, person).await,
+            ["person", "takes", "branch", name] => self.person_takes(name).await,
             ["person", "edits", stage, image] => self.person_edits(stage, image).await,
             ["person", "pushes", "on", stage] => self.person_pushes(stage).await,
             ["person", "merges", stage, "by", person] => self.person_merges(stage, person).await,

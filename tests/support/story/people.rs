@@ -3,11 +3,12 @@
 use std::sync::atomic::Ordering;
 
 use lockkeeper::forge::local::Activity;
-use lockkeeper::forge::{Check, CheckStatus, Forge, ForgeError, PullRequest, Verdict};
+use lockkeeper::forge::{Check, CheckStatus, Forge, ForgeError, Person, PullRequest, Verdict};
 use lockkeeper::promotion::Event;
 
 use lockkeeper::witness::{Witness as _, Write};
 
+use super::super::secrets::token_of;
 use super::cast::person;
 use super::{Checked, Story, text};
 
@@ -24,6 +25,21 @@ impl Story {
             _ => return Err("away, mute or back".to_owned()),
         }
         Ok(())
+    }
+
+    /// The person signs in, as on the pages: by a token that the forge knows by its hash alone.
+    pub(super) async fn sign_in(&self, name: &str) -> Result<Person, String> {
+        let known = person(name);
+        if known.bot {
+            return Ok(known);
+        }
+        let forge = &self.running()?.forge;
+        let found = forge.authenticate(&token_of(name)).await.map_err(text)?;
+        let refused = forge.authenticate(&token_of("nobody")).await.map_err(text)?;
+        match (found, refused) {
+            (Some(found), None) => Ok(found),
+            other => Err(format!("signed in as {other:?}")),
+        }
     }
 
     /// What a person did is durable; a stop before the server heard of it is a moment of its own.
@@ -121,7 +137,8 @@ impl Story {
         let (name, body) = rest.split_once(": ").ok_or("comment PLACE by PERSON: TEXT")?;
         let thread = self.thread(place).await?;
         let body = body.replace("\\n", "\n");
-        let id = self.running()?.forge.write_comment(&person(name), thread, &body).await.map_err(text)?;
+        let person = self.sign_in(name).await?;
+        let id = self.running()?.forge.write_comment(&person, thread, &body).await.map_err(text)?;
         self.last_comment = Some(id);
         if place.ends_with("late") {
             self.clock.fetch_add(16 * 60 * 1_000_000, Ordering::SeqCst);

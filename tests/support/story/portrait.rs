@@ -1,10 +1,23 @@
 //! A world in a form in which two tellings can be compared, line by line.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::{Story, text};
 
 impl Story {
+    /// Everything that lasts, and what a program would print of the parts: for those who look for what nobody may see.
+    pub async fn shown(&self) -> Result<String, String> {
+        let mut shown = self.portrait().await?;
+        let running = self.running()?;
+        let tip = running.mirror.tip("main").await.map_err(text)?.ok_or("no main")?;
+        let commits = running.mirror.first_parents(tip, 1_000).await.map_err(text)?;
+        shown.push(format!("{commits:?}"));
+        shown.push(format!("{:?} {:?} {:?}", running.world, running.forge, running.mirror));
+        shown.push(format!("{:?} {:?}", running.world.repositories, running.world.settings));
+        Ok(shown.join("\n"))
+    }
+
     /// Everything that lasts: refs of the repository, threads and checks of the forge, events, what the board shows,
     /// what is still to be looked at. Ids and times as well, for the clock stands still while a line is told.
     pub async fn portrait(&self) -> Result<Vec<String>, String> {
@@ -71,6 +84,16 @@ pub fn loose(portrait: &[String]) -> Vec<String> {
         .collect();
     lines.sort_by_key(|line| line.starts_with("event ").then(|| line.clone()));
     lines
+}
+
+/// A portrait for a world in which stages go side by side: which was first is nobody's matter, and with it which commit
+/// of the base a branch is made from. An intent that is made anew on a moved base is the same intent.
+pub fn free(portrait: &[String]) -> Vec<String> {
+    let commits = regex::Regex::new("[0-9a-f]{40}|commit `[0-9a-f]{12}`").unwrap();
+    let lines = loose(portrait).into_iter().filter(|line| !line.starts_with("deliveries open"));
+    let lines: BTreeSet<String> =
+        lines.map(|line| commits.replace_all(&line, "COMMIT").into_owned()).collect();
+    lines.into_iter().collect()
 }
 
 /// The lines that only one of the two has.

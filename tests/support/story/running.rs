@@ -16,6 +16,7 @@ use lockkeeper::reconcile::{
 use lockkeeper::repository::{Credentials, Location, Mirror, create_bare};
 use lockkeeper::store::{Key, Store};
 
+use super::super::secrets::GIT_TOKEN;
 use super::cast::people;
 use super::{Checked, FaultyForge, Running, Story, text};
 
@@ -62,9 +63,11 @@ impl Story {
         let now: Arc<dyn Fn() -> Timestamp + Send + Sync> =
             Arc::new(move || Timestamp::from_microsecond(clock.load(Ordering::SeqCst)).unwrap());
         let location = Location::File(self.bare());
-        let mirror = Mirror::open(location, &self.folder.path().join("mirror"), Credentials::default())
-            .await
-            .map_err(text)?;
+        let token_file = self.folder.path().join("git-token");
+        std::fs::write(&token_file, GIT_TOKEN).map_err(text)?;
+        let credentials = Credentials { token_file: Some(token_file), ..Credentials::default() };
+        let mirror =
+            Mirror::open(location, &self.folder.path().join("mirror"), credentials).await.map_err(text)?;
         let witnessed = mirror.clone().witnessed(self.faults.clone());
         let activities = self.activities.clone();
         let people = People::fixed(people());
@@ -100,7 +103,9 @@ impl Story {
             settings: WorldSettings {
                 lease: Duration::from_mins(1),
                 poll_interval: Duration::from_mins(5),
-                hurried_timeout: Duration::from_millis(1_500),
+                // Of this machine's clock: what answers at once is never too late.
+                hurried_timeout: Duration::from_millis(100),
+                unhurried_timeout: Duration::from_millis(100),
                 command_age_max: Duration::from_mins(15),
                 author: ("lockkeeper".to_owned(), "lockkeeper@localhost".to_owned()),
             },

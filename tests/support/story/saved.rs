@@ -19,6 +19,7 @@ pub struct Saved {
     remembered: BTreeMap<String, CommitId>,
     last_comment: Option<u64>,
     proposed: Option<u64>,
+    revisions: BTreeMap<String, CommitId>,
     deliveries: usize,
     connection: [bool; 2],
     failures: usize,
@@ -38,6 +39,7 @@ impl Story {
             remembered: self.remembered.clone(),
             last_comment: self.last_comment,
             proposed: self.proposed,
+            revisions: self.revisions.clone(),
             deliveries: self.deliveries,
             connection: connection.map(|flag| flag.load(Ordering::SeqCst)),
             failures: self.connection.failures.load(Ordering::SeqCst),
@@ -56,6 +58,7 @@ impl Story {
         self.remembered.clone_from(&saved.remembered);
         self.last_comment = saved.last_comment;
         self.proposed = saved.proposed;
+        self.revisions.clone_from(&saved.revisions);
         self.deliveries = saved.deliveries;
         let [is_away, is_mute] = saved.connection;
         self.connection.is_away.store(is_away, Ordering::SeqCst);
