@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use lockkeeper::promotion::Entry;
-use lockkeeper::store::{DELIVERIES_MAX, Delivery, Hint, Key, Put, Store, StoreError};
+use lockkeeper::store::{DELIVERIES_MAX, Delivery, Hint, Key, Put, Store, StoreError, Urgency};
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -43,6 +43,11 @@ impl Place {
 
 fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(1_800_000_000 + seconds).unwrap()
+}
+
+/// When a key is due that somebody told of.
+fn told(seconds: i64) -> Timestamp {
+    Urgency::Told.due(at(seconds))
 }
 
 fn key(name: &str) -> Key {
@@ -115,6 +120,23 @@ async fn the_longest_due_key_comes_first_and_nothing_before_its_time() {
 }
 
 #[tokio::test]
+async fn who_waits_has_a_turn_before_what_is_looked_at_because_of_the_time() {
+    let place = Place::new();
+    let store = place.open().await;
+    store.mark(&[key("since-long")], at(-601)).await.unwrap();
+    store.mark(&[key("a"), key("b")], at(0)).await.unwrap();
+    store.put(&delivery("pushed", 5), &[key("web")]).await.unwrap();
+    let person = lockkeeper::forge::Person { id: 7, name: "sam".to_owned(), bot: false };
+    let command = Hint::Command { text: "/rollback".to_owned(), person, thread: None };
+    let command = Delivery { hints: vec![command], ..delivery("asked", 9) };
+    store.put(&command, &[key("api")]).await.unwrap();
+    store.mark(&[key("b")], Urgency::Asked.due(at(10))).await.unwrap();
+    for name in ["shop/api", "shop/b", "shop/since-long", "shop/web", "shop/a"] {
+        assert_eq!(claimed(&store, 10).await.unwrap().0, name);
+    }
+}
+
+#[tokio::test]
 async fn a_key_can_be_claimed_by_name_before_it_is_due_but_not_twice() {
     let place = Place::new();
     let store = place.open().await;
@@ -168,7 +190,7 @@ async fn what_comes_during_a_lease_is_due_after_it() {
     store.put(&delivery("b", 2), &[key("web")]).await.unwrap();
     assert_eq!(claimed(&store, 3).await, None, "leased");
     done(&store, lease, &["a"], Some(500)).await;
-    assert_eq!(store.next_due().await.unwrap(), Some(at(2)));
+    assert_eq!(store.next_due().await.unwrap(), Some(told(2)));
     let lease = store.claim(at(3), MINUTE).await.unwrap().unwrap();
     assert_eq!(ids(&lease.deliveries), ["b"]);
     store.mark(&[key("web")], at(4)).await.unwrap();
@@ -189,7 +211,7 @@ async fn record_closes_only_what_it_names_and_only_for_its_key() {
     let lease = store.claim_key(&key("web"), at(1), MINUTE).await.unwrap().unwrap();
     assert_eq!(ids(&lease.deliveries), ["a", "b"]);
     done(&store, lease, &["a"], None).await;
-    assert_eq!(store.next_due().await.unwrap(), Some(at(0)), "of api");
+    assert_eq!(store.next_due().await.unwrap(), Some(told(0)), "of api");
     let api = store.claim(at(1), MINUTE).await.unwrap().unwrap();
     assert_eq!((api.key.clone(), ids(&api.deliveries)), (key("api"), vec!["a", "b"]));
     done(&store, api, &["a", "b"], None).await;

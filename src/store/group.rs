@@ -110,7 +110,7 @@ async fn store(writer: &SqlitePool, group: &[Waiting]) -> Result<Vec<Stored>, St
         let Some(number) = number else { continue };
         for key in keys {
             links.push(json!([key.repository, key.pipeline_column(), number]));
-            let at = waiting.delivery.received_at;
+            let at = waiting.delivery.due();
             due.entry(key).and_modify(|soonest| *soonest = at.min(*soonest)).or_insert(at);
         }
     }

@@ -11,8 +11,9 @@
 //! - Events are append-only and without gaps per key; the file itself refuses anything else.
 //! - A key that is marked, or gets a delivery, while it is leased is due again as soon as the lease is recorded.
 //!
-//! Deliveries that come at the same time share a commit (`group.rs`). There is one connection that writes and a few that read (WAL: neither waits for the other). No transaction is open
-//! while anything outside is asked. A second process on the same file works, but does not wake the workers here.
+//! Deliveries that come at the same time share a commit (`group.rs`). There is one connection that writes and a few
+//! that read (WAL: neither waits for the other). No transaction is open while anything outside is asked. A second
+//! process on the same file works, but does not wake the workers here.
 
 mod error;
 mod group;
@@ -25,7 +26,7 @@ pub use error::StoreError;
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use sqlx::SqlitePool;
 use tokio::sync::watch;
@@ -102,6 +103,37 @@ pub struct Delivery {
     pub received_at: Timestamp,
     /// What to look at.
     pub hints: Vec<Hint>,
+}
+
+/// Why a key is looked at. Each is due so much ahead of its time, so that a rollback overtakes ten thousand pipelines that
+/// are looked at after a start, and these have their turn too, however many people are at work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Urgency {
+    /// A person waits for it.
+    Asked,
+    /// Somebody told of something new.
+    Told,
+}
+
+impl Urgency {
+    /// When a key is due of which was heard `at` this time.
+    #[must_use]
+    pub fn due(self, at: Timestamp) -> Timestamp {
+        let ahead = match self {
+            Self::Asked => SignedDuration::from_mins(20),
+            Self::Told => SignedDuration::from_mins(10),
+        };
+        at.checked_sub(ahead).unwrap_or(Timestamp::MIN)
+    }
+}
+
+impl Delivery {
+    /// When the keys that it concerns are due.
+    fn due(&self) -> Timestamp {
+        let is_told = |hint: &Hint| matches!(hint, Hint::Image { .. } | Hint::Push | Hint::Unparsable { .. });
+        let urgency = if self.hints.iter().all(is_told) { Urgency::Told } else { Urgency::Asked };
+        urgency.due(self.received_at)
+    }
 }
 
 /// The right to work on a key until it is recorded, released or claimed anew.
