@@ -51,7 +51,13 @@ pub fn changes(files: &[File]) -> Vec<Change<'_>> {
     let mut changes = Vec::new();
     for file in files {
         let Ok(found) = manifest::find(&file.bytes, &[]) else { continue };
-        let whole: Vec<Change<'_>> = found.pins.into_iter().filter_map(|pin| change(file, pin)).collect();
+        // An image at the same path of several documents is changed in all of them.
+        let is_alone = |pin: &Pin| {
+            let same = |other: &&Pin| other.path == pin.path && other.repository == pin.repository;
+            found.pins.iter().filter(same).count() == 1
+        };
+        let alone = found.pins.iter().filter(|pin| is_alone(pin));
+        let whole: Vec<Change<'_>> = alone.filter_map(|pin| change(file, pin.clone())).collect();
         let count = whole.len();
         if count > 0 {
             changes.extend(whole.into_iter().nth(changes.len() % count));

@@ -1,7 +1,9 @@
 //! History: what differs between commits, and which commits there are.
 
-use git2::{Delta, DiffFile, DiffOptions, ErrorCode, Repository, Sort};
+use git2::{ErrorCode, Repository, Sort};
 
+use super::database::Database;
+use super::difference::{Differing, File, difference};
 use super::error::{Fault, no_edit, not_found};
 use super::name::{self, MIRROR_REFS};
 use super::{Change, Commit, CommitId, objects};
@@ -14,46 +16,31 @@ const ID_DIGITS_MIN: usize = 7;
 /// The files that differ, at most `limit`. A file that became a symlink is two changes, one gone and one new; a
 /// change of the mode alone has equal bytes.
 pub(super) fn changes(
-    repository: &Repository,
+    database: &Database,
     from: CommitId,
     to: CommitId,
     limit: usize,
 ) -> Result<Vec<Change>, Fault> {
-    let before = objects::commit(repository, from)?.tree()?;
-    let after = objects::commit(repository, to)?.tree()?;
-    let mut options = DiffOptions::new();
-    options.context_lines(0).ignore_submodules(false);
-    let difference = repository.diff_tree_to_tree(Some(&before), Some(&after), Some(&mut options))?;
+    let tree = |id| Ok::<_, Fault>(objects::commit(database, id)?.tree_id());
     let mut changes = Vec::new();
     let mut bytes = 0;
-    for delta in difference.deltas().filter(|delta| delta.status() != Delta::Unmodified).take(limit) {
-        let change = change(repository, &delta)?;
-        bytes += change.before.as_ref().map_or(0, Vec::len) + change.after.as_ref().map_or(0, Vec::len);
+    for Differing { path, before, after } in difference(database, tree(from)?, tree(to)?, limit)? {
+        let before = before.map(|file| content(database, file, &path)).transpose()?;
+        let after = after.map(|file| content(database, file, &path)).transpose()?;
+        bytes += before.as_ref().map_or(0, Vec::len) + after.as_ref().map_or(0, Vec::len);
         if bytes > CHANGES_BYTES_MAX {
-            return Err(no_edit(&change.path, format!("changes have over {CHANGES_BYTES_MAX} bytes")).into());
+            return Err(no_edit(&path, format!("changes have over {CHANGES_BYTES_MAX} bytes")).into());
         }
-        changes.push(change);
+        changes.push(Change { path, before, after });
     }
     Ok(changes)
 }
 
-fn change(repository: &Repository, delta: &git2::DiffDelta<'_>) -> Result<Change, Fault> {
-    let (old, new) = (delta.old_file(), delta.new_file());
-    let path = new.path_bytes().or(old.path_bytes()).unwrap_or_default();
-    let path = String::from_utf8_lossy(path).into_owned();
-    let before = side(repository, &old, &path)?;
-    let after = side(repository, &new, &path)?;
-    Ok(Change { path, before, after })
-}
-
-fn side(repository: &Repository, file: &DiffFile<'_>, path: &str) -> Result<Option<Vec<u8>>, Fault> {
-    if !file.exists() || file.id().is_zero() {
-        return Ok(None);
+fn content(database: &Database, file: File, path: &str) -> Result<Vec<u8>, Fault> {
+    if file.kind.is_none() {
+        return Ok(format!("Subproject commit {}\n", file.id).into_bytes());
     }
-    if file.mode() == git2::FileMode::Commit {
-        return Ok(Some(format!("Subproject commit {}\n", file.id()).into_bytes()));
-    }
-    objects::blob(repository, file.id(), path).map(Some)
+    objects::blob(database, file.id, path)
 }
 
 /// The best common ancestor.

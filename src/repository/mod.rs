@@ -38,6 +38,7 @@ mod incoming;
 mod objects;
 mod edit;
 mod merge;
+mod difference;
 mod history;
 mod trailers;
 mod local;
