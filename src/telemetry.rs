@@ -131,9 +131,9 @@ impl Metrics {
     }
 
     fn update(&self, metric: &Metric, labels: &[(&str, &str)], update: impl FnOnce(&mut Series)) {
+        let labels = render_labels(labels);
         let mut all = self.lock();
         let series = all.entry(metric.name).or_default();
-        let labels = render_labels(labels);
         if series.len() < SERIES_MAX || series.contains_key(&labels) {
             update(series.entry(labels).or_default());
         }
@@ -164,9 +164,22 @@ fn render_series(text: &mut String, metric: &Metric, labels: &str, series: &Seri
 }
 
 fn render_labels(labels: &[(&str, &str)]) -> String {
-    let escape = |value: &str| value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
-    let labels = labels.iter().map(|(name, value)| format!("{name}=\"{}\"", escape(value)));
-    labels.collect::<Vec<_>>().join(",")
+    let mut text = String::new();
+    for (place, (name, value)) in labels.iter().enumerate() {
+        text.push_str(if place == 0 { "" } else { "," });
+        text.push_str(name);
+        text.push_str("=\"");
+        for char in value.chars() {
+            match char {
+                '\\' => text.push_str("\\\\"),
+                '"' => text.push_str("\\\""),
+                '\n' => text.push_str("\\n"),
+                _ => text.push(char),
+            }
+        }
+        text.push('"');
+    }
+    text
 }
 
 /// Logging could not be set up.

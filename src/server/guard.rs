@@ -12,6 +12,7 @@ use tokio::sync::Semaphore;
 
 use super::App;
 use super::listener::{Busy, Connection};
+use crate::settings;
 use crate::telemetry::{REQUEST_SECONDS, REQUESTS};
 
 /// Asked by machines that know us by addresses and names of their own; they tell nothing that a host would protect.
@@ -31,33 +32,53 @@ const HEADERS: [(HeaderName, &str); 6] = [
     (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
 ];
 
-pub(super) async fn headers(request: Request, next: Next) -> Response {
-    let mut response = next.run(request).await;
+/// The guards of all routes: one layer, as each costs some boxes for every request.
+pub(super) struct Guards {
+    app: Arc<App>,
+    places: Semaphore,
+}
+
+impl Guards {
+    pub(super) fn new(app: Arc<App>) -> Arc<Self> {
+        let places = Semaphore::new(app.settings.requests_max);
+        Arc::new(Self { app, places })
+    }
+}
+
+/// Counts the request, and turns it away where too many are in work: a queue would only hide it.
+pub(super) async fn pass(State(guards): State<Arc<Guards>>, mut request: Request, next: Next) -> Response {
+    let begun = Instant::now();
+    let _busy = enter(&mut request);
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let route = route.as_ref().map_or("none", MatchedPath::as_str);
+    let mut response = if let Ok(_place) = guards.places.try_acquire() {
+        within(&guards.app.settings, request, next).await
+    } else {
+        let again = [(header::RETRY_AFTER, "5")];
+        (StatusCode::SERVICE_UNAVAILABLE, again, "too many requests in work\n").into_response()
+    };
+    let metrics = &guards.app.metrics;
+    metrics.add(&REQUESTS, &[("route", route), ("status", response.status().as_str())], 1);
+    metrics.observe(&REQUEST_SECONDS, &[("route", route)], begun.elapsed().as_secs_f64());
     for (name, value) in HEADERS {
         response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
     }
     response
 }
 
-/// Counts the request, and turns it away where too many are in work: a queue would only hide it.
-pub(super) async fn place(
-    State((app, places)): State<(App, Arc<Semaphore>)>,
-    mut request: Request,
-    next: Next,
-) -> Response {
-    let begun = Instant::now();
-    let _busy = enter(&mut request);
-    let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
-    let route = route.as_deref().unwrap_or("none");
-    let response = if let Ok(_place) = places.try_acquire() {
-        next.run(request).await
-    } else {
-        let again = [(header::RETRY_AFTER, "5")];
-        (StatusCode::SERVICE_UNAVAILABLE, again, "too many requests in work\n").into_response()
-    };
-    app.metrics.add(&REQUESTS, &[("route", route), ("status", response.status().as_str())], 1);
-    app.metrics.observe(&REQUEST_SECONDS, &[("route", route)], begun.elapsed().as_secs_f64());
-    response
+/// Passes a request for a host of ours on, and ends it where it takes too long, its body included. The sender may try
+/// again.
+async fn within(settings: &settings::Server, request: Request, next: Next) -> Response {
+    if let Err(named) = known_host(&settings.hosts, &request) {
+        tracing::warn!(host = %named, "request for an unknown host; see `hosts` of `[server]`");
+        return (StatusCode::MISDIRECTED_REQUEST, "this host is not in `hosts` of `[server]`\n")
+            .into_response();
+    }
+    let answer = tokio::time::timeout(settings.timeout, next.run(request)).await;
+    answer.unwrap_or_else(|_| {
+        let close = [(header::CONNECTION, "close")];
+        (StatusCode::REQUEST_TIMEOUT, close, "the request took too long\n").into_response()
+    })
 }
 
 /// Tells the connection, and gives handlers the address of the other end in the usual way.
@@ -67,22 +88,19 @@ fn enter(request: &mut Request) -> Option<Busy> {
     Some(Busy::begin(&connection.work))
 }
 
-/// Refuses a request for a host that is not ours: a foreign name that was made to resolve to this machine, by which a
-/// page elsewhere would read ours.
-pub(super) async fn known_host(State(app): State<App>, request: Request, next: Next) -> Response {
-    if OPEN_PATHS.contains(&request.uri().path()) {
-        return next.run(request).await;
-    }
+/// The name of a host that is not ours: a foreign name that was made to resolve to this machine, by which a page
+/// elsewhere would read ours.
+fn known_host(hosts: &[String], request: &Request) -> Result<(), String> {
     let named = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
     // An address in the request line counts before the header (RFC 9112, section 3.2.2); both must be known.
     let in_line = request.uri().authority().map(axum::http::uri::Authority::as_str);
-    let is_known = |host: &str| is_known(&app.settings.hosts, host);
-    if named.is_some_and(is_known) && in_line.is_none_or(is_known) {
-        return next.run(request).await;
+    let is_known = |host: &str| is_known(hosts, host);
+    if OPEN_PATHS.contains(&request.uri().path())
+        || named.is_some_and(is_known) && in_line.is_none_or(is_known)
+    {
+        return Ok(());
     }
-    let named: String = named.unwrap_or_default().chars().take(100).collect();
-    tracing::warn!(host = %named, "request for an unknown host; see `hosts` of `[server]`");
-    (StatusCode::MISDIRECTED_REQUEST, "this host is not in `hosts` of `[server]`\n").into_response()
+    Err(named.unwrap_or_default().chars().take(100).collect())
 }
 
 /// Whether the host is listed, with this port or without any; addresses and `localhost` always are, for no name service
@@ -100,15 +118,6 @@ fn name_of(host: &str) -> &str {
         Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
         Some(_) | None => host,
     }
-}
-
-/// Ends a request that takes too long, its body included. The sender may try again.
-pub(super) async fn deadline(State(app): State<App>, request: Request, next: Next) -> Response {
-    let answer = tokio::time::timeout(app.settings.timeout, next.run(request)).await;
-    answer.unwrap_or_else(|_| {
-        let close = [(header::CONNECTION, "close")];
-        (StatusCode::REQUEST_TIMEOUT, close, "the request took too long\n").into_response()
-    })
 }
 
 #[cfg(test)]

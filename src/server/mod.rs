@@ -18,11 +18,12 @@ use std::io;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::oneshot;
 
+use self::guard::Guards;
 use self::listener::{Bounded, Connection};
 pub use self::probes::Health;
 pub use self::receive::Receiver;
@@ -31,7 +32,7 @@ use crate::settings;
 use crate::store::Store;
 use crate::telemetry::Metrics;
 
-/// What the handlers share; cheap to clone.
+/// What the handlers share.
 #[derive(Debug, Clone)]
 pub struct App {
     /// Listening, limits and names.
@@ -89,21 +90,16 @@ pub async fn serve(
 
 /// All routes behind all guards.
 pub fn router(app: App, routers: Vec<Router>) -> Router {
-    let places = Arc::new(Semaphore::new(app.settings.requests_max));
+    let app = Arc::new(app);
     let ours = Router::new()
         .route("/webhooks/{name}", post(receive::receive))
         .route("/healthz", get(probes::healthz))
         .route("/readyz", get(probes::readyz))
         .route("/metrics", get(probes::metrics))
         .merge(pages::router())
-        .with_state(app.clone());
-    routers
-        .into_iter()
-        .fold(ours, Router::merge)
-        .layer(from_fn_with_state(app.clone(), guard::deadline))
-        .layer(from_fn_with_state(app.clone(), guard::known_host))
-        .layer(from_fn_with_state((app, places), guard::place))
-        .layer(from_fn(guard::headers))
+        .with_state(Arc::clone(&app));
+    let all = routers.into_iter().fold(ours, Router::merge);
+    all.layer(from_fn_with_state(Guards::new(app), guard::pass))
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! What machines ask: alive, ready, figures.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use axum::extract::State;
@@ -58,7 +58,7 @@ pub(super) async fn healthz() -> &'static str {
 
 /// Ready when the store takes writes and every repository was read once. A repository that fails later is shown, but
 /// does not turn webhooks away: they only need the store.
-pub(super) async fn readyz(State(app): State<App>) -> Response {
+pub(super) async fn readyz(State(app): State<Arc<App>>) -> Response {
     let is_writable = store_is_writable(&app).await;
     let reads = app.health.reads();
     let is_ready = is_writable && reads.values().all(Option::is_some);
@@ -84,7 +84,7 @@ async fn store_is_writable(app: &App) -> bool {
 }
 
 /// Figures in the Prometheus text format; those of the store are read now.
-pub(super) async fn metrics(State(app): State<App>) -> Response {
+pub(super) async fn metrics(State(app): State<Arc<App>>) -> Response {
     if let Ok(counts) = app.store.counts().await {
         for (metric, value) in [
             (&KEYS, counts.keys),

@@ -1,6 +1,7 @@
 //! Webhooks: verified over the raw bytes, stored, answered. Nothing else happens here.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use axum::body::{Body, to_bytes};
 use axum::extract::{Path, State};
@@ -83,7 +84,7 @@ impl Receiver {
 }
 
 pub(super) async fn receive(
-    State(app): State<App>,
+    State(app): State<Arc<App>>,
     Path(name): Path<String>,
     headers: HeaderMap,
     body: Body,

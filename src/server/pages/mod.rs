@@ -4,7 +4,7 @@ mod board;
 mod pipeline;
 mod text;
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use askama::Template;
 use axum::Router;
@@ -28,7 +28,7 @@ const STYLE: &str = include_str!("../../../templates/board/style.css");
 /// Its address, which changes with it: browsers may keep it for ever.
 static STYLE_PATH: LazyLock<String> = LazyLock::new(|| format!("/assets/board-{}.css", short_hash(STYLE)));
 
-pub(super) fn router() -> Router<App> {
+pub(super) fn router() -> Router<Arc<App>> {
     Router::new()
         .route("/", get(board))
         .route("/board.json", get(board_json))
@@ -45,7 +45,7 @@ enum PageError {
 }
 
 async fn board(
-    State(app): State<App>,
+    State(app): State<Arc<App>>,
     Query(filter): Query<Filter>,
     headers: HeaderMap,
 ) -> Result<Response, PageError> {
@@ -54,7 +54,7 @@ async fn board(
     Ok(tagged(&headers, "text/html; charset=utf-8", page))
 }
 
-async fn board_json(State(app): State<App>, headers: HeaderMap) -> Result<Response, PageError> {
+async fn board_json(State(app): State<Arc<App>>, headers: HeaderMap) -> Result<Response, PageError> {
     let mut pipelines = views(&app).await?;
     for view in &mut pipelines {
         view.history.clear();
@@ -64,7 +64,7 @@ async fn board_json(State(app): State<App>, headers: HeaderMap) -> Result<Respon
 
 /// The page, or with `.json` at the end of the address the document; names of pipelines have no dots.
 async fn pipeline(
-    State(app): State<App>,
+    State(app): State<Arc<App>>,
     Path((repository, name)): Path<(String, String)>,
     headers: HeaderMap,
 ) -> Result<Response, PageError> {
