@@ -60,6 +60,8 @@ fn main() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let target = Path::new(env!("CARGO_TARGET_TMPDIR"));
     let sizes: &[usize] = if quick() { &[10, 100] } else { &[10, 100, 1_000, 10_000] };
+    // One size alone, to look into it.
+    let only: Option<usize> = std::env::args().skip(1).find_map(|word| word.parse().ok());
     let folder = tempfile::tempdir_in(target).unwrap();
     let mut table = Table::new(
         "One event among many pipelines",
@@ -71,11 +73,14 @@ fn main() {
         let folder = folder.path().join(name);
         runtime.block_on(Fleet::new(&folder, size, &STAGES, address, Follow::Versions))
     };
-    for &size in sizes {
+    for &size in sizes.iter().filter(|size| only.is_none_or(|only| only == **size)) {
         let fleet = fleet(size.to_string(), size);
         runtime.block_on(events(&fleet, &mut table));
     }
     table.print();
+    if only.is_some() {
+        return;
+    }
     let (small, large) = if quick() { (10, 100) } else { (1_000, 10_000) };
     let mut table = Table::new(
         "The program itself",

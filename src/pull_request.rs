@@ -81,6 +81,19 @@ pub struct PullRequest {
     pub url: String,
 }
 
+/// A pull request in a list: what tells whether it matters at all.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// The number.
+    pub number: Number,
+    /// Who opened it.
+    pub author: Person,
+    /// The head branch, without `refs/heads/`.
+    pub branch: String,
+    /// The tip of the head branch now.
+    pub head: CommitId,
+}
+
 /// Where a pull request stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

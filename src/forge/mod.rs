@@ -12,8 +12,8 @@ use async_trait::async_trait;
 
 pub use crate::commit::CommitId;
 pub use crate::pull_request::{
-    Authors, Check, CheckStatus, Comment, CommentId, MergeMethod, NewPullRequest, Number, Permission, Person,
-    PersonId, PullRequest, PullRequestState, Reaction, Review, Standing, Verdict,
+    Authors, Check, CheckStatus, Comment, CommentId, Listed, MergeMethod, NewPullRequest, Number, Permission,
+    Person, PersonId, PullRequest, PullRequestState, Reaction, Review, Standing, Verdict,
 };
 
 /// Why the forge did not do what was asked.
@@ -61,7 +61,7 @@ pub trait Forge: Send + Sync + fmt::Debug {
     async fn pull_request(&self, number: Number) -> Result<PullRequest, ForgeError>;
 
     /// All open pull requests to `base`, oldest first, ours and those of others.
-    async fn open_pull_requests(&self, base: &str) -> Result<Vec<PullRequest>, ForgeError>;
+    async fn open_pull_requests(&self, base: &str) -> Result<Vec<Listed>, ForgeError>;
 
     /// Opens a pull request, or returns the open one of the same head branch.
     async fn open(&self, new: &NewPullRequest) -> Result<PullRequest, ForgeError>;

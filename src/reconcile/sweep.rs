@@ -171,10 +171,11 @@ async fn foreign(
     declared: &Declared,
 ) -> Result<(), ReconcileError> {
     let me = repository.forge.me().await?;
-    for pull_request in repository.forge.open_pull_requests(&repository.base).await? {
-        if pull_request.author.id == me.id {
+    for listed in repository.forge.open_pull_requests(&repository.base).await? {
+        if listed.author.id == me.id {
             continue;
         }
+        let pull_request = repository.forge.pull_request(listed.number).await?;
         let check = check_of(repository, tip, declared, &pull_request).await?;
         if !pull_request.checks.contains(&check) {
             repository.forge.set_check(pull_request.head, &check).await?;

@@ -131,7 +131,7 @@ impl Program {
 }
 
 fn clean(program: &Path) -> Command {
-    let mut command = Command::new(program);
+    let mut command = Command::new(found(program));
     command.env_clear().env("LC_ALL", "C");
     for name in VARIABLES {
         if let Some(value) = std::env::var_os(name) {
@@ -139,6 +139,15 @@ fn clean(program: &Path) -> Command {
         }
     }
     command
+}
+
+/// Where a program is: its name alone, beside a `PATH` that is set for it, would make std fork this process instead of
+/// spawning, and a fork costs the more the more memory we have.
+fn found(program: &Path) -> PathBuf {
+    let is_name = program.components().count() == 1 && !program.is_absolute();
+    let folders = std::env::var_os("PATH").filter(|_| is_name).unwrap_or_default();
+    let mut candidates = std::env::split_paths(&folders).map(|folder| folder.join(program));
+    candidates.find(|path| path.is_file()).unwrap_or_else(|| program.to_owned())
 }
 
 /// ssh splits and expands the values of its options.

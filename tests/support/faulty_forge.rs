@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use lockkeeper::commit::CommitId;
 use lockkeeper::forge::local::LocalForge;
 use lockkeeper::forge::{
-    Authors, Check, Comment, CommentId, Forge, ForgeError, MergeMethod, NewPullRequest, Number, Person,
-    PersonId, PullRequest, Reaction, Standing,
+    Authors, Check, Comment, CommentId, Forge, ForgeError, Listed, MergeMethod, NewPullRequest, Number,
+    Person, PersonId, PullRequest, Reaction, Standing,
 };
 
 use super::faults::{Fault, Faults};
@@ -76,7 +76,7 @@ impl Forge for FaultyForge {
     async fn pull_request(&self, number: Number) -> Result<PullRequest, ForgeError> {
         self.call(self.inner.pull_request(number)).await
     }
-    async fn open_pull_requests(&self, base: &str) -> Result<Vec<PullRequest>, ForgeError> {
+    async fn open_pull_requests(&self, base: &str) -> Result<Vec<Listed>, ForgeError> {
         self.call(self.inner.open_pull_requests(base)).await
     }
     async fn open(&self, new: &NewPullRequest) -> Result<PullRequest, ForgeError> {

@@ -3,7 +3,7 @@
 use super::folder::Locked;
 use super::relation::Relation;
 use super::thread::{self, Kind, Pull, Thread, What};
-use super::{Activity, Actor, BOT_ID, LocalForge};
+use super::{Activity, Actor, LocalForge};
 use crate::forge::{ForgeError, NewPullRequest, Number, Permission, Person, PullRequest, PullRequestState};
 use crate::repository::CommitId;
 
@@ -29,14 +29,7 @@ impl LocalForge {
 
     pub(super) async fn open_as(&self, by: Person, new: &NewPullRequest) -> Result<PullRequest, ForgeError> {
         let thread = self.new_thread(by, new).await?;
-        let branch = new.branch.clone();
-        let (number, is_news) = self
-            .folder
-            .writing(move |locked| match open_of(locked, &branch)? {
-                Some(number) => Ok((number, false)),
-                None => Ok((put_new(locked, thread)?, true)),
-            })
-            .await?;
+        let (number, is_news) = self.folder.writing(move |locked| put_new(locked, thread)).await?;
         if is_news {
             self.tell(Activity::Opened(number));
         }
@@ -120,36 +113,20 @@ impl LocalForge {
             comments: Vec::new(),
             events: Vec::new(),
         };
-        let key = key.to_owned();
-        let found = self
-            .folder
-            .writing(move |locked| match open_issue(locked, &key)? {
-                Some(number) => Ok((number, false)),
-                None => Ok((put_new(locked, new)?, true)),
-            })
-            .await?;
-        if let (number, false) = found {
+        let (number, is_news) = self.folder.writing(move |locked| put_new(locked, new)).await?;
+        if !is_news {
             self.put_text(number, title, body).await?;
         }
-        Ok(found.0)
+        Ok(number)
     }
 }
 
-/// The open pull request of this head branch.
-fn open_of(locked: &Locked<'_>, branch: &str) -> Result<Option<Number>, ForgeError> {
-    let is_wanted = |thread: &Thread| matches!(&thread.kind, Kind::Pull(pull) if pull.branch == branch);
-    Ok(locked.open_threads()?.into_iter().find(is_wanted).map(|thread| thread.number))
-}
-
-fn open_issue(locked: &Locked<'_>, wanted: &str) -> Result<Option<Number>, ForgeError> {
-    let is_wanted = |thread: &Thread| {
-        thread.author.id == BOT_ID && matches!(&thread.kind, Kind::Issue { key } if key == wanted)
-    };
-    Ok(locked.open_threads()?.into_iter().find(is_wanted).map(|thread| thread.number))
-}
-
-fn put_new(locked: &Locked<'_>, mut thread: Thread) -> Result<Number, ForgeError> {
+/// The number of the open thread of this name, and whether it is this one, written now.
+fn put_new(locked: &Locked<'_>, mut thread: Thread) -> Result<(Number, bool), ForgeError> {
+    if let Some(number) = locked.open_thread(&thread.kind)? {
+        return Ok((number, false));
+    }
     thread.number = locked.next_number()?;
     locked.put(&thread)?;
-    Ok(thread.number)
+    Ok((thread.number, true))
 }

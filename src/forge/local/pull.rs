@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use super::folder::Marks;
 use super::relation::Relation;
 use super::thread::{Intent, Kind, Pull, Thread, What};
 use super::{Activity, LocalForge, of_git};
-use crate::forge::{ForgeError, Number, PullRequest};
+use crate::forge::{ForgeError, Listed, Number, PullRequest};
 use crate::repository::CommitId;
 
 /// How many commits of the base branch are searched for a merge that was made past the forge.
@@ -37,9 +38,28 @@ impl LocalForge {
         self.with_tips(thread, tips).await
     }
 
+    /// The open pull requests to `base` whose branch is there, oldest first. The remote is asked once; whether they
+    /// merge is not looked at, so that a moved base costs nothing here.
+    pub(super) async fn listed_open(&self, base: &str) -> Result<Vec<Listed>, ForgeError> {
+        let threads = self.folder.reading(|folder| folder.open_threads(Marks::Pulls)).await?;
+        if threads.is_empty() {
+            return Ok(Vec::new());
+        }
+        let refs = self.mirror.refs("refs/heads/").await.map_err(of_git)?;
+        let mut found = Vec::new();
+        for Thread { number, author, kind, .. } in threads {
+            let Kind::Pull(pull) = kind else { continue };
+            let head = refs.get(&format!("refs/heads/{}", pull.branch)).copied();
+            if let Some(head) = head.filter(|_| pull.base == base) {
+                found.push(Listed { number, author, branch: pull.branch, head });
+            }
+        }
+        Ok(found)
+    }
+
     /// All open pull requests as they are now, oldest first. The remote is asked once for all branches.
     pub(super) async fn current_open(&self) -> Result<Vec<Current>, ForgeError> {
-        let threads = self.folder.reading(super::folder::Folder::open_threads).await?;
+        let threads = self.folder.reading(|folder| folder.open_threads(Marks::Pulls)).await?;
         let refs = self.mirror.refs("refs/heads/").await.map_err(of_git)?;
         let mut found = Vec::new();
         for thread in threads {

@@ -6,8 +6,8 @@ use async_trait::async_trait;
 
 use super::LocalForge;
 use crate::forge::{
-    Authors, Check, Comment, CommentId, Forge, ForgeError, MergeMethod, NewPullRequest, Number, Permission,
-    Person, PersonId, PullRequest, Reaction, Standing,
+    Authors, Check, Comment, CommentId, Forge, ForgeError, Listed, MergeMethod, NewPullRequest, Number,
+    Permission, Person, PersonId, PullRequest, Reaction, Standing,
 };
 use crate::repository::CommitId;
 
@@ -21,14 +21,8 @@ impl Forge for LocalForge {
         self.view(self.current(number).await?).await
     }
 
-    async fn open_pull_requests(&self, base: &str) -> Result<Vec<PullRequest>, ForgeError> {
-        let mut found = Vec::new();
-        for current in self.current_open().await? {
-            if current.thread.pull()?.base == base {
-                found.push(self.view(current).await?);
-            }
-        }
-        Ok(found)
+    async fn open_pull_requests(&self, base: &str) -> Result<Vec<Listed>, ForgeError> {
+        self.listed_open(base).await
     }
 
     async fn open(&self, new: &NewPullRequest) -> Result<PullRequest, ForgeError> {

@@ -57,12 +57,15 @@ impl Story {
     }
 
     pub(super) async fn open_pull_requests(&self, stage: &str) -> Result<Vec<PullRequest>, String> {
-        let open = self.running()?.forge.open_pull_requests("main").await.map_err(text)?;
+        let forge = &self.running()?.forge;
         let part = format!("/{stage}/");
-        Ok(open
-            .into_iter()
-            .filter(|found| found.branch.starts_with("lockkeeper/") && found.branch.contains(&part))
-            .collect())
+        let mut found = Vec::new();
+        for listed in forge.open_pull_requests("main").await.map_err(text)? {
+            if listed.branch.starts_with("lockkeeper/") && listed.branch.contains(&part) {
+                found.push(forge.pull_request(listed.number).await.map_err(text)?);
+            }
+        }
+        Ok(found)
     }
 
     pub(super) async fn remember(&mut self, stage: &str) -> Checked {

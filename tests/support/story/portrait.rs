@@ -26,7 +26,7 @@ impl Story {
         for (name, tip) in running.mirror.refs("refs/").await.map_err(text)? {
             lines.push(format!("ref {name} {tip}"));
         }
-        for folder in ["threads", "checks", "open"] {
+        for folder in ["threads", "checks", "named", "open/pulls", "open/issues"] {
             files(&self.folder.path().join("forge").join(folder), &mut lines)?;
         }
         let store = &running.world.store;

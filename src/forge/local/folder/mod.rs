@@ -5,7 +5,9 @@
 //! sequence.json      the next number of a thread
 //! comments.index     one line of 21 bytes per comment or review id, from 1: the number of its thread
 //! threads/<n>.json   everything about a pull request or issue
-//! open/<n>           an empty file per open thread, so that listing them reads no closed one
+//! open/pulls/<n>     an empty file per open pull request, so that listing them reads no other thread
+//! open/issues/<n>    the same for issues
+//! named/<hash>       the thread that was opened last for a head branch, or for the key of an issue
 //! checks/<sha>.json  the checks reported on a commit
 //! ```
 //!
@@ -24,6 +26,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 use super::thread::{Kind, Thread};
 use crate::forge::{Check, CommentId, ForgeError, Number};
@@ -42,6 +45,29 @@ const COMMENT_ROOM_BYTES: u64 = 4 << 20;
 const CHECKS_BYTES_MAX: u64 = 8 << 20;
 /// The most checks on one commit.
 const CHECKS_MAX: usize = 100;
+
+/// The marks of open threads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Marks {
+    Pulls,
+    Issues,
+}
+
+impl Marks {
+    fn of(kind: &Kind) -> Self {
+        match kind {
+            Kind::Pull(_) => Self::Pulls,
+            Kind::Issue { .. } => Self::Issues,
+        }
+    }
+
+    fn folder(self) -> &'static str {
+        match self {
+            Self::Pulls => "open/pulls",
+            Self::Issues => "open/issues",
+        }
+    }
+}
 
 /// The folder of the forge; clones share it.
 #[derive(Debug, Clone)]
@@ -65,7 +91,7 @@ struct Sequence {
 impl Folder {
     pub(super) async fn open(path: PathBuf) -> Result<Self, ForgeError> {
         blocking(move || {
-            for part in ["threads", "open", "checks"] {
+            for part in ["threads", "open/pulls", "open/issues", "named", "checks"] {
                 let part = path.join(part);
                 std::fs::create_dir_all(&part).map_err(|error| file::failed(&part, &error))?;
             }
@@ -124,9 +150,18 @@ impl Folder {
         file::read_json(&self.thread_path(number), THREAD_BYTES_MAX)
     }
 
+    /// The open pull request of this head branch, or the open issue with this key.
+    pub(super) fn open_thread(&self, kind: &Kind) -> Result<Option<Number>, ForgeError> {
+        let Some(number) = file::read_json(&self.name_path(kind), 100)? else { return Ok(None) };
+        let named = name_of(kind);
+        let thread = self.thread_if(number)?;
+        let found = thread.filter(|thread| thread.is_open() && name_of(&thread.kind) == named);
+        Ok(found.map(|thread| thread.number))
+    }
+
     /// The open threads, by number.
-    pub(super) fn open_threads(&self) -> Result<Vec<Thread>, ForgeError> {
-        let numbers = file::numbers(&self.path.join("open"))?;
+    pub(super) fn open_threads(&self, marks: Marks) -> Result<Vec<Thread>, ForgeError> {
+        let numbers = file::numbers(&self.path.join(marks.folder()))?;
         let mut threads = Vec::new();
         for number in numbers {
             threads.extend(self.thread_if(number)?.filter(Thread::is_open));
@@ -184,8 +219,12 @@ impl Folder {
         self.path.join("threads").join(format!("{number}.json"))
     }
 
-    fn open_path(&self, number: Number) -> PathBuf {
-        self.path.join("open").join(number.to_string())
+    fn open_path(&self, thread: &Thread) -> PathBuf {
+        self.path.join(Marks::of(&thread.kind).folder()).join(thread.number.to_string())
+    }
+
+    fn name_path(&self, kind: &Kind) -> PathBuf {
+        self.path.join("named").join(hex::encode(Sha256::digest(name_of(kind))))
     }
 
     fn checks_path(&self, commit: CommitId) -> PathBuf {
@@ -233,10 +272,11 @@ impl Locked<'_> {
 
     fn put_within(&self, thread: &Thread, bytes_max: u64) -> Result<(), ForgeError> {
         self.has_written.set(true);
-        let mark = self.open_path(thread.number);
+        let mark = self.open_path(thread);
         if thread.is_open() && !mark.exists() {
+            file::write_json(&self.name_path(&thread.kind), &thread.number, u64::MAX)?;
             File::create(&mark).map_err(|error| file::failed(&mark, &error))?;
-            file::sync_folder(&self.path.join("open"))?;
+            mark.parent().map_or(Ok(()), file::sync_folder)?;
         }
         file::write_json(&self.thread_path(thread.number), thread, bytes_max)?;
         if !thread.is_open() {
@@ -262,6 +302,14 @@ impl Locked<'_> {
         self.has_written.set(true);
         file::write_json(&self.checks_path(commit), &checks, CHECKS_BYTES_MAX)?;
         Ok(true)
+    }
+}
+
+/// What no two open threads share.
+fn name_of(kind: &Kind) -> String {
+    match kind {
+        Kind::Pull(pull) => format!("branch {}", pull.branch),
+        Kind::Issue { key } => format!("issue {key}"),
     }
 }
 

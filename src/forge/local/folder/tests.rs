@@ -39,11 +39,12 @@ async fn keeps_threads_and_marks() {
     };
     folder.writing(write).await.unwrap();
     let numbers = |threads: Vec<Thread>| threads.iter().map(|thread| thread.number).collect::<Vec<_>>();
-    assert_eq!(numbers(folder.open_threads().unwrap()), [2]);
+    assert_eq!(numbers(folder.open_threads(Marks::Issues).unwrap()), [2]);
     // What a crash leaves: a mark without a thread, and a mark of a closed thread.
-    File::create(temporary.path().join("open/1")).unwrap();
-    File::create(temporary.path().join("open/77")).unwrap();
-    assert_eq!(numbers(folder.open_threads().unwrap()), [2]);
+    File::create(temporary.path().join("open/issues/1")).unwrap();
+    File::create(temporary.path().join("open/issues/77")).unwrap();
+    assert_eq!(numbers(folder.open_threads(Marks::Issues).unwrap()), [2]);
+    assert_eq!(folder.open_thread(&issue(0).kind).unwrap(), Some(2));
     assert!(folder.thread(1).is_ok());
     assert!(matches!(folder.thread(77), Err(ForgeError::NotFound { .. })));
     std::fs::write(temporary.path().join("threads/2.json"), "{").unwrap();

@@ -15,6 +15,7 @@ use super::moment::{Moment, ago};
 use super::problem::{Problem, page, redirect};
 use super::visitor::Visitor;
 use crate::forge::local::BOT_NAME;
+use crate::forge::local::folder::Marks;
 use crate::forge::local::thread::{Kind, Thread};
 use crate::forge::{CheckStatus, Number};
 
@@ -101,8 +102,7 @@ pub(super) async fn issues(
     Extension(visitor): Extension<Visitor>,
 ) -> Result<Response, Problem> {
     let frame = Frame::new(&site, Some(&visitor), "Issues");
-    let mut threads = site.forge.folder.reading(crate::forge::local::folder::Folder::open_threads).await?;
-    threads.retain(|thread| matches!(thread.kind, Kind::Issue { .. }));
+    let mut threads = site.forge.folder.reading(|folder| folder.open_threads(Marks::Issues)).await?;
     let left_out = threads.len().saturating_sub(OPEN_MAX);
     threads.truncate(OPEN_MAX);
     let rows = site.rows(&threads).await?;
