@@ -41,8 +41,9 @@ fn main() {
         Some("child") => clients::child(&words[1..]),
         Some("size") => clients::size(&words[1..]),
         Some("growth") => growth::curve(&words[1..]),
-        Some(other) => panic!("`{other}` is neither host nor child"),
-        None => run(),
+        // One size alone, to look into it.
+        Some(files) => run(Some(files.parse().expect("host, child, size, growth, or a number of files"))),
+        None => run(None),
     }
 }
 
@@ -59,10 +60,11 @@ fn sizes() -> Vec<(usize, Layout, usize)> {
     ]
 }
 
-fn run() {
+fn run(only: Option<usize>) {
     let dir = tempfile::TempDir::new().unwrap();
     let host = Host::start(dir.path());
-    for (files, layout, history) in sizes() {
+    let wanted = |files: &usize| only.is_none_or(|only| only == *files);
+    for (files, layout, history) in sizes().into_iter().filter(|(files, ..)| wanted(files)) {
         let remote = repositories::make(dir.path(), files, layout, history);
         remote.describe();
         for way in [Way::Http, Way::File] {

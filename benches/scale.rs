@@ -30,7 +30,7 @@ use lockkeeper::reconcile::{self, World};
 use lockkeeper::server::assemble::{Assembly, assemble};
 use lockkeeper::server::run::Tally;
 use lockkeeper::settings::Settings;
-use lockkeeper::store::{Delivery, Hint, Key};
+use lockkeeper::store::{Delivery, Hint, Key, Urgency};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 use support::fleet::{Fleet, Follow};
 use support::measure::{Cost, quick};
@@ -181,7 +181,7 @@ async fn push(world: &World, fleet: &Fleet, pipeline: usize) {
 
 /// What an activity at the forge leads to.
 async fn look(world: &World, key: &Key) {
-    world.store.mark(std::slice::from_ref(key), Timestamp::now()).await.unwrap();
+    world.store.mark(std::slice::from_ref(key), Timestamp::now(), Urgency::Time).await.unwrap();
     until_idle(world).await;
 }
 

@@ -1,7 +1,7 @@
 //! From a new digest in the registry to its pull request, with 1, 100 and 1,000 watched images, beside Renovate.
 //!
 //! Both see the same repository, one pinned image with a moving tag in each file, and the same registry, Debian's
-//! docker-registry. Renovate runs as it does in a scheduled job, its caches warm from a run before; lockkeeper twice:
+//! docker-registry. Renovate runs as it does in a scheduled job, with its clone of a run before; lockkeeper twice:
 //! started anew with its store from before, so that it has to ask for every image as Renovate does, and running, told
 //! by the registry. The peer is looked for in `target/peers` (`benches/run` puts it there), or `RENOVATE`.
 #![allow(
@@ -65,6 +65,8 @@ async fn compare(folder: &Path, registry: &Distribution, size: usize, table: &mu
     fleet.push(size - 1, 1).await;
     let theirs = match &peer {
         Some(peer) => {
+            // It keeps what a tag was for a quarter of an hour, and would not see the push.
+            std::fs::remove_dir_all(folder.join("renovate/cache")).unwrap();
             let before = registry.requests();
             let cost = renovate(folder, peer, &gitea).await;
             assert_eq!(gitea.pull_requests(), 1);

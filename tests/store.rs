@@ -45,11 +45,6 @@ fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(1_800_000_000 + seconds).unwrap()
 }
 
-/// When a key is due that somebody told of.
-fn told(seconds: i64) -> Timestamp {
-    Urgency::Told.due(at(seconds))
-}
-
 fn key(name: &str) -> Key {
     Key::pipeline("shop", name.parse().unwrap())
 }
@@ -107,10 +102,10 @@ async fn the_longest_due_key_comes_first_and_nothing_before_its_time() {
     let place = Place::new();
     let store = place.open().await;
     assert_eq!(store.next_due().await.unwrap(), None);
-    store.mark(&[key("late"), Key::repository("shop")], at(20)).await.unwrap();
-    store.mark(&[key("early")], at(10)).await.unwrap();
-    store.mark(&[key("late")], at(30)).await.unwrap();
-    store.mark(&[Key::repository("shop")], at(15)).await.unwrap();
+    store.mark(&[key("late"), Key::repository("shop")], at(20), Urgency::Time).await.unwrap();
+    store.mark(&[key("early")], at(10), Urgency::Time).await.unwrap();
+    store.mark(&[key("late")], at(30), Urgency::Time).await.unwrap();
+    store.mark(&[Key::repository("shop")], at(15), Urgency::Time).await.unwrap();
     assert_eq!(store.next_due().await.unwrap(), Some(at(10)));
     assert_eq!(claimed(&store, 9).await, None);
     assert_eq!(claimed(&store, 10).await.unwrap().0, "shop/early");
@@ -123,15 +118,15 @@ async fn the_longest_due_key_comes_first_and_nothing_before_its_time() {
 async fn who_waits_has_a_turn_before_what_is_looked_at_because_of_the_time() {
     let place = Place::new();
     let store = place.open().await;
-    store.mark(&[key("since-long")], at(-601)).await.unwrap();
-    store.mark(&[key("a"), key("b")], at(0)).await.unwrap();
+    store.mark(&[key("since-long")], at(-601), Urgency::Time).await.unwrap();
+    store.mark(&[key("a"), key("b")], at(0), Urgency::Time).await.unwrap();
     store.put(&delivery("pushed", 5), &[key("web")]).await.unwrap();
     let person = lockkeeper::forge::Person { id: 7, name: "sam".to_owned(), bot: false };
     let command = Hint::Command { text: "/rollback".to_owned(), person, thread: None };
     let command = Delivery { hints: vec![command], ..delivery("asked", 9) };
     store.put(&command, &[key("api")]).await.unwrap();
-    store.mark(&[key("b")], Urgency::Asked.due(at(10))).await.unwrap();
-    for name in ["shop/api", "shop/b", "shop/since-long", "shop/web", "shop/a"] {
+    store.mark(&[key("b")], at(10), Urgency::Asked).await.unwrap();
+    for name in ["shop/b", "shop/api", "shop/since-long", "shop/web", "shop/a"] {
         assert_eq!(claimed(&store, 10).await.unwrap().0, name);
     }
 }
@@ -141,7 +136,7 @@ async fn a_key_can_be_claimed_by_name_before_it_is_due_but_not_twice() {
     let place = Place::new();
     let store = place.open().await;
     assert_eq!(store.claim_key(&key("web"), at(0), MINUTE).await.unwrap(), None, "nobody knows it");
-    store.mark(&[key("web")], at(500)).await.unwrap();
+    store.mark(&[key("web")], at(500), Urgency::Time).await.unwrap();
     let lease = store.claim_key(&key("web"), at(0), MINUTE).await.unwrap().unwrap();
     assert_eq!(store.claim_key(&key("web"), at(59), MINUTE).await.unwrap(), None);
     assert_eq!(
@@ -154,7 +149,7 @@ async fn a_key_can_be_claimed_by_name_before_it_is_due_but_not_twice() {
 async fn an_old_generation_is_refused_everywhere() {
     let place = Place::new();
     let store = place.open().await;
-    store.mark(&[key("web")], at(0)).await.unwrap();
+    store.mark(&[key("web")], at(0), Urgency::Time).await.unwrap();
     let claim = async |now| store.claim(at(now), MINUTE).await.unwrap();
     let first = claim(0).await.unwrap();
     store.extend(&first, at(50), MINUTE).await.unwrap();
@@ -190,10 +185,10 @@ async fn what_comes_during_a_lease_is_due_after_it() {
     store.put(&delivery("b", 2), &[key("web")]).await.unwrap();
     assert_eq!(claimed(&store, 3).await, None, "leased");
     done(&store, lease, &["a"], Some(500)).await;
-    assert_eq!(store.next_due().await.unwrap(), Some(told(2)));
+    assert_eq!(store.next_due().await.unwrap(), Some(at(2)));
     let lease = store.claim(at(3), MINUTE).await.unwrap().unwrap();
     assert_eq!(ids(&lease.deliveries), ["b"]);
-    store.mark(&[key("web")], at(4)).await.unwrap();
+    store.mark(&[key("web")], at(4), Urgency::Time).await.unwrap();
     done(&store, lease, &["b"], Some(500)).await;
     assert_eq!(store.next_due().await.unwrap(), Some(at(4)));
     let lease = store.claim(at(4), MINUTE).await.unwrap().unwrap();
@@ -211,7 +206,7 @@ async fn record_closes_only_what_it_names_and_only_for_its_key() {
     let lease = store.claim_key(&key("web"), at(1), MINUTE).await.unwrap().unwrap();
     assert_eq!(ids(&lease.deliveries), ["a", "b"]);
     done(&store, lease, &["a"], None).await;
-    assert_eq!(store.next_due().await.unwrap(), Some(told(0)), "of api");
+    assert_eq!(store.next_due().await.unwrap(), Some(at(0)), "of api");
     let api = store.claim(at(1), MINUTE).await.unwrap().unwrap();
     assert_eq!((api.key.clone(), ids(&api.deliveries)), (key("api"), vec!["a", "b"]));
     done(&store, api, &["a", "b"], None).await;
@@ -259,7 +254,7 @@ async fn what_was_not_recorded_comes_again_after_a_crash() {
 async fn events_have_no_gaps_and_cannot_be_changed() {
     let place = Place::new();
     let store = place.open().await;
-    store.mark(&[key("web")], at(0)).await.unwrap();
+    store.mark(&[key("web")], at(0), Urgency::Time).await.unwrap();
     let lease = store.claim(at(0), MINUTE).await.unwrap().unwrap();
     store.append(&lease, &[entry(1), entry(2)]).await.unwrap();
     let fold = json!({ "z": 1, "a": 2 });
@@ -299,7 +294,7 @@ async fn a_removed_pipeline_leaves_its_events_and_its_old_leases_are_lost() {
     assert_eq!(store.keys("shop").await.unwrap(), [key("api")]);
     assert_eq!(store.counts().await.unwrap().deliveries_open, 1, "b, for api");
     assert_eq!(store.entries(&key("web"), 0, 9).await.unwrap().len(), 1);
-    store.mark(&[key("web")], at(5)).await.unwrap();
+    store.mark(&[key("web")], at(5), Urgency::Time).await.unwrap();
     let again = store.claim_key(&key("web"), at(5), MINUTE).await.unwrap().unwrap();
     assert!(again.generation > lease.generation, "an old lease never becomes valid again");
     assert_eq!(again.deliveries, []);
@@ -477,7 +472,7 @@ async fn a_file_that_is_not_ours_is_refused_with_the_reason() {
     let newer = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
          VALUES (9000, 'of tomorrow', 1, x'00', 0)";
     place.tamper(newer).await.unwrap();
-    assert_eq!(refused(&place).await, "store has schema 9000, and this program knows 1 at most");
+    assert_eq!(refused(&place).await, "store has schema 9000, and this program knows 2 at most");
 
     let error = Store::open(&place.folder.path().join("nowhere/store.db")).await.unwrap_err();
     assert!(
@@ -503,7 +498,7 @@ async fn a_thousand_pipelines_are_as_quick_as_one() {
     let place = Place::new();
     let store = place.open().await;
     let keys: Vec<_> = (0..1000).map(|number| key(&format!("p{number}"))).collect();
-    store.mark(&keys, at(0)).await.unwrap();
+    store.mark(&keys, at(0), Urgency::Time).await.unwrap();
     let plan = "EXPLAIN QUERY PLAN SELECT repository, pipeline FROM work WHERE ready_at <= 9 ORDER BY ready_at LIMIT 1";
     let url = format!("sqlite://{}", place.path().display());
     let mut connection = sqlx::SqliteConnection::connect(&url).await.unwrap();

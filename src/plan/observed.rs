@@ -12,8 +12,10 @@ use crate::pull_request::{Person, PullRequest, PullRequestState, Reaction};
 
 /// Brings the record up to what was observed: one layer of the plan.
 pub(super) fn settle(snapshot: &Snapshot, plan: &mut Plan) {
-    replies(snapshot, plan);
-    announcements(snapshot, plan);
+    if !snapshot.is_muted {
+        replies(snapshot, plan);
+        announcements(snapshot, plan);
+    }
     for stage in &snapshot.pipeline.stages {
         pull_request(snapshot, stage, plan);
     }
@@ -26,8 +28,10 @@ pub(super) fn settle(snapshot: &Snapshot, plan: &mut Plan) {
     }
     seen(snapshot, plan);
     start(snapshot, plan);
-    issue(snapshot, plan);
-    file(snapshot, plan);
+    if !snapshot.is_muted {
+        issue(snapshot, plan);
+        file(snapshot, plan);
+    }
 }
 
 /// Writes what is still due under people's comments, and marks it as written.

@@ -53,6 +53,8 @@ pub struct Snapshot {
     pub files_at_open: BTreeMap<StageName, Files>,
     /// Whether the registry has what a rollback may need.
     pub presence: BTreeMap<(Repository, Digest), Presence>,
+    /// Whether the forge takes no words now: what is due to be said waits, and stops nothing.
+    pub is_muted: bool,
     /// Who we are at the forge.
     pub me: Person,
     /// What the settings say.

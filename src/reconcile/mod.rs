@@ -70,9 +70,6 @@ use apply::Applied;
 /// Rounds of one reconcile: a pipeline of 64 stages needs two for each (open, merge) where all is automatic, and some
 /// for commands and replies.
 const ROUNDS_MAX: usize = 200;
-/// Longest look at one pipeline; then those that wait have their turn, and it is due again at once. A look at remotes
-/// that answer takes a second; one at which releases come faster than they are merged has no end of its own.
-const LOOK_MAX: Duration = Duration::from_secs(10);
 /// Events read at once when a state is folded.
 const ENTRIES_PAGE: usize = 1_000;
 
@@ -160,8 +157,11 @@ async fn reconcile(world: &World, lease: &Lease) -> Result<Finished, ReconcileEr
 /// What a reconcile leaves behind.
 struct Finished {
     fold: serde_json::Value,
+    /// None: the pipeline is gone.
     view: Option<serde_json::Value>,
     wake_at: Option<Timestamp>,
+    /// The look had its time before all was done: what asked for it stays open, as some of it may have no answer yet.
+    is_cut: bool,
 }
 
 impl Reconcile<'_> {
@@ -172,29 +172,36 @@ impl Reconcile<'_> {
             let snapshot = match observe(self).await? {
                 Observed::World(snapshot) => snapshot,
                 Observed::Gone => {
-                    return Ok(Finished { fold: json(&self.state)?, view: None, wake_at: None });
+                    return Ok(Finished {
+                        fold: json(&self.state)?,
+                        view: None,
+                        wake_at: None,
+                        is_cut: false,
+                    });
                 }
                 Observed::Unusable(view) => {
                     return Ok(Finished {
                         fold: json(&self.state)?,
                         view: Some(json(&view)?),
                         wake_at: self.again_at(),
+                        is_cut: false,
                     });
                 }
             };
             let mut plan = plan(&snapshot);
             plan.effects.retain(|effect| self.may_apply(effect, &snapshot));
-            if !plan.effects.is_empty() {
+            let is_cut = !plan.effects.is_empty();
+            if is_cut {
                 self.apply_all(&plan, &snapshot).await?;
-                if begun.elapsed() < LOOK_MAX {
+                if begun.elapsed() < self.world.settings.look_max {
                     continue;
                 }
             }
             plan.holds.append(&mut self.refusals);
             let view = view(&snapshot, &plan);
-            let wake_at = if plan.effects.is_empty() { plan.wake_at } else { Some((self.world.now)()) };
+            let wake_at = if is_cut { Some((self.world.now)()) } else { plan.wake_at };
             let wake_at = [wake_at, self.again_at()].into_iter().flatten().min();
-            return Ok(Finished { fold: json(&self.state)?, view: Some(json(&view)?), wake_at });
+            return Ok(Finished { fold: json(&self.state)?, view: Some(json(&view)?), wake_at, is_cut });
         }
         Err(ReconcileError::Later(format!(
             "no end after {ROUNDS_MAX} rounds: a rule undoes what another does"

@@ -71,6 +71,7 @@ pub(super) async fn observe(run: &Reconcile<'_>) -> Result<Observed, ReconcileEr
         rules_at_open: rules_at_open?,
         files_at_open: files_at_open?,
         presence: BTreeMap::new(),
+        is_muted: run.is_muted,
         me,
         settings: PlanSettings {
             command_age_max: run.world.settings.command_age_max,
@@ -78,11 +79,6 @@ pub(super) async fn observe(run: &Reconcile<'_>) -> Result<Observed, ReconcileEr
             url_prefix: repository.url_prefix.clone(),
         },
     };
-    if run.is_muted {
-        snapshot.state.replies_due.clear();
-        snapshot.state.announcements_due.clear();
-        snapshot.state.words_due.clear();
-    }
     snapshot.images = gather::images(run, &snapshot, is_hurried).await;
     snapshot.presence = gather::presence(run, &snapshot, is_hurried).await;
     snapshot.authors = gather::authors(run, &snapshot).await;

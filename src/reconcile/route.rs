@@ -61,7 +61,7 @@ pub async fn note_activity(
             let is_known = world.store.cursor(&thread_cursor(repository, thread)).await?.is_some();
             if !is_known {
                 // The sweep finds out whose thread it is, and delivers the comment.
-                world.store.mark(&[Key::repository(repository)], Urgency::Asked.due(now)).await?;
+                world.store.mark(&[Key::repository(repository)], now, Urgency::Asked).await?;
                 return Ok(());
             }
             let delivery = comment_delivery_id(repository, id);
@@ -87,6 +87,6 @@ pub async fn note_activity(
     for number in numbers {
         keys.push(thread_key(&world.store, repository, number).await?);
     }
-    world.store.mark(&keys, Urgency::Asked.due(now)).await?;
+    world.store.mark(&keys, now, Urgency::Asked).await?;
     Ok(())
 }

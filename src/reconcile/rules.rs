@@ -49,6 +49,11 @@ impl Declared {
         self.pipelines.get(*self.by_name.get(name)?)
     }
 
+    /// Whether a pipeline has pins in this file.
+    pub(super) fn has_pins_in(&self, path: &str) -> bool {
+        self.by_file.contains_key(path)
+    }
+
     /// Those with pins in one of these files, in the order of the file.
     pub(super) fn pinning<'a>(&self, paths: impl IntoIterator<Item = &'a str>) -> Vec<&Pipeline> {
         let found: BTreeSet<usize> =
@@ -76,6 +81,8 @@ impl RulesCache {
     fn put(&self, repository: &str, id: FileId, found: Parsed) {
         let mut parsed = self.parsed.lock().unwrap_or_else(PoisonError::into_inner);
         let files = parsed.entry(repository.to_owned()).or_default();
+        // Another worker may have read it meanwhile.
+        files.retain(|(known, _)| *known != id);
         files.push_front((id, found));
         files.truncate(FILES_MAX);
     }

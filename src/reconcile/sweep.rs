@@ -13,8 +13,8 @@ use crate::forge::ForgeError;
 use crate::pipeline::{FILE_NAME, OutOfBand, PipelineName, loosened, parse};
 use crate::plan::{PipelineView, messages, read_pins};
 use crate::pull_request::{Check, CheckStatus, Person, PullRequest};
-use crate::repository::Change;
-use crate::store::{Hint, Key, Lease};
+use crate::repository::{Change, RepositoryError};
+use crate::store::{Hint, Key, Lease, Urgency};
 
 /// Comments read at once.
 const COMMENTS_PAGE: usize = 200;
@@ -35,10 +35,10 @@ pub(super) async fn sweep(world: &World, lease: &Lease) -> Result<Option<Pipelin
     let rules = world.rules.at(repository, tip).await?;
     declare(world, repository, tip, &rules).await?;
     comments(world, repository).await?;
+    world.witness.read(&repository.name, (world.now)());
     if let Ok(declared) = &rules {
         foreign(repository, tip, declared).await?;
     }
-    world.witness.read(&repository.name, (world.now)());
     Ok(rules.err().map(|errors| PipelineView {
         repository: repository.name.clone(),
         pipeline: None,
@@ -76,7 +76,7 @@ async fn declare(
         };
         for pipeline in pipelines {
             let key = Key::pipeline(&repository.name, pipeline.name.clone());
-            world.store.mark(std::slice::from_ref(&key), now).await?;
+            world.store.mark(std::slice::from_ref(&key), now, Urgency::Time).await?;
             let images: Vec<String> =
                 pipeline.images.iter().map(|rule| rule.repository.canonical()).collect();
             world.store.set_watches(&key, &images).await?;
@@ -87,7 +87,7 @@ async fn declare(
         // Those that are gone from the file, or whose file is broken, look for themselves.
         let known = world.store.keys(&repository.name).await?;
         let pipelines: Vec<Key> = known.into_iter().filter(|key| key.pipeline.is_some()).collect();
-        world.store.mark(&pipelines, now).await?;
+        world.store.mark(&pipelines, now, Urgency::Time).await?;
     }
     world.store.set_cursor(&cursor, &tip.to_string()).await?;
     Ok(())
@@ -106,11 +106,11 @@ async fn changed_paths(
     let mut paths = BTreeSet::new();
     for commit in commits.get(..new)? {
         let parent = commit.parents.first()?;
-        let changes = repository.mirror.changes(*parent, commit.id, CHANGES_MAX).await.ok()?;
-        if changes.len() >= CHANGES_MAX {
+        let changed = repository.mirror.changed_paths(*parent, commit.id, CHANGES_MAX).await.ok()?;
+        if changed.len() >= CHANGES_MAX {
             return None;
         }
-        paths.extend(changes.into_iter().map(|change| change.path));
+        paths.extend(changed);
     }
     Some(paths)
 }
@@ -176,7 +176,13 @@ async fn foreign(
             continue;
         }
         let pull_request = repository.forge.pull_request(listed.number).await?;
-        let check = check_of(repository, tip, declared, &pull_request).await?;
+        let check = match check_of(repository, tip, declared, &pull_request).await {
+            Ok(check) => check,
+            Err(error @ (RepositoryError::Edit { .. } | RepositoryError::NotFound { .. })) => {
+                check(CheckStatus::Failed, format!("cannot be checked for pins: {error}"))
+            }
+            Err(error) => return Err(error.into()),
+        };
         if !pull_request.checks.contains(&check) {
             repository.forge.set_check(pull_request.head, &check).await?;
         }
@@ -189,19 +195,28 @@ async fn check_of(
     tip: CommitId,
     declared: &Declared,
     pull_request: &PullRequest,
-) -> Result<Check, ReconcileError> {
+) -> Result<Check, RepositoryError> {
     let mirror = &repository.mirror;
     // The head's objects come with its branch.
     mirror.tip(&pull_request.branch).await?;
     let Some(base) = mirror.merge_base(tip, pull_request.head).await? else {
         return Ok(check(CheckStatus::Failed, "the branch has no common history with the base".to_owned()));
     };
-    let changes = mirror.changes(base, pull_request.head, CHANGES_MAX).await?;
-    if changes.len() >= CHANGES_MAX {
+    let mut paths = mirror.changed_paths(base, pull_request.head, CHANGES_MAX).await?;
+    if paths.len() >= CHANGES_MAX {
         return Ok(check(
             CheckStatus::Failed,
             format!("more than {CHANGES_MAX} files change: cannot be checked for pins"),
         ));
+    }
+    paths.retain(|path| path == FILE_NAME || declared.has_pins_in(path));
+    // A file that became a symlink is listed twice.
+    paths.dedup();
+    let mut changes = Vec::new();
+    for path in paths {
+        let before = mirror.read(base, &path).await?;
+        let after = mirror.read(pull_request.head, &path).await?;
+        changes.push(Change { path, before, after });
     }
     if let Some(rules) = changes.iter().find(|change| change.path == FILE_NAME)
         && let Some(failed) = check_rules(rules)

@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 
 use super::sweep::{again_at, sweep};
 use super::{Finished, ReconcileError, World, json, reconcile};
-use crate::store::{Key, Lease, StoreError};
+use crate::store::{Key, Lease, StoreError, Urgency};
 use crate::witness::Worked;
 
 /// Waiting after a first failure; it doubles up to [`BACKOFF_MAX`].
@@ -44,9 +44,9 @@ pub async fn start(world: &World) -> Result<(), StoreError> {
     world.store.end_leases(now).await?;
     for name in world.repositories.keys() {
         let keys = world.store.keys(name).await?;
-        world.store.mark(&keys, now).await?;
+        world.store.mark(&keys, now, Urgency::Time).await?;
         // Before all that is due already: its rules say who watches what, and without it nothing is ready.
-        world.store.mark(&[Key::repository(name)], Timestamp::UNIX_EPOCH).await?;
+        world.store.mark(&[Key::repository(name)], Timestamp::UNIX_EPOCH, Urgency::Time).await?;
     }
     Ok(())
 }
@@ -155,8 +155,8 @@ async fn work_on(world: &World, shared: &Shared, lease: Lease) -> Result<(), Sto
 
 async fn pipeline(world: &World, lease: Lease) -> Result<Worked, (ReconcileError, Lease)> {
     match reconcile(world, &lease).await {
-        Ok(Finished { fold, view: Some(view), wake_at }) => {
-            let closed = delivery_ids(&lease);
+        Ok(Finished { fold, view: Some(view), wake_at, is_cut }) => {
+            let closed = if is_cut { Vec::new() } else { delivery_ids(&lease) };
             Ok(close(world, lease, &closed, Some(&fold), &view, wake_at).await)
         }
         Ok(Finished { view: None, .. }) => {

@@ -59,6 +59,9 @@ pub struct WorldSettings {
     pub lease: Duration,
     /// How often a pipeline is looked at without an event.
     pub poll_interval: Duration,
+    /// Longest look at one pipeline; then those that wait have their turn, and it is due again at once. One at which
+    /// releases come faster than they are merged has no end of its own.
+    pub look_max: Duration,
     /// How long the registry may take where a person waits for a rollback.
     pub hurried_timeout: Duration,
     /// How long it may take where nobody waits, to list all tags and pick one.

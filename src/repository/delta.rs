@@ -13,6 +13,8 @@ const INSERT_BYTES_MAX: usize = 127;
 
 /// A stretch that is equal in place is copied from this length on: the instruction has up to 8 bytes.
 const COPY_BYTES_MIN: usize = 16;
+/// Git takes none that is shorter (`DELTA_SIZE_MIN` of its delta.h): what makes an empty file of a small one.
+const DELTA_BYTES_MIN: usize = 4;
 /// Bytes compared at once.
 const BLOCK_BYTES: usize = 64;
 
@@ -37,7 +39,7 @@ pub(super) fn delta(base: &[u8], target: &[u8]) -> Option<Vec<u8>> {
         push_new(&mut delta, middle)
     };
     push_copy(&mut delta, base.len() - end, end);
-    (new <= target.len() / 2).then_some(delta)
+    (new <= target.len() / 2 && delta.len() >= DELTA_BYTES_MIN).then_some(delta)
 }
 
 /// How many bytes are equal from the start; compared in blocks, a folder of 10,000 files has 350 kB.
@@ -161,7 +163,8 @@ mod tests {
 
     #[test]
     fn a_delta_is_made_where_it_is_half_as_long() {
-        assert!(delta(b"", b"").is_some());
+        assert!(delta(b"", b"").is_none());
+        assert!(delta(b"abc", b"").is_none(), "git takes none so short");
         assert!(delta(b"", b"new").is_none());
         assert!(delta(b"ab", b"ax").is_some(), "one new byte of two is half");
         assert!(delta(b"ab", b"yx").is_none());

@@ -11,6 +11,9 @@ use super::error::{Fault, no_edit};
 use super::name::PATH_PARTS_MAX;
 use super::tree::{self, Entry};
 
+/// Folders compared: trees that name each other many times over can stand for more than could ever be looked at.
+const FOLDERS_MAX: usize = 200_000;
+
 /// A path with another file than before; at least one side has one.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Differing {
@@ -35,7 +38,7 @@ pub(super) fn difference(
     after: Oid,
     limit: usize,
 ) -> Result<Vec<Differing>, Fault> {
-    let mut walk = Walk { database, limit, found: Vec::new() };
+    let mut walk = Walk { database, limit, folders: 0, found: Vec::new() };
     if before != after {
         walk.folders("", 0, &database.tree(before)?, &database.tree(after)?)?;
         walk.found.truncate(limit);
@@ -46,13 +49,16 @@ pub(super) fn difference(
 struct Walk<'d> {
     database: &'d Database,
     limit: usize,
+    folders: usize,
     found: Vec<Differing>,
 }
 
 impl Walk<'_> {
     fn folders(&mut self, path: &str, depth: usize, before: &[u8], after: &[u8]) -> Result<(), Fault> {
-        if depth > PATH_PARTS_MAX {
-            return Err(no_edit(path, format!("more than {PATH_PARTS_MAX} folders deep")).into());
+        self.folders += 1;
+        if depth > PATH_PARTS_MAX || self.folders > FOLDERS_MAX {
+            let reason = format!("more than {FOLDERS_MAX} folders differ, or {PATH_PARTS_MAX} in a row");
+            return Err(no_edit(path, reason).into());
         }
         let (mut old, mut new) = (tree::entries(before), tree::entries(after));
         let mut heads = (old.next().transpose()?, new.next().transpose()?);
@@ -153,6 +159,25 @@ mod tests {
             index.add(&entry).unwrap();
         }
         index.write_tree_to(repository).unwrap()
+    }
+
+    #[test]
+    fn trees_that_stand_for_more_than_there_is_end_with_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let repository = Repository::init_bare(folder.path()).unwrap();
+        let empty = repository.treebuilder(None).unwrap().write().unwrap();
+        let mut nested = empty;
+        for _ in 0..60 {
+            let mut tree = repository.treebuilder(None).unwrap();
+            for name in 0..10 {
+                tree.insert(name.to_string(), nested, 0o040_000).unwrap();
+            }
+            nested = tree.write().unwrap();
+        }
+        let error = difference(&Database::new(repository), empty, nested, 10).unwrap_err();
+        assert!(
+            matches!(error, super::super::error::Fault::Answer(error) if error.to_string().contains("200000 folders"))
+        );
     }
 
     proptest! {

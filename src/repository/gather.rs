@@ -17,12 +17,14 @@ use git2::{Oid, Repository};
 use super::database::{Database, Object};
 use super::delta::delta;
 use super::error::Fault;
-use super::incoming::{self, Origin};
+use super::incoming::{self, MADE_BYTES_MAX, Origin};
 use super::pack::Writer;
 use super::pack_index;
 
 /// A pack with more bytes is left as it is.
 const PACK_BYTES_MAX: u64 = 256 * 1_024 * 1_024;
+/// What zlib compresses best has 1,032 times as many bytes.
+const ZLIB_RATIO_MAX: u64 = 1_032;
 /// How many objects in a row may each be a difference from the one before; git's own bound.
 const CHAIN_MAX: usize = 50;
 /// Bytes at the start of a file that tell versions of one file from others of the same size.
@@ -36,6 +38,7 @@ const LEFT_BEHIND_AFTER: Duration = Duration::from_hours(1);
 struct Pack {
     index: PathBuf,
     at: SystemTime,
+    bytes: u64,
     objects: Vec<Oid>,
 }
 
@@ -58,11 +61,11 @@ struct Version {
 /// turn to change the mirror. Blocks, until `deadline` at most.
 pub(super) fn gather(folder: &Path, into: &Path, deadline: Instant) -> Result<(), Fault> {
     remove_left_behind(&folder.join("objects"))?;
-    let gathered = found(&folder.join("objects"))?;
+    let database = Database::new(Repository::open_bare(folder)?);
+    let gathered = found(&folder.join("objects"), &database)?;
     if gathered.objects.is_empty() {
         return Ok(());
     }
-    let database = Database::new(Repository::open_bare(folder)?);
     write(&database, &gathered.objects, into, deadline)?;
     let name = incoming::index(folder, into, Origin::Ourselves, deadline)?;
     let index = folder.join("objects/pack").join(format!("pack-{}.idx", name.unwrap_or_default()));
@@ -79,9 +82,11 @@ pub(super) fn gather(folder: &Path, into: &Path, deadline: Instant) -> Result<()
     gathered.loose.iter().try_for_each(|path| remove(path))
 }
 
-fn found(objects: &Path) -> Result<Gathered, Fault> {
+fn found(objects: &Path, database: &Database) -> Result<Gathered, Fault> {
     let loose = loose(objects)?;
-    let packs = small(packs(&objects.join("pack"))?, loose.len());
+    let mut packs = packs(&objects.join("pack"))?;
+    packs.retain(|pack| fits(pack, database));
+    let packs = small(packs, loose.len());
     let mut gathered = Gathered::default();
     if packs.len() < 2 && loose.is_empty() {
         return Ok(gathered);
@@ -96,6 +101,15 @@ fn found(objects: &Path) -> Result<Gathered, Fault> {
         gathered.loose.push(path);
     }
     Ok(gathered)
+}
+
+/// Whether each object of the pack can be made in memory; a file of any size may have come from the host.
+fn fits(pack: &Pack, database: &Database) -> bool {
+    let is_small = |id: &Oid| {
+        let header = database.odb().and_then(|objects| objects.read_header(*id));
+        header.is_ok_and(|(size, _)| size as u64 <= MADE_BYTES_MAX)
+    };
+    pack.bytes <= MADE_BYTES_MAX / ZLIB_RATIO_MAX || pack.objects.iter().all(is_small)
 }
 
 /// The smallest ones, as far as one has at most twice the objects of all smaller ones together; the oldest first.
@@ -119,7 +133,8 @@ fn packs(folder: &Path) -> Result<Vec<Pack>, Fault> {
         let index = entry?.path();
         let Ok(pack) = fs::metadata(index.with_extension("pack")) else { continue };
         if index.extension().is_some_and(|extension| extension == "idx") && pack.len() <= PACK_BYTES_MAX {
-            packs.push(Pack { objects: pack_index::ids(&index)?, at: pack.modified()?, index });
+            let (at, bytes) = (pack.modified()?, pack.len());
+            packs.push(Pack { objects: pack_index::ids(&index)?, at, bytes, index });
         }
     }
     Ok(packs)
@@ -198,7 +213,9 @@ fn remove_left_behind(objects: &Path) -> Result<(), Fault> {
     for folder in [objects.to_owned(), objects.join("pack")] {
         for entry in fs::read_dir(folder)? {
             let entry = entry?;
-            let age = entry.metadata()?.modified()?.elapsed().unwrap_or_default();
+            // One that is gone meanwhile was renamed by its writer.
+            let Ok(metadata) = entry.metadata() else { continue };
+            let age = metadata.modified()?.elapsed().unwrap_or_default();
             if is_unfinished(&entry.path()) && age > LEFT_BEHIND_AFTER {
                 remove(&entry.path())?;
             }

@@ -21,10 +21,9 @@ pub(super) fn changes(
     to: CommitId,
     limit: usize,
 ) -> Result<Vec<Change>, Fault> {
-    let tree = |id| Ok::<_, Fault>(objects::commit(database, id)?.tree_id());
     let mut changes = Vec::new();
     let mut bytes = 0;
-    for Differing { path, before, after } in difference(database, tree(from)?, tree(to)?, limit)? {
+    for Differing { path, before, after } in differing(database, from, to, limit)? {
         let before = before.map(|file| content(database, file, &path)).transpose()?;
         let after = after.map(|file| content(database, file, &path)).transpose()?;
         bytes += before.as_ref().map_or(0, Vec::len) + after.as_ref().map_or(0, Vec::len);
@@ -34,6 +33,27 @@ pub(super) fn changes(
         changes.push(Change { path, before, after });
     }
     Ok(changes)
+}
+
+/// The paths of the files that differ, at most `limit`.
+pub(super) fn changed_paths(
+    database: &Database,
+    from: CommitId,
+    to: CommitId,
+    limit: usize,
+) -> Result<Vec<String>, Fault> {
+    let differing = differing(database, from, to, limit)?;
+    Ok(differing.into_iter().map(|differing| differing.path).collect())
+}
+
+fn differing(
+    database: &Database,
+    from: CommitId,
+    to: CommitId,
+    limit: usize,
+) -> Result<Vec<Differing>, Fault> {
+    let tree = |id| Ok::<_, Fault>(objects::commit(database, id)?.tree_id());
+    difference(database, tree(from)?, tree(to)?, limit)
 }
 
 fn content(database: &Database, file: File, path: &str) -> Result<Vec<u8>, Fault> {

@@ -20,7 +20,7 @@ const OBJECTS_MAX: u32 = 12_000_000;
 const OBJECT_BYTES_MIN: u64 = 9;
 /// Bytes of an object that is made in memory: each difference, each commit, tree and tag. GitHub and GitLab take
 /// files of 100 MB at most.
-const MADE_BYTES_MAX: u64 = 128 * 1_024 * 1_024;
+pub(super) const MADE_BYTES_MAX: u64 = 128 * 1_024 * 1_024;
 /// The two sizes at the start of a difference have at most ten bytes each.
 const SIZES_BYTES_MAX: usize = 20;
 /// Bytes read and indexed at a time.
@@ -107,16 +107,13 @@ fn check(pack: &Path, deadline: Instant) -> Result<(), Fault> {
         return Err(wrong("it names more objects than it can hold"));
     }
     for _ in 0..count {
-        object(&mut reader)?;
-        if Instant::now() >= deadline {
-            return Err(late());
-        }
+        object(&mut reader, deadline)?;
     }
     Ok(())
 }
 
 /// Reads one object, and holds nothing of it.
-fn object(reader: &mut BufReader<File>) -> Result<(), Fault> {
+fn object(reader: &mut BufReader<File>, deadline: Instant) -> Result<(), Fault> {
     let (kind, size) = kind_and_size(reader)?;
     match kind {
         OFFSET_DIFFERENCE => while byte(reader)? & 0x80 != 0 {},
@@ -132,20 +129,27 @@ fn object(reader: &mut BufReader<File>) -> Result<(), Fault> {
     let begun = fill(&mut inflated, &mut start)?;
     if matches!(kind, OFFSET_DIFFERENCE | NAMED_DIFFERENCE) {
         let sizes = start.get(..begun).unwrap_or_default();
-        if made_size(sizes).is_none_or(|size| size > MADE_BYTES_MAX) {
+        if sizes_of(sizes).is_none_or(|sizes| sizes.into_iter().any(|size| size > MADE_BYTES_MAX)) {
             return Err(wrong("an object of it is too large to be made in memory"));
         }
     }
+    let mut inflated_bytes = begun as u64;
+    let mut chunk = vec![0; CHUNK_BYTES];
     // One byte more than it said is enough to know that it lies.
-    let rest = std::io::copy(&mut inflated.take(size.saturating_add(1)), &mut std::io::sink());
-    if rest.map_err(|_| wrong("an object of it cannot be inflated"))? + begun as u64 != size {
-        return Err(wrong("an object of it has another size than it says"));
+    while inflated_bytes <= size {
+        if Instant::now() >= deadline {
+            return Err(late());
+        }
+        match inflated.read(&mut chunk).map_err(|_| wrong("an object of it cannot be inflated"))? {
+            0 => break,
+            count => inflated_bytes += count as u64,
+        }
     }
-    Ok(())
+    if inflated_bytes == size { Ok(()) } else { Err(wrong("an object of it has another size than it says")) }
 }
 
-/// The size of what a difference makes: the second of the two sizes it begins with.
-fn made_size(start: &[u8]) -> Option<u64> {
+/// The two sizes that a difference begins with: of what it is made from, and of what it makes.
+fn sizes_of(start: &[u8]) -> Option<[u64; 2]> {
     let mut bytes = start.iter();
     let mut size = || {
         let (mut size, mut shift) = (0_u64, 0);
@@ -158,8 +162,7 @@ fn made_size(start: &[u8]) -> Option<u64> {
             shift += 7;
         }
     };
-    size()?;
-    size()
+    Some([size()?, size()?])
 }
 
 fn kind_and_size(reader: &mut impl Read) -> Result<(u8, u64), Fault> {
@@ -257,6 +260,7 @@ mod tests {
             (vec![blob.clone(), after, long, blob.clone()], "taken"),
             (vec![difference(5, MADE_BYTES_MAX)], "taken"),
             (vec![blob.clone(), difference(5, MADE_BYTES_MAX + 1)], "too large"),
+            (vec![difference(MADE_BYTES_MAX + 1, 5)], "too large"),
             (vec![object(NAMED_DIFFERENCE, MADE_BYTES_MAX + 1, &[7; HASH_BYTES], b"")], "too large"),
             (vec![object(2, MADE_BYTES_MAX + 1, &[], b"")], "too large"),
             (vec![object(BLOB, u64::MAX, &[], b"")], "another size"),

@@ -44,6 +44,9 @@ pub(super) struct Inner {
     pub(super) worker: Worker,
     /// Commits made since the mirror was tidied.
     pub(super) made: AtomicUsize,
+    /// From when the mirror may be tidied: after a beginning some time passes, so that one that fails is not begun anew
+    /// by each fetch.
+    pub(super) tidy_after: Mutex<Option<Instant>>,
     /// The turn to fetch, in this process; the lock file is the turn among processes.
     turn: tokio::sync::Mutex<()>,
     rebuilt_at: Mutex<Option<Instant>>,
@@ -89,8 +92,9 @@ impl Mirror {
         let folder = blocking(folder, |path| Folder::create(path)).await?;
         let worker = Worker::start(folder.mirror()).map_err(|fault| fault.into_error(&folder.mirror()))?;
         let turn = tokio::sync::Mutex::new(());
-        let (rebuilt_at, made) = (Mutex::new(None), AtomicUsize::new(0));
-        let inner = Inner { location, folder, options, transport, worker, made, turn, rebuilt_at };
+        let (rebuilt_at, tidy_after, made) = (Mutex::new(None), Mutex::new(None), AtomicUsize::new(0));
+        let inner =
+            Inner { location, folder, options, transport, worker, made, tidy_after, turn, rebuilt_at };
         let mirror = Self { inner: Arc::new(inner), witness: nobody() };
         mirror.check_or_build().await?;
         Ok(mirror)

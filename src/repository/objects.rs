@@ -123,7 +123,7 @@ pub(super) fn files(database: &Database, root: Oid, under: &str) -> Result<Vec<(
     let path = parts.join("/");
     let mut files = Vec::new();
     match place(database, root, under, &parts)? {
-        Place::Folder(folder) => list(database, folder, &path, parts.len(), &mut files)?,
+        Place::Folder(folder) => list(database, folder, &path, parts.len(), &mut (0, &mut files))?,
         Place::File(id) => files.push((path, id)),
         Place::Nothing | Place::Other(_) => {}
     }
@@ -141,21 +141,22 @@ fn list(
     folder: Oid,
     path: &str,
     depth: usize,
-    files: &mut Vec<(String, Oid)>,
+    found: &mut (usize, &mut Vec<(String, Oid)>),
 ) -> Result<(), Fault> {
-    if depth > PATH_PARTS_MAX || files.len() > FILES_MAX {
-        return Err(
-            no_edit(path, format!("more than {FILES_MAX} files or {PATH_PARTS_MAX} folders deep")).into()
-        );
+    // Folders count as well: trees that name each other many times over need not hold a file.
+    found.0 += 1;
+    if depth > PATH_PARTS_MAX || found.0.max(found.1.len()) > FILES_MAX {
+        let reason = format!("more than {FILES_MAX} files or folders, or {PATH_PARTS_MAX} folders deep");
+        return Err(no_edit(path, reason).into());
     }
     for entry in tree::entries(&database.tree(folder)?) {
         let entry = entry?;
         let name = String::from_utf8_lossy(entry.name);
         let path = if path.is_empty() { name.into_owned() } else { format!("{path}/{name}") };
         if entry.is_folder() {
-            list(database, entry.id, &path, depth + 1, files)?;
+            list(database, entry.id, &path, depth + 1, found)?;
         } else if entry.is_regular() {
-            files.push((path, entry.id));
+            found.1.push((path, entry.id));
         }
     }
     Ok(())

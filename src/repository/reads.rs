@@ -83,6 +83,20 @@ impl Mirror {
         self.run(move |repository| merge::merge(repository, base, head, parents, &message, &author)).await
     }
 
+    /// The paths that differ between two commits, the first `limit` of them; their contents are not read.
+    ///
+    /// # Errors
+    /// [`RepositoryError::NotFound`] where there is no such commit, [`RepositoryError::Edit`] where the folders that
+    /// differ are too many or too deep.
+    pub async fn changed_paths(
+        &self,
+        from: CommitId,
+        to: CommitId,
+        limit: usize,
+    ) -> Result<Vec<String>, RepositoryError> {
+        self.run(move |repository| history::changed_paths(repository, from, to, limit)).await
+    }
+
     /// The files that differ between two commits, the first `limit` of them. A caller that wants to know
     /// whether there are more asks for one more. A file that became a symlink is two changes; a change of the
     /// mode alone has equal bytes.

@@ -1,9 +1,9 @@
 //! Upkeep of a mirror, in the background: what single fetches and commits left is gathered into one pack, and
 //! refs that are gone at the remote are forgotten.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
+use std::sync::{Arc, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use super::error::Fault;
 use super::mirror::ALL_REFS;
@@ -14,6 +14,9 @@ use super::{Mirror, RepositoryError, gather};
 /// Commits between two times: about 200 loose objects, which at 10,000 files in one folder are 25 MB.
 const COMMITS_MAX: usize = 64;
 
+/// A mirror that could not be tidied is tried again after this time.
+const AGAIN_AFTER: Duration = Duration::from_mins(1);
+
 impl Mirror {
     /// Counts a commit that was made in the mirror.
     pub(super) fn made_one(&self) {
@@ -22,15 +25,31 @@ impl Mirror {
 
     /// Begins the upkeep where the mirror is crowded.
     pub(super) fn tidy(&self) {
-        if !self.is_crowded() {
+        if !self.is_crowded() || !self.begins() {
             return;
         }
         let mirror = self.clone();
         tokio::spawn(async move {
-            if let Err(error) = mirror.gather().await {
-                tracing::warn!(%error, "crowded mirror was not gathered");
+            match mirror.gather().await {
+                Ok(()) => *mirror.tidy_after() = None,
+                Err(error) => tracing::warn!(%error, "crowded mirror was not gathered"),
             }
         });
+    }
+
+    /// Whether it may begin now; the next may after a while, or once this one is done.
+    fn begins(&self) -> bool {
+        let now = Instant::now();
+        let mut after = self.tidy_after();
+        let is_time = after.is_none_or(|after| after <= now);
+        if is_time {
+            *after = now.checked_add(AGAIN_AFTER);
+        }
+        is_time
+    }
+
+    fn tidy_after(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.inner.tidy_after.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn is_crowded(&self) -> bool {
@@ -43,7 +62,9 @@ impl Mirror {
         if !self.is_crowded() {
             return Ok(());
         }
-        self.forget_gone().await?;
+        if let Err(error) = self.forget_gone().await {
+            tracing::info!(%error, "refs that are gone at the host stay in the mirror for now");
+        }
         let begun = Instant::now();
         let (folder, deadline) = (self.inner.folder.clone(), begun + self.inner.options.total_timeout);
         let done = tokio::task::spawn_blocking(move || {

@@ -24,6 +24,8 @@ use crate::settings::{self, Settings};
 use crate::store::{Store, StoreError};
 use crate::witness::Witness;
 
+/// A look at remotes that answer takes a second.
+const LOOK_MAX: Duration = Duration::from_secs(10);
 /// How long a rollback waits for the registry, which it does not need: a person waits for the rollback.
 const HURRIED_TIMEOUT: Duration = Duration::from_millis(1_500);
 /// The same where nobody waits: a repository of many pages of tags is listed within.
@@ -249,6 +251,7 @@ fn world_settings(settings: &Settings) -> WorldSettings {
     WorldSettings {
         lease: settings.work.lease,
         poll_interval: settings.registry.poll_interval,
+        look_max: LOOK_MAX,
         hurried_timeout: HURRIED_TIMEOUT,
         unhurried_timeout: UNHURRIED_TIMEOUT,
         command_age_max: settings.commands.age_max,

@@ -1,7 +1,8 @@
 //! Connections: a bounded number, and none that lingers.
 //!
 //! A connection without a request in work has one timeout to send the next one's head, however slowly its bytes drip,
-//! and to take what was answered; and that head is bounded, so that many of them do not fill the memory. While a request is in work, its own deadline counts ([`super::guard::deadline`]).
+//! and to take what was answered; and that head is bounded, so that many of them do not fill the memory. While a request
+//! is in work, its own deadline counts ([`super::guard::pass`]).
 
 use std::io;
 use std::net::SocketAddr;

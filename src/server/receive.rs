@@ -20,8 +20,8 @@ use crate::telemetry::DELIVERIES;
 /// Most hints kept of one delivery. A registry sends one event each time, rarely some dozens; beyond this the keys are
 /// made due all the same, and look at all of their images.
 const HINTS_MAX: usize = 64;
-/// Most tags kept of one hint, by the same reasoning.
-const TAGS_MAX: usize = 64;
+/// Most tags kept of one delivery, by the same reasoning: hints stay below 40 kB.
+const TAGS_MAX: usize = 256;
 /// Where the signature stands, unless the settings name another header.
 const SIGNATURE_HEADER: HeaderName = HeaderName::from_static("x-signature");
 /// When a sender should try again after the store took nothing.
@@ -122,7 +122,11 @@ async fn take(app: &App, webhook: &Receiver, headers: &HeaderMap, body: &[u8], n
     let id = format!("{}:{id}", webhook.name);
     let delivery = Delivery { id, source: webhook.name.clone(), received_at: now, hints };
     let put = app.store.put_for_watchers(&delivery, images).await;
-    app.health.store_answered(put.is_ok());
+    match &put {
+        Ok((Put::New, _)) => app.health.store_answered(true),
+        Ok((Put::Repeat, _)) => {}
+        Err(_) => app.health.store_answered(false),
+    }
     match put {
         Ok((Put::Repeat, _)) => Outcome::Repeat,
         Ok((Put::New, _)) if is_unparsable => Outcome::Unparsable,
@@ -136,15 +140,17 @@ async fn take(app: &App, webhook: &Receiver, headers: &HeaderMap, body: &[u8], n
 
 /// The hints, and the image repositories that they are about, in the spelling by which pipelines watch them.
 fn concerned(receiver: &Receiver, events: &[RegistryEvent]) -> (Vec<Hint>, Vec<String>) {
-    let (mut hints, mut images) = (Vec::new(), BTreeSet::new());
+    let (mut hints, mut images, mut tags_left) = (Vec::new(), BTreeSet::new(), TAGS_MAX);
     for event in events {
         let Some(canonical) = receiver.canonical(event) else { continue };
         images.insert(canonical);
         if hints.len() < HINTS_MAX {
+            let tags: Vec<_> = event.tags.iter().take(tags_left).cloned().collect();
+            tags_left -= tags.len();
             hints.push(Hint::Image {
                 repository: event.repository.clone(),
                 registry: receiver.registry.clone().or_else(|| event.registry.clone()),
-                tags: event.tags.iter().take(TAGS_MAX).cloned().collect(),
+                tags,
             });
         }
     }

@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 
 use super::*;
 use crate::settings::{Secret, Webhook, WebhookKind};
-use crate::store::Key;
+use crate::store::{Key, Urgency};
 
 const PUSH: &[u8] =
     include_bytes!("../../tests/fixtures/webhooks/distribution/v2-push-single-by-tag.body.json");
@@ -192,13 +192,13 @@ async fn a_page_is_sent_once_and_the_document_stands_beside_it() {
     let server = run(vec![]).await;
     let store = &server.app.store;
     let now = Timestamp::now();
-    store.mark(&[key()], now).await.unwrap();
+    store.mark(&[key()], now, Urgency::Time).await.unwrap();
     let lease = store.claim(now, Duration::from_mins(1)).await.unwrap().unwrap();
     let view = json!({ "repository": "shop", "pipeline": "web", "updated_at": now, "stages": [],
         "history": [{ "at": now, "text": "adopted" }] });
     store.record(lease, &[], &[], None, &view, None).await.unwrap();
     // The repository itself has nothing to say, and stands on no page.
-    store.mark(&[Key::repository("shop")], now).await.unwrap();
+    store.mark(&[Key::repository("shop")], now, Urgency::Time).await.unwrap();
     let lease = store.claim(now, Duration::from_mins(1)).await.unwrap().unwrap();
     store.record(lease, &[], &[], None, &Value::Null, None).await.unwrap();
     let page = server.get("/p/shop/web", "localhost").await;

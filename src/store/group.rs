@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::inbox::{OnDisk, begin, mark};
 use super::read::key;
-use super::{Delivery, Key, Put, StoreError, micros, wake};
+use super::{Delivery, Key, Put, StoreError, Urgency, micros, wake};
 
 /// Most deliveries of one commit: as many as the server works on at one time, by its defaults. A few kilobytes each.
 const GROUP_MAX: usize = 256;
@@ -105,17 +105,18 @@ async fn store(writer: &SqlitePool, group: &[Waiting]) -> Result<Vec<Stored>, St
     // The first with an id is the new one; the same id again in this group is a repeat.
     let new: Vec<Option<i64>> = group.iter().map(|waiting| numbers.remove(&waiting.delivery.id)).collect();
     let mut links = Vec::new();
-    let mut due: BTreeMap<&Key, Timestamp> = BTreeMap::new();
+    let mut due: BTreeMap<&Key, (Timestamp, Urgency)> = BTreeMap::new();
     for ((waiting, keys), number) in group.iter().zip(&keys).zip(&new) {
         let Some(number) = number else { continue };
         for key in keys {
             links.push(json!([key.repository, key.pipeline_column(), number]));
-            let at = waiting.delivery.due();
-            due.entry(key).and_modify(|soonest| *soonest = at.min(*soonest)).or_insert(at);
+            let (at, urgency) = (waiting.delivery.received_at, waiting.delivery.urgency());
+            let (soonest, most) = due.entry(key).or_insert((at, urgency));
+            (*soonest, *most) = (at.min(*soonest), urgency.max(*most));
         }
     }
     link(&mut transaction, links).await?;
-    mark(&mut transaction, due).await?;
+    mark(&mut transaction, due.into_iter().map(|(key, (at, urgency))| (key, at, urgency))).await?;
     transaction.commit().await?;
     let put = |number: &Option<i64>| number.map_or(Put::Repeat, |_| Put::New);
     Ok(new.iter().map(put).zip(keys.iter().map(BTreeSet::len)).collect())
@@ -167,12 +168,14 @@ async fn insert(
             serde_json::to_string(&delivery.hints).map_err(|error| StoreError::corrupt("hints", &error))?;
         let received_at = micros(delivery.received_at);
         let closed_at = keys.is_empty().then_some(received_at);
-        rows.push(json!([delivery.id, delivery.source, received_at, hints, closed_at]));
+        let ahead = delivery.urgency().ahead();
+        rows.push((&delivery.id, &delivery.source, received_at, hints, closed_at, ahead));
     }
-    let insert = "INSERT INTO delivery (id, source, received_at, hints, closed_at)
-         SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4 FROM json_each(?) WHERE true
+    let insert = "INSERT INTO delivery (id, source, received_at, hints, closed_at, ahead)
+         SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5 FROM json_each(?) WHERE true
          ON CONFLICT (id) DO NOTHING RETURNING id, number";
-    let new = sqlx::query(insert).bind(json!(rows).to_string()).fetch_all(connection).await?;
+    let rows = serde_json::to_string(&rows).map_err(|error| StoreError::corrupt("deliveries", &error))?;
+    let new = sqlx::query(insert).bind(rows).fetch_all(connection).await?;
     new.into_iter().map(|row| Ok((row.try_get("id")?, row.try_get("number")?))).collect()
 }
 

@@ -1,11 +1,10 @@
 //! What comes in: deliveries, marks, and which key watches what.
 
 use jiff::Timestamp;
-use serde_json::json;
 use sqlx::{Sqlite, SqliteConnection, SqlitePool, Transaction};
 
 use super::group::Concerns;
-use super::{Delivery, Key, Put, Store, StoreError, micros};
+use super::{Delivery, Key, Put, Store, StoreError, Urgency, micros};
 use crate::witness::Write;
 
 /// When a commit has to be on disk. A process that is killed loses neither; a loss of power may take the latest of
@@ -17,6 +16,9 @@ pub(super) enum OnDisk {
     /// With the next that is on disk at once: what is found out again, or done once more with the same result.
     Later,
 }
+
+/// Deliveries removed in one transaction: some milliseconds.
+const PRUNED_AT_ONCE: u32 = 1_000;
 
 impl Store {
     /// Stores a delivery, links it to the keys it concerns and makes them due; on disk when it returns.
@@ -45,10 +47,10 @@ impl Store {
         Ok(stored)
     }
 
-    /// Makes the keys due at `at`, or sooner where they are already; creates those that are new.
-    pub async fn mark(&self, keys: &[Key], at: Timestamp) -> Result<(), StoreError> {
+    /// Makes the keys due at `at`, or sooner where they are already, and at least so urgent; creates those that are new.
+    pub async fn mark(&self, keys: &[Key], at: Timestamp, urgency: Urgency) -> Result<(), StoreError> {
         let mut transaction = self.begin(OnDisk::Later).await?;
-        mark(&mut transaction, keys.iter().map(|key| (key, at))).await?;
+        mark(&mut transaction, keys.iter().map(|key| (key, at, urgency))).await?;
         self.commit(transaction).await?;
         self.wake();
         Ok(())
@@ -115,14 +117,19 @@ impl Store {
         Ok(())
     }
 
-    /// Removes deliveries that were closed before; a later repeat of them counts as new. Events are never removed.
+    /// Removes deliveries that were closed before; a later repeat of them counts as new. Events are never removed. Some
+    /// at a time, so that nobody waits for the writer meanwhile.
     pub async fn prune(&self, closed_before: Timestamp) -> Result<(), StoreError> {
-        sqlx::query("DELETE FROM delivery WHERE closed_at < ?")
-            .bind(micros(closed_before))
-            .execute(&self.writer)
-            .await?;
-        self.witness.wrote(Write::Store).await;
-        Ok(())
+        let delete = "DELETE FROM delivery WHERE number IN
+             (SELECT number FROM delivery WHERE closed_at < ? ORDER BY closed_at LIMIT ?)";
+        loop {
+            let delete = sqlx::query(delete).bind(micros(closed_before)).bind(PRUNED_AT_ONCE);
+            let removed = delete.execute(&self.writer).await?.rows_affected();
+            self.witness.wrote(Write::Store).await;
+            if removed < u64::from(PRUNED_AT_ONCE) {
+                return Ok(());
+            }
+        }
     }
 
     /// Makes a transaction last.
@@ -149,19 +156,24 @@ pub(super) async fn begin(
     Ok(writer.begin_with(begin).await?)
 }
 
-/// Each due at its time or sooner; a retired key comes back. One statement, however many they are.
-pub(super) async fn mark(
+/// Each due at its time or sooner, and at least so urgent; a retired key comes back. One statement, however many they
+/// are.
+pub(super) async fn mark<'k>(
     connection: &mut SqliteConnection,
-    due: impl IntoIterator<Item = (&Key, Timestamp)>,
+    due: impl IntoIterator<Item = (&'k Key, Timestamp, Urgency)>,
 ) -> Result<(), StoreError> {
-    let rows: Vec<_> =
-        due.into_iter().map(|(key, at)| json!([key.repository, key.pipeline_column(), micros(at)])).collect();
+    let row = |(key, at, urgency): (&'k Key, Timestamp, Urgency)| {
+        (&key.repository, key.pipeline_column(), micros(at), urgency.ahead())
+    };
+    let rows: Vec<_> = due.into_iter().map(row).collect();
     if rows.is_empty() {
         return Ok(());
     }
-    let upsert = "INSERT INTO work (repository, pipeline, due_at)
-         SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?) WHERE true
-         ON CONFLICT DO UPDATE SET due_at = min(coalesce(due_at, excluded.due_at), excluded.due_at), retired = 0";
-    sqlx::query(upsert).bind(json!(rows).to_string()).execute(connection).await?;
+    let upsert = "INSERT INTO work (repository, pipeline, due_at, ahead)
+         SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(?) WHERE true
+         ON CONFLICT DO UPDATE SET due_at = min(coalesce(due_at, excluded.due_at), excluded.due_at),
+             ahead = max(ahead, excluded.ahead), retired = 0";
+    let rows = serde_json::to_string(&rows).map_err(|error| StoreError::corrupt("keys", &error))?;
+    sqlx::query(upsert).bind(rows).execute(connection).await?;
     Ok(())
 }

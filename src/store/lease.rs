@@ -7,12 +7,15 @@ use serde_json::{Value, json};
 use sqlx::{Row as _, SqliteConnection};
 
 use super::inbox::{OnDisk, mark};
-use super::{DELIVERIES_MAX, Delivery, Key, Lease, Store, StoreError, count, lease_end, micros, timestamp};
+use super::{
+    DELIVERIES_MAX, Delivery, Key, Lease, Store, StoreError, Urgency, count, lease_end, micros, timestamp,
+};
 use crate::promotion::Entry;
 use crate::witness::Write;
 
 impl Store {
-    /// Leases the key that has been due longest; none where nothing is due. Committed when it returns.
+    /// Leases the key that has been due longest, by its [`super::Urgency`]; none where nothing is due. Committed when it
+    /// returns.
     pub async fn claim(&self, now: Timestamp, lease_for: Duration) -> Result<Option<Lease>, StoreError> {
         // Asked of a reader first: idle workers must not take turns at the write lock.
         if self.next_due().await?.is_none_or(|due| due > now) {
@@ -20,7 +23,8 @@ impl Store {
         }
         let claim = "UPDATE work SET generation = generation + 1, leased_until = ?2, due_at = NULL
              WHERE (repository, pipeline) IN (
-                 SELECT repository, pipeline FROM work WHERE ready_at <= ?1 ORDER BY ready_at LIMIT 1)
+                 SELECT repository, pipeline FROM work INDEXED BY work_turn
+                 WHERE ready_at IS NOT NULL AND ready_at <= ?1 ORDER BY ready_at - ahead LIMIT 1)
              RETURNING repository, pipeline, generation";
         let mut transaction = self.begin(OnDisk::Later).await?;
         let row = sqlx::query(claim)
@@ -113,7 +117,14 @@ impl Store {
         }
         set_view(&mut transaction, key, view).await?;
         let again_at = left_open(&mut transaction, &lease, lease_end).await?;
-        mark(&mut transaction, [wake_at, again_at].into_iter().flatten().map(|at| (key, at))).await?;
+        if again_at.is_none() {
+            // What is due by now was marked during the lease, and is as urgent as that.
+            let calm = "UPDATE work SET ahead = 0 WHERE repository = ? AND pipeline = ? AND due_at IS NULL";
+            let calm = sqlx::query(calm).bind(&key.repository).bind(key.pipeline_column());
+            calm.execute(&mut *transaction).await?;
+        }
+        let due = [wake_at, again_at].into_iter().flatten().map(|at| (key, at, Urgency::Time));
+        mark(&mut transaction, due).await?;
         set_lease(&mut transaction, key, None).await?;
         self.commit(transaction).await?;
         self.wake();
@@ -128,7 +139,7 @@ impl Store {
     pub async fn release(&self, lease: Lease, again_at: Timestamp) -> Result<(), StoreError> {
         let mut transaction = self.begin(OnDisk::Later).await?;
         held_until(&mut transaction, &lease).await?;
-        mark(&mut transaction, [(&lease.key, again_at)]).await?;
+        mark(&mut transaction, [(&lease.key, again_at, Urgency::Time)]).await?;
         set_lease(&mut transaction, &lease.key, None).await?;
         self.commit(transaction).await?;
         self.wake();
@@ -181,7 +192,7 @@ async fn set_lease(
 
 async fn open_deliveries(connection: &mut SqliteConnection, key: &Key) -> Result<Vec<Delivery>, StoreError> {
     let select = "SELECT id, source, received_at, hints FROM concern JOIN delivery ON delivery.number = concern.delivery
-         WHERE repository = ? AND pipeline = ? ORDER BY concern.delivery LIMIT ?";
+         WHERE repository = ? AND pipeline = ? ORDER BY ahead DESC, concern.delivery LIMIT ?";
     let rows = sqlx::query(select)
         .bind(&key.repository)
         .bind(key.pipeline_column())

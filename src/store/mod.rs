@@ -25,8 +25,9 @@ mod read;
 pub use error::StoreError;
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sqlx::SqlitePool;
 use tokio::sync::watch;
@@ -105,34 +106,34 @@ pub struct Delivery {
     pub hints: Vec<Hint>,
 }
 
-/// Why a key is looked at. Each is due so much ahead of its time, so that a rollback overtakes ten thousand pipelines that
-/// are looked at after a start, and these have their turn too, however many people are at work.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Why a key is looked at: a rollback overtakes ten thousand pipelines that are looked at after a start, and these have
+/// their turn too, however many people are at work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Urgency {
-    /// A person waits for it.
-    Asked,
+    /// It is time.
+    Time,
     /// Somebody told of something new.
     Told,
+    /// A person waits for it.
+    Asked,
 }
 
 impl Urgency {
-    /// When a key is due of which was heard `at` this time.
-    #[must_use]
-    pub fn due(self, at: Timestamp) -> Timestamp {
+    /// How much longer than others it counts as ready, in microseconds.
+    fn ahead(self) -> i64 {
         let ahead = match self {
-            Self::Asked => SignedDuration::from_mins(20),
-            Self::Told => SignedDuration::from_mins(10),
+            Self::Time => Duration::ZERO,
+            Self::Told => Duration::from_mins(10),
+            Self::Asked => Duration::from_mins(20),
         };
-        at.checked_sub(ahead).unwrap_or(Timestamp::MIN)
+        i64::try_from(ahead.as_micros()).unwrap_or(i64::MAX)
     }
 }
 
 impl Delivery {
-    /// When the keys that it concerns are due.
-    fn due(&self) -> Timestamp {
+    fn urgency(&self) -> Urgency {
         let is_told = |hint: &Hint| matches!(hint, Hint::Image { .. } | Hint::Push | Hint::Unparsable { .. });
-        let urgency = if self.hints.iter().all(is_told) { Urgency::Told } else { Urgency::Asked };
-        urgency.due(self.received_at)
+        if self.hints.iter().all(is_told) { Urgency::Told } else { Urgency::Asked }
     }
 }
 
@@ -143,7 +144,7 @@ pub struct Lease {
     pub key: Key,
     /// Which claim of the key this is.
     pub generation: u64,
-    /// Open deliveries that concern the key, oldest first, at most [`DELIVERIES_MAX`].
+    /// Open deliveries that concern the key, those of people first, then oldest first; at most [`DELIVERIES_MAX`].
     pub deliveries: Vec<Delivery>,
 }
 

@@ -303,7 +303,9 @@ impl Session {
         let result = tokio::time::timeout(limit, exchange).await.unwrap_or_else(late);
         if let Err(RegistryError::Unavailable { retry_after: Some(rest), .. }) = &result {
             let until = Instant::now().checked_add(*rest);
-            *self.rests_until.lock().unwrap_or_else(PoisonError::into_inner) = until;
+            // Of answers that came side by side the longest rest counts.
+            let mut known = self.rests_until.lock().unwrap_or_else(PoisonError::into_inner);
+            *known = until.max(*known);
         }
         result
     }

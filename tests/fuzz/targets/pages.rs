@@ -131,7 +131,7 @@ async fn forge(folder: &Path) -> LocalForge {
 async fn show_pipeline(store: &Store) {
     let key = Key::pipeline("shop", "web".parse().unwrap());
     let now = Timestamp::now();
-    store.mark(std::slice::from_ref(&key), now).await.unwrap();
+    store.mark(std::slice::from_ref(&key), now, lockkeeper::store::Urgency::Time).await.unwrap();
     let lease = store.claim(now, Duration::from_mins(1)).await.unwrap().unwrap();
     let view = serde_json::json!({ "repository": "shop", "pipeline": "web", "updated_at": now, "stages": [],
         "owner": "<zz>", "issue_url": "javascript:zz", "error": "`<zz>` <zz>",

@@ -15,6 +15,7 @@ pub mod script;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use lockkeeper::commit::CommitId;
@@ -49,6 +50,7 @@ pub struct Story {
     /// The commits of the source repository, by the names that the story gives them.
     revisions: BTreeMap<String, CommitId>,
     deliveries: usize,
+    look_max: Duration,
     connection: Arc<Connection>,
 }
 
@@ -78,6 +80,7 @@ impl Story {
             proposed: None,
             revisions: BTreeMap::new(),
             deliveries: 0,
+            look_max: Duration::from_mins(1),
             connection: Arc::default(),
         };
         story.files.insert("lockkeeper.yaml".to_owned(), STANDARD_RULES.as_bytes().to_vec());
@@ -127,6 +130,10 @@ impl Story {
             ["edit", "last", "comment", rest @ ..] => self.edit_comment(&rest.join(" ")).await,
             ["deliver", "last", "comment", "again"] => self.deliver_comment_again().await,
             ["person", "proposes", path] => self.person_proposes(path.trim_end_matches(':'), block).await,
+            ["looks", "are", "short"] => {
+                self.look_max = Duration::ZERO;
+                Ok(())
+            }
             ["source", name, "by", person] => self.source(name, person).await,
             ["person", "takes", "branch", name] => self.person_takes(name).await,
             ["person", "edits", stage, image] => self.person_edits(stage, image).await,

@@ -14,7 +14,7 @@ use lockkeeper::reconcile::{
     EnvironmentRepository, RulesCache, World, WorldSettings, note_activity, run_one, start,
 };
 use lockkeeper::repository::{Credentials, Location, Mirror, create_bare};
-use lockkeeper::store::{Key, Store};
+use lockkeeper::store::{Key, Store, Urgency};
 
 use super::super::secrets::GIT_TOKEN;
 use super::cast::people;
@@ -104,6 +104,7 @@ impl Story {
                 lease: Duration::from_mins(1),
                 poll_interval: Duration::from_mins(5),
                 // Of this machine's clock: what answers at once is never too late.
+                look_max: self.look_max,
                 hurried_timeout: Duration::from_millis(100),
                 unhurried_timeout: Duration::from_millis(100),
                 command_age_max: Duration::from_mins(15),
@@ -163,7 +164,12 @@ impl Story {
     /// Makes the repository due, as its timer would, and settles.
     pub(super) async fn look(&mut self) -> Checked {
         let now = self.now();
-        self.running()?.world.store.mark(&[Key::repository("env")], now).await.map_err(text)?;
+        self.running()?
+            .world
+            .store
+            .mark(&[Key::repository("env")], now, Urgency::Time)
+            .await
+            .map_err(text)?;
         self.settle().await
     }
 
@@ -195,7 +201,11 @@ impl Story {
             for activity in told {
                 if let Err(error) = note_activity(&world, "env", activity).await {
                     // The server logs it, and the sweep finds what was not noted.
-                    world.store.mark(&[Key::repository("env")], (world.now)()).await.map_err(text)?;
+                    world
+                        .store
+                        .mark(&[Key::repository("env")], (world.now)(), Urgency::Time)
+                        .await
+                        .map_err(text)?;
                     if !connection.is_away.load(Ordering::SeqCst) {
                         println!("not noted: {error}");
                     }

@@ -20,10 +20,11 @@ mod file;
 mod index;
 
 use std::cell::Cell;
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -45,6 +46,11 @@ const COMMENT_ROOM_BYTES: u64 = 4 << 20;
 const CHECKS_BYTES_MAX: u64 = 8 << 20;
 /// The most checks on one commit.
 const CHECKS_MAX: usize = 100;
+
+/// The longest wait for the lock; a write takes some milliseconds.
+const LOCK_WAIT_MAX: Duration = Duration::from_secs(10);
+/// Between two looks at a lock that somebody has.
+const LOCK_POLL: Duration = Duration::from_millis(2);
 
 /// The marks of open threads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -129,7 +135,7 @@ impl Folder {
         let (written, has_written) = blocking(move || {
             let path = folder.path.join("lock");
             let file = File::create(&path).map_err(|error| file::failed(&path, &error))?;
-            file.lock().map_err(|error| file::failed(&path, &error))?;
+            lock(&file, &path)?;
             let locked = Locked { folder: &folder, _file: file, has_written: Cell::new(false) };
             Ok((write(&locked), locked.has_written.get()))
         })
@@ -302,6 +308,23 @@ impl Locked<'_> {
         self.has_written.set(true);
         file::write_json(&self.checks_path(commit), &checks, CHECKS_BYTES_MAX)?;
         Ok(true)
+    }
+}
+
+/// Waits for the turn to write, and not for ever: whoever has it may have been stopped.
+fn lock(file: &File, path: &Path) -> Result<(), ForgeError> {
+    let begun = Instant::now();
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(()),
+            Err(TryLockError::Error(error)) => return Err(file::failed(path, &error)),
+            Err(TryLockError::WouldBlock) if begun.elapsed() >= LOCK_WAIT_MAX => {
+                let reason =
+                    format!("{}: another process holds it for over {LOCK_WAIT_MAX:?}", path.display());
+                return Err(ForgeError::Unavailable { reason, retry_after: None });
+            }
+            Err(TryLockError::WouldBlock) => std::thread::sleep(LOCK_POLL),
+        }
     }
 }
 
