@@ -54,6 +54,12 @@ fn delivery(id: &str, seconds: i64) -> Delivery {
     Delivery { id: id.into(), source: "main".into(), received_at: at(seconds), hints: vec![hint] }
 }
 
+fn command(id: &str, seconds: i64) -> Delivery {
+    let person = lockkeeper::forge::Person { id: 7, name: "sam".to_owned(), bot: false };
+    let hint = Hint::Command { text: "/rollback".to_owned(), person, thread: None };
+    Delivery { hints: vec![hint], ..delivery(id, seconds) }
+}
+
 fn entry(seconds: i64) -> Entry {
     serde_json::from_value(
         json!({ "at": at(seconds), "event": "started", "by": { "id": 7, "name": "sam", "via": "test" } }),
@@ -121,10 +127,7 @@ async fn who_waits_has_a_turn_before_what_is_looked_at_because_of_the_time() {
     store.mark(&[key("since-long")], at(-601), Urgency::Time).await.unwrap();
     store.mark(&[key("a"), key("b")], at(0), Urgency::Time).await.unwrap();
     store.put(&delivery("pushed", 5), &[key("web")]).await.unwrap();
-    let person = lockkeeper::forge::Person { id: 7, name: "sam".to_owned(), bot: false };
-    let command = Hint::Command { text: "/rollback".to_owned(), person, thread: None };
-    let command = Delivery { hints: vec![command], ..delivery("asked", 9) };
-    store.put(&command, &[key("api")]).await.unwrap();
+    store.put(&command("asked", 9), &[key("api")]).await.unwrap();
     store.mark(&[key("b")], at(10), Urgency::Asked).await.unwrap();
     for name in ["shop/b", "shop/api", "shop/since-long", "shop/web", "shop/a"] {
         assert_eq!(claimed(&store, 10).await.unwrap().0, name);
@@ -232,6 +235,31 @@ async fn more_deliveries_than_one_lease_holds_come_with_the_next() {
     let first: Vec<_> = ids(&lease.deliveries).iter().map(ToString::to_string).collect();
     store.record(lease, &[], &first, None, &json!({}), None).await.unwrap();
     assert_eq!(claimed(&store, 1).await, Some(("shop/web".into(), 2, vec![last])));
+}
+
+#[tokio::test]
+async fn what_people_asked_for_is_in_the_first_lease_and_stays_urgent_until_it_is_done() {
+    let place = Place::new();
+    let store = place.open().await;
+    for number in 0..=DELIVERIES_MAX {
+        store.put(&delivery(&format!("{number:03}"), 0), &[key("web")]).await.unwrap();
+    }
+    store.put(&command("asked", 1), &[key("web")]).await.unwrap();
+    store.mark(&[key("other")], at(-1_000), Urgency::Time).await.unwrap();
+    let lease = store.claim(at(1), MINUTE).await.unwrap().unwrap();
+    assert_eq!(ids(&lease.deliveries)[..2], ["asked", "000"]);
+    // A failure: again later, and then before what waited meanwhile.
+    store.release(lease, at(5)).await.unwrap();
+    assert_eq!(store.next_due().await.unwrap(), Some(at(-1_000)));
+    let lease = store.claim(at(5), MINUTE).await.unwrap().unwrap();
+    assert_eq!(ids(&lease.deliveries)[0], "asked");
+    // Cut short: nothing is closed.
+    store.record(lease, &[], &[], None, &json!({}), Some(at(6))).await.unwrap();
+    let lease = store.claim(at(6), MINUTE).await.unwrap().unwrap();
+    assert_eq!(ids(&lease.deliveries)[0], "asked");
+    store.record(lease, &[], &["asked".to_owned()], None, &json!({}), None).await.unwrap();
+    store.end_leases(at(7)).await.unwrap();
+    assert_eq!(claimed(&store, 70).await.unwrap().0, "shop/web", "some were left open");
 }
 
 #[tokio::test]

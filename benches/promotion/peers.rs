@@ -61,13 +61,7 @@ fn script(host: &Host, remote: &Remote, work: &Work, text: &str) -> Cost {
     let address = address(host, remote, work.way);
     let mirror = dir.path().join("mirror.git");
     output(Command::new("git").args(["clone", "-q", "--bare", &address]).arg(&mirror));
-    let runs = if measure::quick() {
-        1
-    } else if remote.files > 10_000 {
-        3
-    } else {
-        9
-    };
+    let runs = if measure::quick() || remote.files > 10_000 { 1 } else { 9 };
     let mut total = Cost { runs, ..clients::Cost::nothing() };
     // The first is not counted.
     for run in 0..=runs {
