@@ -8,7 +8,7 @@ use git2::{ObjectType, Oid};
 
 use super::database::Database;
 use super::error::{Fault, no_edit};
-use super::name::PATH_PARTS_MAX;
+use super::name::{self, PATH_PARTS_MAX};
 use super::tree::{self, Entry};
 
 /// Folders compared: trees that name each other many times over can stand for more than could ever be looked at.
@@ -86,8 +86,7 @@ impl Walk<'_> {
     ) -> Result<(), Fault> {
         let side = |entry: Option<Entry<'_>>| entry.map(|entry| (entry.id, entry.mode));
         let Some(entry) = before.or(after).filter(|_| side(before) != side(after)) else { return Ok(()) };
-        let name = String::from_utf8_lossy(entry.name);
-        let path = if above.is_empty() { name.into_owned() } else { format!("{above}/{name}") };
+        let path = name::below(above, entry.name);
         if entry.is_folder() {
             let tree = |entry: Option<Entry<'_>>| match entry {
                 Some(entry) => self.database.tree(entry.id),

@@ -105,11 +105,12 @@ fn found(objects: &Path, database: &Database) -> Result<Gathered, Fault> {
 
 /// Whether each object of the pack can be made in memory; a file of any size may have come from the host.
 fn fits(pack: &Pack, database: &Database) -> bool {
-    let is_small = |id: &Oid| {
-        let header = database.odb().and_then(|objects| objects.read_header(*id));
-        header.is_ok_and(|(size, _)| size as u64 <= MADE_BYTES_MAX)
-    };
-    pack.bytes <= MADE_BYTES_MAX / ZLIB_RATIO_MAX || pack.objects.iter().all(is_small)
+    if pack.bytes <= MADE_BYTES_MAX / ZLIB_RATIO_MAX {
+        return true;
+    }
+    let Ok(headers) = database.odb() else { return false };
+    let is_small = |id: &Oid| headers.read_header(*id).is_ok_and(|(size, _)| size as u64 <= MADE_BYTES_MAX);
+    pack.objects.iter().all(is_small)
 }
 
 /// The smallest ones, as far as one has at most twice the objects of all smaller ones together; the oldest first.

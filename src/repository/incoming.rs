@@ -106,14 +106,15 @@ fn check(pack: &Path, deadline: Instant) -> Result<(), Fault> {
     if count > OBJECTS_MAX || u64::from(count) * OBJECT_BYTES_MIN > bytes {
         return Err(wrong("it names more objects than it can hold"));
     }
+    let mut chunk = vec![0; CHUNK_BYTES];
     for _ in 0..count {
-        object(&mut reader, deadline)?;
+        object(&mut reader, &mut chunk, deadline)?;
     }
     Ok(())
 }
 
-/// Reads one object, and holds nothing of it.
-fn object(reader: &mut BufReader<File>, deadline: Instant) -> Result<(), Fault> {
+/// Reads one object through `chunk`, and holds nothing of it.
+fn object(reader: &mut BufReader<File>, chunk: &mut [u8], deadline: Instant) -> Result<(), Fault> {
     let (kind, size) = kind_and_size(reader)?;
     match kind {
         OFFSET_DIFFERENCE => while byte(reader)? & 0x80 != 0 {},
@@ -134,13 +135,12 @@ fn object(reader: &mut BufReader<File>, deadline: Instant) -> Result<(), Fault> 
         }
     }
     let mut inflated_bytes = begun as u64;
-    let mut chunk = vec![0; CHUNK_BYTES];
     // One byte more than it said is enough to know that it lies.
     while inflated_bytes <= size {
         if Instant::now() >= deadline {
             return Err(late());
         }
-        match inflated.read(&mut chunk).map_err(|_| wrong("an object of it cannot be inflated"))? {
+        match inflated.read(chunk).map_err(|_| wrong("an object of it cannot be inflated"))? {
             0 => break,
             count => inflated_bytes += count as u64,
         }

@@ -14,6 +14,12 @@ pub(super) const PATH_PARTS_MAX: usize = 64;
 /// Where the mirror keeps the refs it saw at the remote: `refs/heads/x` is `refs/mirror/heads/x` there.
 pub(super) const MIRROR_REFS: &str = "refs/mirror/";
 
+/// The path of an entry below a folder (`""` for the root), for people where its bytes are not UTF-8.
+pub(super) fn below(folder: &str, entry: &[u8]) -> String {
+    let name = String::from_utf8_lossy(entry);
+    if folder.is_empty() { name.into_owned() } else { format!("{folder}/{name}") }
+}
+
 /// The full name of a branch, or of any ref that starts with `refs/`.
 pub(super) fn branch(name: &str) -> Result<String, RepositoryError> {
     if name.starts_with("refs/") {

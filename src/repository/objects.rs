@@ -121,14 +121,21 @@ fn place(database: &Database, root: Oid, path: &str, parts: &[&str]) -> Result<P
 pub(super) fn files(database: &Database, root: Oid, under: &str) -> Result<Vec<(String, Oid)>, Fault> {
     let parts = name::folder(under)?;
     let path = parts.join("/");
-    let mut files = Vec::new();
+    let mut found = Listing::default();
     match place(database, root, under, &parts)? {
-        Place::Folder(folder) => list(database, folder, &path, parts.len(), &mut (0, &mut files))?,
-        Place::File(id) => files.push((path, id)),
+        Place::Folder(folder) => list(database, folder, &path, parts.len(), &mut found)?,
+        Place::File(id) => found.files.push((path, id)),
         Place::Nothing | Place::Other(_) => {}
     }
-    files.sort();
-    Ok(files)
+    found.files.sort();
+    Ok(found.files)
+}
+
+/// What was listed so far. Folders count as well: trees that name each other many times over need not hold a file.
+#[derive(Default)]
+struct Listing {
+    folders: usize,
+    files: Vec<(String, Oid)>,
 }
 
 /// Whether a file or folder is at this path.
@@ -141,22 +148,20 @@ fn list(
     folder: Oid,
     path: &str,
     depth: usize,
-    found: &mut (usize, &mut Vec<(String, Oid)>),
+    found: &mut Listing,
 ) -> Result<(), Fault> {
-    // Folders count as well: trees that name each other many times over need not hold a file.
-    found.0 += 1;
-    if depth > PATH_PARTS_MAX || found.0.max(found.1.len()) > FILES_MAX {
+    found.folders += 1;
+    if depth > PATH_PARTS_MAX || found.folders.max(found.files.len()) > FILES_MAX {
         let reason = format!("more than {FILES_MAX} files or folders, or {PATH_PARTS_MAX} folders deep");
         return Err(no_edit(path, reason).into());
     }
     for entry in tree::entries(&database.tree(folder)?) {
         let entry = entry?;
-        let name = String::from_utf8_lossy(entry.name);
-        let path = if path.is_empty() { name.into_owned() } else { format!("{path}/{name}") };
+        let path = name::below(path, entry.name);
         if entry.is_folder() {
             list(database, entry.id, &path, depth + 1, found)?;
         } else if entry.is_regular() {
-            found.1.push((path, entry.id));
+            found.files.push((path, entry.id));
         }
     }
     Ok(())

@@ -117,15 +117,13 @@ impl Store {
         }
         set_view(&mut transaction, key, view).await?;
         let again_at = left_open(&mut transaction, &lease, lease_end).await?;
-        if again_at.is_none() {
-            // What is due by now was marked during the lease, and is as urgent as that.
-            let calm = "UPDATE work SET ahead = 0 WHERE repository = ? AND pipeline = ? AND due_at IS NULL";
-            let calm = sqlx::query(calm).bind(&key.repository).bind(key.pipeline_column());
-            calm.execute(&mut *transaction).await?;
-        }
+        // What is due by now was marked during the lease, and is as urgent as that; so is what was left open.
+        let end = "UPDATE work SET leased_until = NULL, ahead = iif(due_at IS NULL AND ?3, 0, ahead)
+             WHERE repository = ?1 AND pipeline = ?2";
+        let end = sqlx::query(end).bind(&key.repository).bind(key.pipeline_column());
+        end.bind(again_at.is_none()).execute(&mut *transaction).await?;
         let due = [wake_at, again_at].into_iter().flatten().map(|at| (key, at, Urgency::Time));
         mark(&mut transaction, due).await?;
-        set_lease(&mut transaction, key, None).await?;
         self.commit(transaction).await?;
         self.wake();
         Ok(())
