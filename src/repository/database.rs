@@ -16,7 +16,7 @@ use flate2::{Compress, Compression, FlushCompress, Status};
 use git2::{ObjectType, OdbLookupFlags, Oid, Repository};
 use sha1::{Digest as _, Sha1};
 
-use super::error::Fault;
+use super::error::{Fault, no_edit};
 
 /// Bytes of objects held: about twenty folders of 10,000 files.
 const HELD_BYTES_MAX: usize = 8 * 1_024 * 1_024;
@@ -82,7 +82,8 @@ impl Database {
         match object.kind {
             ObjectType::Tree => Ok(object.bytes),
             ObjectType::Blob | ObjectType::Commit | ObjectType::Tag | ObjectType::Any => {
-                Err(Fault::Damaged(format!("object {id} is no tree")))
+                // Somebody's tree says so; its bytes are those of its hash.
+                Err(no_edit("a tree", format!("object {id} is named as a folder, and is none")).into())
             }
         }
     }

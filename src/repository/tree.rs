@@ -8,7 +8,7 @@ use std::cmp::Ordering;
 
 use git2::{ObjectType, Oid};
 
-use super::error::Fault;
+use super::error::{Fault, no_edit};
 
 /// Bytes of a SHA-1.
 pub(super) const HASH_BYTES: usize = 20;
@@ -84,8 +84,9 @@ pub(super) fn entries(bytes: &[u8]) -> impl Iterator<Item = Result<Entry<'_>, Fa
     })
 }
 
+/// Its bytes are those of its hash: somebody made it so, and fetching it anew would not help.
 fn unreadable() -> Fault {
-    Fault::Damaged("tree has an entry that cannot be read".to_owned())
+    no_edit("a tree", "it has an entry that cannot be read").into()
 }
 
 fn first(bytes: &[u8]) -> Option<Entry<'_>> {

@@ -15,7 +15,8 @@ use super::inbox::{OnDisk, begin, mark};
 use super::read::key;
 use super::{Delivery, Key, Put, StoreError, Urgency, micros, wake};
 
-/// Most deliveries of one commit: as many as the server works on at one time, by its defaults. A few kilobytes each.
+/// Most deliveries of one commit: as many as the server works on at one time, by its defaults. Receivers keep 64
+/// hints of one, half a kilobyte each: 32 KiB at most, 8 MiB in all.
 const GROUP_MAX: usize = 256;
 /// Most deliveries that wait for a commit: four groups. The next is refused, since its sender can wait as well as we.
 const WAITING_MAX: usize = 4 * GROUP_MAX;

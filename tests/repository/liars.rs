@@ -131,6 +131,25 @@ async fn a_commit_without_its_tree_is_found_when_it_is_read() {
     assert_eq!(world.host.take_requests().len(), 0);
 }
 
+/// Its bytes are those of its hash: it is no damage, and nothing is fetched anew for it.
+#[tokio::test]
+async fn a_tree_that_cannot_be_read_is_told() {
+    let world = world(Way::Http).await;
+    let file = Entry::whole(BLOB, b"a file");
+    for start in [&b"no mode apps\0"[..], b"40000 apps\0"] {
+        let tree = Entry::whole(TREE, &[start, &id("blob", &file.content)].concat());
+        let commit = Entry::whole(COMMIT, &commit_of(id("tree", &tree.content)));
+        let head = CommitId::from_bytes(id("commit", &commit.content));
+        world.host.fail(FETCH, answer(packets(&[format!("{head} refs/heads/wrong\n").as_bytes()])));
+        world.host.fail(FETCH, answer(fetched(&pack(3, &[commit, tree, Entry::whole(BLOB, b"a file")]))));
+        assert_eq!(world.mirror.tip("wrong").await.unwrap(), Some(head));
+        world.host.take_requests();
+        assert_eq!(kind(&world.mirror.changed_paths(world.base, head, 100).await).0, "edit");
+        assert_eq!(kind(&world.mirror.read(head, "apps/dev.yaml").await).0, "edit");
+        assert_eq!(world.host.take_requests().len(), 0);
+    }
+}
+
 #[tokio::test]
 async fn refs_that_lie_are_left_out_or_told() {
     let world = world(Way::Http).await;
