@@ -155,9 +155,13 @@ pub(super) async fn images(
     join_all(read).await.into_iter().collect()
 }
 
-/// The images under way or about to be: what is picked, what is pinned, what is proposed.
+/// The images under way or about to be: what is picked, what is pinned, what is proposed. None where nothing is about,
+/// which is how most pipelines are most of the time: then the tag is all that the registry is asked for.
 fn concerned(snapshot: &Snapshot) -> BTreeSet<(Repository, Digest)> {
     let mut found = BTreeSet::new();
+    if is_settled(snapshot) {
+        return found;
+    }
     let mut add = |release: &Release| {
         found.extend(release.images().map(|(repository, pinned)| (repository.clone(), pinned.digest)));
     };
@@ -184,6 +188,22 @@ fn concerned(snapshot: &Snapshot) -> BTreeSet<(Repository, Digest)> {
         }
     }
     found
+}
+
+/// Whether every stage is pinned to what the rules pick, and nobody and nothing wants it otherwise.
+fn is_settled(snapshot: &Snapshot) -> bool {
+    let is_picked = |release: &Release| {
+        snapshot.pipeline.images.iter().zip(&snapshot.picks).all(|(rule, pick)| {
+            let pinned = release.get(&rule.repository).map(|pinned| pinned.digest);
+            matches!(pick, Pick::Found { digest, .. } if pinned == Some(*digest))
+        })
+    };
+    let is_quiet = |stage: &Stage| {
+        let state = snapshot.state.stage(&stage.name);
+        state.is_none_or(|state| state.proposal.is_none() && state.request.is_none())
+            && matches!(snapshot.pins(stage), Pins::Release(release) if is_picked(&release))
+    };
+    snapshot.asked.is_empty() && snapshot.pipeline.stages.iter().all(is_quiet)
 }
 
 /// Who the people are now that commanded or reviewed.

@@ -351,7 +351,7 @@ async fn tokens_are_asked_for_once_and_renewed_when_refused() {
     assert_eq!((asked("/token"), asked("Bearer t8")), (2, 1));
     // The configuration is a blob, which the package fetches with the token that it was lent.
     let image = registry.image(&web, Digest::of(MANIFEST.as_bytes())).await.unwrap();
-    assert_eq!((image.platforms, asked("/token"), asked("Bearer t8")), (Vec::new(), 2, 3));
+    assert_eq!((image.platforms, asked("/token"), asked("Bearer t8")), (Vec::new(), 2, 2));
     let error = anonymous().resolve(&web, &tag("1")).await.unwrap_err();
     assert_eq!(kind(&error), "denied", "{error}");
 }
@@ -382,4 +382,49 @@ async fn a_missing_token_server_is_no_missing_image() {
         (status, [(header::WWW_AUTHENTICATE, realm)], body).into_response()
     };
     check(missing, "1", "denied").await;
+}
+
+/// An empty image configuration, whose digest `MANIFEST` names.
+const CONFIG: &str = "{}";
+
+fn answered(request: &Request) -> Response {
+    let body = if request.uri().path().contains("/blobs/") { CONFIG } else { MANIFEST };
+    body.into_response()
+}
+
+/// A host is asked once what it wants, a tag is one question, and what it named is not asked for again.
+#[tokio::test]
+async fn nothing_is_asked_twice() {
+    let server = serve(|_, request| answered(request)).await;
+    let registry = anonymous();
+    for path in ["shop/web", "shop/api"] {
+        let repository = repository(server.address, path);
+        let digest = registry.resolve(&repository, &tag("1")).await.unwrap();
+        registry.image(&repository, digest).await.unwrap();
+        registry.image(&repository, digest).await.unwrap();
+    }
+    let asked = server.asked.lock().unwrap();
+    let count = |part: &str| asked.iter().filter(|line| line.contains(part)).count();
+    assert_eq!((count("/manifests/"), count("/blobs/")), (2, 2), "{asked:?}");
+    // One before the first question; and one of the package before each blob, as nothing needs a token here.
+    assert_eq!(asked.len() - 4, 3, "{asked:?}");
+}
+
+/// A registry that was open and is open no more is asked anew what it wants.
+#[tokio::test]
+async fn a_registry_may_begin_to_ask_for_a_password() {
+    let closing: Behaviour = |state, request| {
+        let is_open = state.asked.lock().unwrap().len() <= 2;
+        if is_open || request.headers().contains_key(header::AUTHORIZATION) {
+            return answered(request);
+        }
+        (StatusCode::UNAUTHORIZED, [(header::WWW_AUTHENTICATE, "Basic realm=\"r\"")]).into_response()
+    };
+    let server = serve(closing).await;
+    let folder = tempfile::tempdir().unwrap();
+    let registry = client(credentials(&folder, server.address));
+    let web = repository(server.address, "shop/web");
+    for _ in 0..3 {
+        registry.resolve(&web, &tag("1")).await.unwrap();
+    }
 }

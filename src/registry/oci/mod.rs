@@ -20,7 +20,7 @@ use async_trait::async_trait;
 use oci_client::Reference;
 
 use self::answer::{Answer, denied, untrusted};
-use self::cache::ImageCache;
+use self::cache::Cache;
 use self::document::{ACCEPT_MANIFESTS, Child, Document, ImageConfig, Kind};
 use self::session::Session;
 use super::credentials::{Credentials, CredentialsError};
@@ -35,7 +35,9 @@ pub struct OciRegistry {
     settings: Arc<OciSettings>,
     credentials: Credentials,
     sessions: Mutex<BTreeMap<String, Arc<Session>>>,
-    images: ImageCache,
+    /// What tags named last: most often the next question is what that image holds.
+    documents: Cache<Document>,
+    images: Cache<Image>,
 }
 
 /// A repository as registries name it: host to speak to, and path there.
@@ -50,6 +52,11 @@ struct Name {
 const MANIFEST_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Largest image configuration: its history and labels are kilobytes; the same bound as for manifests.
 const CONFIG_BYTES_MAX: usize = MANIFEST_BYTES_MAX;
+/// Most manifests kept: more than workers look at at once. Those of 64 platforms take 6 KiB each.
+const DOCUMENTS_MAX: usize = 256;
+/// Most images kept: 1,000 pipelines × 4 stages. With 14 labels of 100 bytes that is about 10 MiB; labels at their
+/// bounds (64 × 1 KiB) would make it 256 MiB, which nobody's images come near.
+const IMAGES_MAX: usize = 4096;
 /// Most hosts with an open session; past that all are dropped, which costs a sign-in each.
 const SESSIONS_MAX: usize = 256;
 
@@ -61,7 +68,8 @@ impl OciRegistry {
             settings: Arc::new(settings),
             credentials,
             sessions: Mutex::default(),
-            images: ImageCache::default(),
+            documents: Cache::new(DOCUMENTS_MAX),
+            images: Cache::new(IMAGES_MAX),
         }
     }
 
@@ -137,7 +145,10 @@ impl OciRegistry {
 
     async fn read_image(&self, name: &Name, digest: Digest) -> Result<Image, RegistryError> {
         let what = format!("{}@{digest}", name.canonical);
-        let document = self.document_of(name, digest, &what).await?;
+        let document = match self.documents.get(&name.canonical, digest) {
+            Some(document) => document,
+            None => self.document_of(name, digest, &what).await?,
+        };
         let none = BTreeMap::new();
         let (platforms, manifest, config) = match &document.kind {
             Kind::Index(children) => {
@@ -162,7 +173,8 @@ impl Registry for OciRegistry {
     async fn resolve(&self, repository: &Repository, tag: &Tag) -> Result<Digest, RegistryError> {
         let name = Name::of(repository);
         let what = format!("{}:{tag}", name.canonical);
-        let (digest, _) = self.document(&name, tag.as_str(), &what).await?;
+        let (digest, document) = self.document(&name, tag.as_str(), &what).await?;
+        self.documents.put(&name.canonical, digest, document);
         Ok(digest)
     }
 
@@ -179,7 +191,7 @@ impl Registry for OciRegistry {
             return Ok(image);
         }
         let image = self.read_image(&name, digest).await?;
-        self.images.put(&name.canonical, image.clone());
+        self.images.put(&name.canonical, digest, image.clone());
         Ok(image)
     }
 

@@ -32,6 +32,8 @@ pub(super) struct Session {
     http: reqwest::Client,
     /// For blobs, with the tokens that were got here; it never holds a password, so it sends none to a realm.
     package: Client,
+    /// What the host asked for, the same for all of its repositories, and until when that is believed.
+    challenge: Mutex<Option<(Challenge, Instant)>>,
     sign_ins: Mutex<BTreeMap<String, SignIn>>,
     /// Until when it asked for rest, by a `Retry-After`: meanwhile it is not asked, for whatever repository.
     rests_until: Mutex<Option<Instant>>,
@@ -107,6 +109,7 @@ impl Session {
             host: host.to_owned(),
             credential,
             settings,
+            challenge: Mutex::default(),
             sign_ins: Mutex::default(),
             rests_until: Mutex::default(),
         })
@@ -209,9 +212,7 @@ impl Session {
         if let Some(kept) = kept {
             return Ok(kept.authorization);
         }
-        let ping =
-            self.http.get(self.url("/v2/")?).send().await.map_err(|error| unavailable(&error, what))?;
-        let sign_in = match answer::challenge(ping, what).await? {
+        let sign_in = match self.challenge(what).await? {
             Challenge::None => SignIn::lasting(Authorization::None, SIGN_IN_SECONDS_MAX),
             Challenge::Basic => SignIn::lasting(Authorization::Basic, SIGN_IN_SECONDS_MAX),
             Challenge::Bearer { realm, service } => {
@@ -225,6 +226,20 @@ impl Session {
         }
         sign_ins.insert(path.to_owned(), sign_in.clone());
         Ok(sign_in.authorization)
+    }
+
+    /// Asks the host what it wants, or recalls it.
+    async fn challenge(&self, what: &str) -> Result<Challenge, RegistryError> {
+        let kept = self.challenge.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some((challenge, _)) = kept.filter(|(_, until)| *until > Instant::now()) {
+            return Ok(challenge);
+        }
+        let ping =
+            self.http.get(self.url("/v2/")?).send().await.map_err(|error| unavailable(&error, what))?;
+        let challenge = answer::challenge(ping, what).await?;
+        let until = Instant::now() + Duration::from_secs(SIGN_IN_SECONDS_MAX);
+        *self.challenge.lock().unwrap_or_else(PoisonError::into_inner) = Some((challenge.clone(), until));
+        Ok(challenge)
     }
 
     /// Asks the token server for leave to pull from this repository.
@@ -273,10 +288,12 @@ impl Session {
         self.package.tokens.insert(&reference, RegistryOperation::Pull, token).await;
     }
 
-    /// Whether signing in once more could help; the sign-in is forgotten then.
+    /// Whether signing in once more could help. What was known of it is forgotten in any case: the host may have
+    /// changed what it asks for.
     fn renewable(&self, path: &str) -> bool {
+        *self.challenge.lock().unwrap_or_else(PoisonError::into_inner) = None;
         let forgotten = self.lock().remove(path);
-        forgotten.is_some_and(|sign_in| matches!(sign_in.authorization, Authorization::Bearer(_)))
+        forgotten.is_some_and(|sign_in| !matches!(sign_in.authorization, Authorization::Basic))
     }
 
     fn reference(&self, path: &str) -> Reference {

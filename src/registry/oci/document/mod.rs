@@ -15,6 +15,7 @@ use crate::image::{Digest, Platform};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Document {
     pub(super) media_type: String,
+    /// Those that are kept of an image's labels.
     pub(super) annotations: BTreeMap<String, String>,
     pub(super) kind: Kind,
 }
@@ -132,7 +133,8 @@ impl Document {
                 "its media type `{media_type:.100}` does not fit its shape, expected `{default}`"
             ));
         }
-        Ok(Self { media_type, annotations: raw.annotations.unwrap_or_default(), kind })
+        let annotations = merged([&raw.annotations.unwrap_or_default()]);
+        Ok(Self { media_type, annotations, kind })
     }
 }
 
@@ -199,7 +201,7 @@ pub(super) fn speaker(children: &[Child]) -> Option<&Child> {
 }
 
 /// The labels that are kept, the first of `sources` before the later ones.
-pub(super) fn merged(sources: [&BTreeMap<String, String>; 3]) -> BTreeMap<String, String> {
+pub(super) fn merged<const N: usize>(sources: [&BTreeMap<String, String>; N]) -> BTreeMap<String, String> {
     let mut labels = BTreeMap::new();
     for (key, value) in sources.into_iter().flatten() {
         let fits =
