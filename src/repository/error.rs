@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 /// Why git did not do what was asked.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum RepositoryError {
     /// Wait, then ask again.
     #[error("git host does not answer: {reason}")]

@@ -16,6 +16,7 @@ use super::incoming::{self, Origin};
 use super::local::blocking;
 use super::noted::{self, Seen};
 use super::outgoing::{self, Thin};
+use super::tips::Tips;
 use super::transport::{Service, Transport};
 use super::worker::{Task, Worker};
 use super::{CommitId, Credentials, Location, Options, RefUpdate, RepositoryError, fetch, name, send};
@@ -47,6 +48,7 @@ pub(super) struct Inner {
     /// From when the mirror may be tidied: after a beginning some time passes, so that one that fails is not begun anew
     /// by each fetch.
     pub(super) tidy_after: Mutex<Option<Instant>>,
+    tips: Tips,
     /// The turn to fetch, in this process; the lock file is the turn among processes.
     turn: tokio::sync::Mutex<()>,
     rebuilt_at: Mutex<Option<Instant>>,
@@ -91,10 +93,10 @@ impl Mirror {
         let transport = Transport::new(&location, credentials, &options)?;
         let folder = blocking(folder, |path| Folder::create(path)).await?;
         let worker = Worker::start(folder.mirror()).map_err(|fault| fault.into_error(&folder.mirror()))?;
-        let turn = tokio::sync::Mutex::new(());
+        let (tips, turn) = (Tips::default(), tokio::sync::Mutex::new(()));
         let (rebuilt_at, tidy_after, made) = (Mutex::new(None), Mutex::new(None), AtomicUsize::new(0));
         let inner =
-            Inner { location, folder, options, transport, worker, made, tidy_after, turn, rebuilt_at };
+            Inner { location, folder, options, transport, worker, made, tidy_after, tips, turn, rebuilt_at };
         let mirror = Self { inner: Arc::new(inner), witness: nobody() };
         mirror.check_or_build().await?;
         Ok(mirror)
@@ -114,15 +116,18 @@ impl Mirror {
     }
 
     /// The tip of a branch (without `refs/heads/`, or the full name of any ref) at the remote, its objects
-    /// fetched where the tip moved.
+    /// fetched where the tip moved. The host is asked after the call; those who call at one time share its answer.
     ///
     /// # Errors
     /// Where the remote cannot be asked, or the mirror cannot be written.
     pub async fn tip(&self, branch: &str) -> Result<Option<CommitId>, RepositoryError> {
         let name = name::branch(branch)?;
-        let tip = self.remote_refs(&[&name]).await?.remove(&name);
-        self.bring(Seen::from([(name, tip)])).await?;
-        Ok(tip)
+        let ask = async {
+            let tip = self.remote_refs(&[&name]).await?.remove(&name);
+            self.bring(Seen::from([(name.clone(), tip)])).await?;
+            Ok(tip)
+        };
+        self.inner.tips.of(&name, ask).await
     }
 
     /// All refs at the remote under this prefix (`refs/heads/lockkeeper/`), without fetching. An annotated tag

@@ -47,6 +47,7 @@ mod folder;
 mod worker;
 mod noted;
 mod gather;
+mod tips;
 mod mirror;
 mod tidy;
 mod reads;
