@@ -19,8 +19,8 @@ const BACKOFF_MIN: Duration = Duration::from_secs(2);
 const BACKOFF_MAX: Duration = Duration::from_mins(2);
 /// Longest wait after the store has failed: it is at this machine, and work goes on when there is room again.
 const STORE_BACKOFF_MAX: Duration = Duration::from_secs(10);
-/// A worker looks for due work at least this often, whoever made it due: the command line, in a process of its own,
-/// cannot wake it. Four workers make eight small reads a second of it.
+/// Due work is looked for at least this often, whoever made it due: the command line, in a process of its own, cannot
+/// wake us.
 const IDLE_MAX: Duration = Duration::from_millis(500);
 
 /// How far back the clock has to be set to matter: less delays what is due by less.
@@ -51,14 +51,62 @@ pub async fn start(world: &World) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Works on what is due with `workers` tasks until `stop` turns true; what is in hand is finished first.
-pub async fn work(world: Arc<World>, workers: usize, stop: watch::Receiver<bool>) {
+/// Works on what is due, on at most `workers` keys at one time, until `stop` turns true; what is in hand is finished
+/// first.
+pub async fn work(world: Arc<World>, workers: usize, mut stop: watch::Receiver<bool>) {
     let shared = Arc::new(Shared::default());
-    let mut tasks = JoinSet::new();
-    for _ in 0..workers.max(1) {
-        tasks.spawn(worker(world.clone(), shared.clone(), stop.clone()));
+    let mut changed = world.store.subscribe();
+    let mut working = JoinSet::new();
+    let mut errors = 0;
+    loop {
+        let failed = free_worker(&mut working, workers.max(1)).await;
+        if *stop.borrow() {
+            break;
+        }
+        let claimed = match failed {
+            Some(error) => Err(error),
+            None => next(&world, &shared).await,
+        };
+        let idle = match claimed {
+            Ok(Some(lease)) => {
+                errors = 0;
+                let (world, shared) = (Arc::clone(&world), Arc::clone(&shared));
+                working.spawn(async move { work_on(&world, &shared, lease).await });
+                continue;
+            }
+            Ok(None) => idle(&world).await,
+            Err(error) => {
+                errors += 1;
+                tracing::error!(%error, errors, "the store does not answer; again later");
+                // What came before does not wake, what is stored from now on does: then the store answers again.
+                changed.mark_unchanged();
+                backoff(errors).min(STORE_BACKOFF_MAX)
+            }
+        };
+        tokio::select! {
+            _ = changed.changed() => {}
+            () = tokio::time::sleep(idle) => {}
+            result = stop.changed() => if result.is_err() { break },
+        }
     }
-    while tasks.join_next().await.is_some() {}
+    while working.join_next().await.is_some() {}
+}
+
+/// Returns when fewer than `workers` are at work, and what the store said last to those that ended. The lease of one that
+/// panicked runs out, and its work is done anew.
+async fn free_worker(working: &mut JoinSet<Result<(), StoreError>>, workers: usize) -> Option<StoreError> {
+    let mut failed = None;
+    loop {
+        let ended = match working.try_join_next() {
+            None if working.len() >= workers => working.join_next().await,
+            ended => ended,
+        };
+        match ended {
+            Some(Ok(Err(error))) => failed = Some(error),
+            Some(_) => {}
+            None => return failed,
+        }
+    }
 }
 
 /// Looks at everything anew when the clock was set back since the last time: what is due by the old one would wait
@@ -72,30 +120,6 @@ async fn heed_clock(world: &World, shared: &Shared) -> Result<(), StoreError> {
     }
     tracing::warn!(seconds = back.as_secs(), "the clock was set back; everything is looked at anew");
     start(world).await.inspect_err(|_| *lock(&shared.clock) = before)
-}
-
-async fn worker(world: Arc<World>, shared: Arc<Shared>, mut stop: watch::Receiver<bool>) {
-    let mut changed = world.store.subscribe();
-    let mut errors = 0;
-    while !*stop.borrow() {
-        let worked = one(&world, &shared).await;
-        errors = if worked.is_ok() { 0 } else { errors + 1 };
-        let idle = match worked {
-            Ok(true) => continue,
-            Ok(false) => idle(&world).await,
-            Err(error) => {
-                tracing::error!(%error, errors, "the store does not answer; again later");
-                // What came before does not wake, what is stored from now on does: then the store answers again.
-                changed.mark_unchanged();
-                backoff(errors).min(STORE_BACKOFF_MAX)
-            }
-        };
-        tokio::select! {
-            _ = changed.changed() => {}
-            () = tokio::time::sleep(idle) => {}
-            result = stop.changed() => if result.is_err() { return },
-        }
-    }
 }
 
 /// How long until something is due.
@@ -129,10 +153,15 @@ pub async fn run_key(world: &World, key: &Key) -> Result<bool, StoreError> {
 }
 
 async fn one(world: &World, shared: &Shared) -> Result<bool, StoreError> {
-    heed_clock(world, shared).await?;
-    let Some(lease) = world.store.claim((world.now)(), world.settings.lease).await? else { return Ok(false) };
+    let Some(lease) = next(world, shared).await? else { return Ok(false) };
     work_on(world, shared, lease).await?;
     Ok(true)
+}
+
+/// Takes the key that is due first.
+async fn next(world: &World, shared: &Shared) -> Result<Option<Lease>, StoreError> {
+    heed_clock(world, shared).await?;
+    world.store.claim((world.now)(), world.settings.lease).await
 }
 
 async fn work_on(world: &World, shared: &Shared, lease: Lease) -> Result<(), StoreError> {

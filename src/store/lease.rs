@@ -17,7 +17,7 @@ impl Store {
     /// Leases the key that has been due longest, by its [`super::Urgency`]; none where nothing is due. Committed when it
     /// returns.
     pub async fn claim(&self, now: Timestamp, lease_for: Duration) -> Result<Option<Lease>, StoreError> {
-        // Asked of a reader first: idle workers must not take turns at the write lock.
+        // Asked of a reader first: who finds nothing must not have taken the write lock.
         if self.next_due().await?.is_none_or(|due| due > now) {
             return Ok(None);
         }
