@@ -1,7 +1,8 @@
 //! The forge: where pull requests, reviews, comments and checks live.
 //!
-//! [`Forge`] is what lockkeeper asks of any forge; [`local`] is one of our own over a bare repository.
+//! [`Forge`] is what lockkeeper asks of any forge; [`github`] is GitHub, [`local`] one of our own over a bare repository.
 
+pub mod github;
 pub mod local;
 
 use std::collections::BTreeSet;

@@ -2,7 +2,9 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use async_trait::async_trait;
 use base64::Engine as _;
 use http::HeaderValue;
 
@@ -13,6 +15,16 @@ const TOKEN_USER: &str = "x-access-token";
 /// Bytes of a token file; tokens in use have up to 2 kB (JWT).
 const TOKEN_BYTES_MAX: usize = 16 * 1_024;
 
+/// Where tokens come from that are made as they are needed.
+#[async_trait]
+pub trait TokenSource: Send + Sync + fmt::Debug {
+    /// The token that counts now.
+    ///
+    /// # Errors
+    /// [`RepositoryError`], if there is none.
+    async fn token(&self) -> Result<String, RepositoryError>;
+}
+
 /// How to say who we are to the git host. Never printed.
 #[derive(Clone, Default)]
 pub struct Credentials {
@@ -20,6 +32,8 @@ pub struct Credentials {
     pub user: Option<String>,
     /// The file that holds the token, read at each use so that it can be rotated.
     pub token_file: Option<PathBuf>,
+    /// Where the token comes from instead of a file.
+    pub token_source: Option<Arc<dyn TokenSource>>,
     /// The private key for ssh.
     pub ssh_key_file: Option<PathBuf>,
     /// The known hosts file for ssh.
@@ -33,12 +47,15 @@ impl fmt::Debug for Credentials {
 }
 
 impl Credentials {
-    /// The value of `Authorization`; none without a token file.
+    /// The value of `Authorization`; none without a token.
     ///
     /// Source: RFC 7617, section 2.
     pub(super) async fn authorization(&self) -> Result<Option<HeaderValue>, RepositoryError> {
-        let Some(path) = &self.token_file else { return Ok(None) };
-        let token = token(path).await?;
+        let token = match (&self.token_source, &self.token_file) {
+            (Some(source), _) => source.token().await?,
+            (None, Some(file)) => token(file).await?,
+            (None, None) => return Ok(None),
+        };
         let user = self.user.as_deref().unwrap_or(TOKEN_USER);
         if user.contains(':') || user.chars().any(char::is_control) {
             return Err(denied("user name has a `:` or a control character"));

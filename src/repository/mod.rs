@@ -55,7 +55,7 @@ mod reads;
 use jiff::Timestamp;
 
 pub use crate::commit::{CommitId, CommitIdError};
-pub use credentials::Credentials;
+pub use credentials::{Credentials, TokenSource};
 pub use error::{ProtocolError, RepositoryError};
 pub use local::{create_bare, read_tree};
 pub use location::{Location, LocationError};

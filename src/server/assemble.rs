@@ -158,6 +158,7 @@ pub async fn open_mirror(
     let credentials = Credentials {
         user: repository.user.clone(),
         token_file: repository.token_file.clone(),
+        token_source: None,
         ssh_key_file: repository.ssh_key_file.clone(),
         ssh_known_hosts_file: repository.ssh_known_hosts_file.clone(),
     };

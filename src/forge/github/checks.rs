@@ -1,0 +1,151 @@
+//! Checks on commits: check runs of Apps, statuses of whoever may push, and our own.
+
+use http::Method;
+use serde_json::{Value, json};
+
+use super::answer::named;
+use super::limits::Urgency;
+use super::wire::{self, CheckRun, CheckRuns, Statuses};
+use super::{App, GitHubForge};
+use crate::forge::{Check, CheckStatus, CommitId, ForgeError};
+
+/// Our check at a commit, as it was written last.
+#[derive(Debug, Clone)]
+pub(super) struct OwnCheck {
+    id: u64,
+    check: Check,
+}
+
+/// Pages of check runs on one commit: 1,000 is what GitHub keeps of one name.
+const PAGES_MAX: u32 = 10;
+/// The name of our check, and of the App in plans; at GitHub the App may have any name.
+const OWN: &str = "lockkeeper";
+/// Bytes of a summary and of a text.
+///
+/// Source: GitHub's REST API, "Create a check run": 65,535 characters each.
+const TEXT_CHARACTERS_MAX: usize = 65_000;
+/// Characters of the title, which GitHub shows in one line.
+const TITLE_CHARACTERS_MAX: usize = 250;
+
+impl GitHubForge {
+    /// The newest check of each name and App on a commit, and the newest status of each context.
+    pub(super) async fn checks(&self, head: CommitId) -> Result<Vec<Check>, ForgeError> {
+        let me = self.me().await?;
+        let runs = self.path(format!("commits/{head}/check-runs?filter=latest"));
+        let statuses = self.path(format!("commits/{head}/status"));
+        let (runs, statuses) = futures::try_join!(
+            self.client.pages_of(&runs, PAGES_MAX, |page: CheckRuns| page.check_runs),
+            self.client.pages_of(&statuses, PAGES_MAX, |page: Statuses| page.statuses)
+        )?;
+        let mut checks: Vec<Check> = runs.iter().map(|run| check(run, me.app.as_ref())).collect();
+        // Whoever may push can report a status under any name: it belongs to no App, and is never ours.
+        checks.extend(statuses.into_iter().map(|status| Check {
+            name: status.context,
+            app: String::new(),
+            status: match status.state.as_str() {
+                "success" => CheckStatus::Passed,
+                "failure" | "error" => CheckStatus::Failed,
+                _ => CheckStatus::Pending,
+            },
+            summary: status.description.unwrap_or_default(),
+            text: String::new(),
+        }));
+        checks.sort_by(|one, other| (&one.name, &one.app).cmp(&(&other.name, &other.app)));
+        Ok(checks)
+    }
+
+    /// Reports our check; the same again is not written.
+    pub(super) async fn report(&self, head: CommitId, check: &Check) -> Result<(), ForgeError> {
+        let Some(app) = self.me().await?.app else {
+            let reason = "only an App may report checks; lockkeeper has a token here".to_owned();
+            return Err(ForgeError::Refused { what: "check".to_owned(), reason });
+        };
+        let wanted = shortened(check);
+        let known = self.known().checks.get(&head).cloned();
+        let known = match known {
+            Some(known) => Some(known),
+            None => self.own_check(head, &app).await?,
+        };
+        if known.as_ref().is_some_and(|known| known.check == wanted) {
+            return Ok(());
+        }
+        // A run that is completed stays so: what is open once more is a new run, and the newest counts.
+        let is_reopened = |known: &OwnCheck| {
+            known.check.status != CheckStatus::Pending && wanted.status == CheckStatus::Pending
+        };
+        let known = known.filter(|known| !is_reopened(known));
+        let (method, path) = match &known {
+            Some(known) => (Method::PATCH, self.path(format!("check-runs/{}", known.id))),
+            None => (Method::POST, self.path("check-runs")),
+        };
+        let mut body = described(&wanted);
+        if known.is_none() {
+            body["head_sha"] = json!(head.to_string());
+        }
+        let answer = self.client.write(Urgency::Gate, method.clone(), &path, &body).await?;
+        let run: CheckRun = answer.read(&named(&method, &path))?;
+        self.known().checks.insert(head, OwnCheck { id: run.id, check: wanted });
+        Ok(())
+    }
+
+    async fn own_check(&self, head: CommitId, app: &App) -> Result<Option<OwnCheck>, ForgeError> {
+        let path =
+            self.path(format!("commits/{head}/check-runs?check_name={OWN}&app_id={}&filter=latest", app.id));
+        let runs = self.client.pages_of(&path, 1, |page: CheckRuns| page.check_runs).await?;
+        let newest = runs.into_iter().max_by_key(|run| run.id);
+        Ok(newest.map(|run| OwnCheck { id: run.id, check: check(&run, Some(app)) }))
+    }
+}
+
+/// A check run in our words. Our own App is `lockkeeper`, by its id; nobody else's App is, whatever it calls itself.
+fn check(run: &CheckRun, own: Option<&App>) -> Check {
+    let app = match &run.app {
+        Some(app) if own.is_some_and(|own| own.id == app.id) => OWN.to_owned(),
+        Some(wire::AppRef { id, slug }) => match slug.as_deref() {
+            Some(slug) if slug != OWN => slug.to_owned(),
+            Some(_) | None => format!("app {id}"),
+        },
+        None => String::new(),
+    };
+    let status = match (run.status.as_str(), run.conclusion.as_deref()) {
+        ("completed", Some("success" | "neutral" | "skipped")) => CheckStatus::Passed,
+        ("completed", _) => CheckStatus::Failed,
+        _ => CheckStatus::Pending,
+    };
+    let output = run.output.as_ref();
+    let text =
+        |pick: fn(&wire::Output) -> Option<&String>| output.and_then(pick).cloned().unwrap_or_default();
+    Check {
+        name: run.name.clone(),
+        app,
+        status,
+        summary: text(|output| output.title.as_ref()),
+        text: text(|output| output.text.as_ref()),
+    }
+}
+
+fn described(check: &Check) -> Value {
+    let output = json!({ "title": check.summary, "summary": check.summary, "text": check.text });
+    match check.status {
+        CheckStatus::Pending => json!({ "name": OWN, "status": "in_progress", "output": output }),
+        CheckStatus::Passed => {
+            json!({ "name": OWN, "status": "completed", "conclusion": "success", "output": output })
+        }
+        CheckStatus::Failed => {
+            json!({ "name": OWN, "status": "completed", "conclusion": "failure", "output": output })
+        }
+    }
+}
+
+/// As GitHub keeps it. A summary must not be empty.
+fn shortened(check: &Check) -> Check {
+    let cut = |text: &str, max: usize| text.chars().take(max).collect::<String>();
+    let summary = cut(&check.summary, TITLE_CHARACTERS_MAX);
+    Check {
+        name: OWN.to_owned(),
+        app: OWN.to_owned(),
+        status: check.status,
+        summary: if summary.is_empty() { "–".to_owned() } else { summary },
+        text: cut(&check.text, TEXT_CHARACTERS_MAX),
+    }
+}

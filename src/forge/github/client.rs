@@ -1,0 +1,283 @@
+//! Requests to GitHub for one repository: signed, bounded, in time, within its limits.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use http::header::{AUTHORIZATION, HeaderValue, IF_NONE_MATCH};
+use http::{Method, Request, StatusCode};
+use http_body_util::{BodyExt as _, Limited};
+use octocrab::Octocrab;
+use octocrab::auth::EncodingKey;
+use octocrab::models::AppId;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::FullName;
+use super::answer::{Answer, named, unavailable};
+use super::cache::Cache;
+use super::identity::{Identity, Tokens};
+use super::limits::{Limits, Urgency};
+use crate::forge::ForgeError;
+use crate::repository::{RepositoryError, TokenSource};
+
+/// Where GitHub is, and how long it may take.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The address of the REST API, without a slash at the end: `https://api.github.com`, or
+    /// `https://ghe.example.com/api/v3` at an Enterprise Server.
+    pub api_url: String,
+    /// The longest that one request may take.
+    pub timeout: Duration,
+}
+
+/// The requests of one repository.
+pub(super) struct Client {
+    octocrab: Octocrab,
+    tokens: Arc<Tokens>,
+    limits: Limits,
+    cache: Cache,
+    timeout: Duration,
+}
+
+/// Bytes of one answer: a page of 100 pull requests with bodies of 64 kB has 8 MB.
+const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Entries of one page: the most that GitHub gives.
+pub(super) const PAGE_ENTRIES: usize = 100;
+
+impl Options {
+    /// Where people look at repositories, without a slash at the end.
+    pub(super) fn web_url(&self) -> String {
+        let api = self.api_url.trim_end_matches('/');
+        match api.strip_suffix("/api/v3") {
+            Some(host) => host.to_owned(),
+            None => api.replace("://api.", "://"),
+        }
+    }
+}
+
+impl Client {
+    pub(super) fn new(name: FullName, identity: Identity, options: Options) -> Result<Self, ForgeError> {
+        let tokens = Arc::new(Tokens::new(name, identity, &options)?);
+        let octocrab = octocrab(&options, None)?;
+        let (limits, cache) = (Limits::default(), Cache::default());
+        Ok(Self { octocrab, tokens, limits, cache, timeout: options.timeout })
+    }
+
+    pub(super) fn token_source(&self) -> Arc<dyn TokenSource> {
+        Arc::new(GitToken(Arc::clone(&self.tokens)))
+    }
+
+    /// Reads what is at this path. An answer that GitHub calls unchanged is taken from memory.
+    pub(super) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ForgeError> {
+        self.read(path).await?.read(&named(&Method::GET, path))
+    }
+
+    /// All entries of a list, at most `pages_max` pages of 100.
+    ///
+    /// # Errors
+    /// As [`Client::get`]; [`ForgeError::Unavailable`] where there are more pages: a list that is cut could hide what
+    /// decides.
+    pub(super) async fn pages<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        pages_max: u32,
+    ) -> Result<Vec<T>, ForgeError> {
+        self.pages_of(path, pages_max, |page: Vec<T>| page).await
+    }
+
+    /// The same, where each page is an object that holds the entries.
+    pub(super) async fn pages_of<P: DeserializeOwned, T>(
+        &self,
+        path: &str,
+        pages_max: u32,
+        entries: impl Fn(P) -> Vec<T>,
+    ) -> Result<Vec<T>, ForgeError> {
+        let what = named(&Method::GET, path);
+        let separator = if path.contains('?') { '&' } else { '?' };
+        let (mut found, mut page) = (Vec::new(), 1);
+        for _ in 0..pages_max {
+            let at = format!("{path}{separator}per_page={PAGE_ENTRIES}&page={page}");
+            let answer = self.read(&at).await?;
+            found.extend(entries(answer.read(&what)?));
+            match answer.next_page().filter(|next| *next > page) {
+                Some(next) => page = next,
+                None => return Ok(found),
+            }
+        }
+        Err(unavailable(format!("{what} has more than {pages_max} pages of {PAGE_ENTRIES}")))
+    }
+
+    /// Reads as the App itself; none with a token.
+    pub(super) async fn as_app<T: DeserializeOwned>(&self, path: &str) -> Option<Result<T, ForgeError>> {
+        let answer = self.tokens.as_app(path).await?;
+        Some(answer.and_then(|answer| answer.read(&named(&Method::GET, path))))
+    }
+
+    /// Writes, and gives GitHub's answer whatever its status. Never repeated by itself: what became of it is not known.
+    pub(super) async fn write(
+        &self,
+        urgency: Urgency,
+        method: Method,
+        path: &str,
+        body: &(impl Serialize + Sync),
+    ) -> Result<Answer, ForgeError> {
+        self.limits.may_ask(Instant::now())?;
+        self.limits.may_write(urgency, Instant::now())?;
+        let body = serde_json::to_vec(body).map_err(|error| unavailable(error.to_string()))?;
+        self.send(&method, path, Some(&body), None).await
+    }
+
+    async fn read(&self, path: &str) -> Result<Answer, ForgeError> {
+        self.limits.may_ask(Instant::now())?;
+        let known = self.cache.get(path);
+        let tag = known.as_ref().map(|(tag, _)| tag.clone());
+        let answer = self.send(&Method::GET, path, None, tag).await?;
+        if answer.status == StatusCode::NOT_MODIFIED
+            && let Some((_, known)) = known
+        {
+            return Ok(known);
+        }
+        if answer.status == StatusCode::OK {
+            self.cache.put(path, &answer);
+        }
+        Ok(answer)
+    }
+
+    /// One exchange. A token that is refused is got anew once: it may have been withdrawn before its time, and GitHub
+    /// did nothing with the request.
+    async fn send(
+        &self,
+        method: &Method,
+        path: &str,
+        body: Option<&[u8]>,
+        tag: Option<HeaderValue>,
+    ) -> Result<Answer, ForgeError> {
+        let token = self.tokens.token().await?;
+        let answer = self.send_with(&token, method, path, body, tag.clone()).await?;
+        let answer = if answer.status == StatusCode::UNAUTHORIZED && self.tokens.forget(&token).await {
+            let token = self.tokens.token().await?;
+            self.send_with(&token, method, path, body, tag).await?
+        } else {
+            answer
+        };
+        if let Some(rest) = answer.rest() {
+            tracing::warn!(seconds = rest.as_secs(), reason = answer.reason(), "GitHub asks for rest");
+            self.limits.rest(rest, Instant::now());
+        }
+        Ok(answer)
+    }
+
+    /// Asks with somebody else's token: who they are.
+    pub(super) async fn send_with(
+        &self,
+        token: &str,
+        method: &Method,
+        path: &str,
+        body: Option<&[u8]>,
+        tag: Option<HeaderValue>,
+    ) -> Result<Answer, ForgeError> {
+        let mut authorization = HeaderValue::try_from(format!("Bearer {token}"))
+            .map_err(|_| unavailable("the token fits into no header"))?;
+        authorization.set_sensitive(true);
+        let mut request = Request::builder().method(method).uri(path).header(AUTHORIZATION, authorization);
+        if let Some(tag) = tag {
+            request = request.header(IF_NONE_MATCH, tag);
+        }
+        let body = body.map(serde_json::from_slice::<serde_json::Value>).transpose();
+        let body = body.map_err(|error| unavailable(error.to_string()))?;
+        let request = self.octocrab.build_request(request, body.as_ref()).map_err(|error| failed(&error))?;
+        answer(&self.octocrab, request, self.timeout).await
+    }
+}
+
+/// An octocrab at this address, with the waits that it has none of by itself. It signs for an App; a token is laid into
+/// each request.
+pub(super) fn octocrab(options: &Options, app: Option<(AppId, EncodingKey)>) -> Result<Octocrab, ForgeError> {
+    let address = options.api_url.trim_end_matches('/');
+    let builder = Octocrab::builder()
+        .set_connect_timeout(Some(options.timeout))
+        .set_read_timeout(Some(options.timeout))
+        .set_write_timeout(Some(options.timeout))
+        .base_uri(address)
+        .map_err(|_| ForgeError::Refused {
+            what: "the address of GitHub's API".to_owned(),
+            reason: format!("{address:?} is none"),
+        })?;
+    let builder = match app {
+        Some((id, key)) => builder.app(id, key),
+        None => builder,
+    };
+    builder.build().map_err(|error| failed(&error))
+}
+
+/// Sends, and reads the whole answer, in this time.
+pub(super) async fn answer(
+    octocrab: &Octocrab,
+    request: Request<octocrab::OctoBody>,
+    timeout: Duration,
+) -> Result<Answer, ForgeError> {
+    let exchange = async {
+        let response = octocrab.execute(request).await.map_err(|error| failed(&error))?;
+        let (head, body) = response.into_parts();
+        let body = Limited::new(body, BODY_BYTES_MAX).collect().await;
+        let body = body.map_err(|error| unavailable(format!("answer of GitHub broke off: {error}")))?;
+        Ok(Answer { status: head.status, headers: head.headers, body: body.to_bytes() })
+    };
+    let late = |_| Err(unavailable(format!("no answer from GitHub within {} s", timeout.as_secs_f32())));
+    tokio::time::timeout(timeout, exchange).await.unwrap_or_else(late)
+}
+
+/// A failure on the way, with its causes: octocrab's own words say little.
+pub(super) fn failed(error: &octocrab::Error) -> ForgeError {
+    let mut words = Vec::new();
+    let mut cause: Option<&dyn std::error::Error> = Some(error);
+    while let Some(error) = cause {
+        // Its display has a backtrace behind the first line.
+        words.push(error.to_string().lines().next().unwrap_or_default().trim().to_owned());
+        cause = error.source();
+    }
+    words.dedup();
+    unavailable(format!("GitHub cannot be reached: {}", words.join(": ")))
+}
+
+/// The token, for git.
+struct GitToken(Arc<Tokens>);
+
+#[async_trait]
+impl TokenSource for GitToken {
+    async fn token(&self) -> Result<String, RepositoryError> {
+        self.0.token().await.map_err(|error| match error {
+            ForgeError::Unavailable { reason, .. } => RepositoryError::Unavailable { reason },
+            ForgeError::NotFound { .. } | ForgeError::Moved { .. } | ForgeError::Refused { .. } => {
+                RepositoryError::Denied { reason: error.to_string() }
+            }
+        })
+    }
+}
+
+impl fmt::Debug for GitToken {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("GitToken(hidden)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn people_look_elsewhere_than_programs() {
+        for (api_url, web) in [
+            ("https://api.github.com", "https://github.com"),
+            ("https://api.github.com/", "https://github.com"),
+            ("https://ghe.example.com/api/v3", "https://ghe.example.com"),
+            ("https://api.acme.ghe.com", "https://acme.ghe.com"),
+            ("http://127.0.0.1:4000/api/v3", "http://127.0.0.1:4000"),
+        ] {
+            let options = Options { api_url: api_url.to_owned(), timeout: Duration::from_secs(1) };
+            assert_eq!(options.web_url(), web);
+        }
+    }
+}
