@@ -101,9 +101,8 @@ impl Answer {
     /// What GitHub said, in one line: the message, and what its errors add.
     pub(super) fn reason(&self) -> String {
         let problem: Problem = serde_json::from_slice(&self.body).unwrap_or_default();
-        let said = problem.errors.iter().filter_map(|error| match error {
-            serde_json::Value::String(text) => Some(text.as_str()),
-            other => other.get("message").or_else(|| other.get("code"))?.as_str(),
+        let said = problem.errors.iter().filter_map(|error| {
+            error.as_str().or_else(|| error.get("message").or_else(|| error.get("code"))?.as_str())
         });
         let parts: Vec<&str> =
             std::iter::once(problem.message.as_str()).chain(said).filter(|part| !part.is_empty()).collect();

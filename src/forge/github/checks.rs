@@ -3,10 +3,10 @@
 use http::Method;
 use serde_json::{Value, json};
 
+use super::GitHubForge;
 use super::answer::named;
 use super::limits::Urgency;
 use super::wire::{self, CheckRun, CheckRuns, Statuses};
-use super::{App, GitHubForge};
 use crate::forge::{Check, CheckStatus, CommitId, ForgeError};
 
 /// Our check at a commit, as it was written last.
@@ -37,7 +37,7 @@ impl GitHubForge {
             self.client.pages_of(&runs, PAGES_MAX, |page: CheckRuns| page.check_runs),
             self.client.pages_of(&statuses, PAGES_MAX, |page: Statuses| page.statuses)
         )?;
-        let mut checks: Vec<Check> = runs.iter().map(|run| check(run, me.app.as_ref())).collect();
+        let mut checks: Vec<Check> = runs.iter().map(|run| check(run, me.app_id)).collect();
         // Whoever may push can report a status under any name: it belongs to no App, and is never ours.
         checks.extend(statuses.into_iter().map(|status| Check {
             name: status.context,
@@ -56,7 +56,7 @@ impl GitHubForge {
 
     /// Reports our check; the same again is not written.
     pub(super) async fn report(&self, head: CommitId, check: &Check) -> Result<(), ForgeError> {
-        let Some(app) = self.me().await?.app else {
+        let Some(app) = self.me().await?.app_id else {
             let reason = "only an App may report checks; lockkeeper has a token here".to_owned();
             return Err(ForgeError::Refused { what: "check".to_owned(), reason });
         };
@@ -64,7 +64,7 @@ impl GitHubForge {
         let known = self.known().checks.get(&head).cloned();
         let known = match known {
             Some(known) => Some(known),
-            None => self.own_check(head, &app).await?,
+            None => self.own_check(head, app).await?,
         };
         if known.as_ref().is_some_and(|known| known.check == wanted) {
             return Ok(());
@@ -88,9 +88,9 @@ impl GitHubForge {
         Ok(())
     }
 
-    async fn own_check(&self, head: CommitId, app: &App) -> Result<Option<OwnCheck>, ForgeError> {
+    async fn own_check(&self, head: CommitId, app: u64) -> Result<Option<OwnCheck>, ForgeError> {
         let path =
-            self.path(format!("commits/{head}/check-runs?check_name={OWN}&app_id={}&filter=latest", app.id));
+            self.path(format!("commits/{head}/check-runs?check_name={OWN}&app_id={app}&filter=latest"));
         let runs = self.client.pages_of(&path, 1, |page: CheckRuns| page.check_runs).await?;
         let newest = runs.into_iter().max_by_key(|run| run.id);
         Ok(newest.map(|run| OwnCheck { id: run.id, check: check(&run, Some(app)) }))
@@ -98,9 +98,9 @@ impl GitHubForge {
 }
 
 /// A check run in our words. Our own App is `lockkeeper`, by its id; nobody else's App is, whatever it calls itself.
-fn check(run: &CheckRun, own: Option<&App>) -> Check {
+fn check(run: &CheckRun, own: Option<u64>) -> Check {
     let app = match &run.app {
-        Some(app) if own.is_some_and(|own| own.id == app.id) => OWN.to_owned(),
+        Some(app) if own == Some(app.id) => OWN.to_owned(),
         Some(wire::AppRef { id, slug }) => match slug.as_deref() {
             Some(slug) if slug != OWN => slug.to_owned(),
             Some(_) | None => format!("app {id}"),

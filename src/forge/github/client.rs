@@ -58,9 +58,9 @@ impl Options {
 }
 
 impl Client {
-    pub(super) fn new(name: FullName, identity: Identity, options: Options) -> Result<Self, ForgeError> {
-        let tokens = Arc::new(Tokens::new(name, identity, &options)?);
-        let octocrab = octocrab(&options, None)?;
+    pub(super) fn new(name: FullName, identity: Identity, options: &Options) -> Result<Self, ForgeError> {
+        let tokens = Arc::new(Tokens::new(name, identity, options)?);
+        let octocrab = octocrab(options, None)?;
         let (limits, cache) = (Limits::default(), Cache::default());
         Ok(Self { octocrab, tokens, limits, cache, timeout: options.timeout })
     }

@@ -128,7 +128,7 @@ impl Tokens {
         let found = self.ask(app, http::Method::GET, &path).await?;
         let installation: Installation = found.read(&path).map_err(|error| match error {
             ForgeError::NotFound { .. } => refused(format!("the App is not installed in {name}")),
-            error => error,
+            ForgeError::Unavailable { .. } | ForgeError::Moved { .. } | ForgeError::Refused { .. } => error,
         })?;
         let path = format!("/app/installations/{}/access_tokens", installation.id);
         let issued: Issued = self.ask(app, http::Method::POST, &path).await?.read(&path)?;

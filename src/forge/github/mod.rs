@@ -4,7 +4,7 @@
 //! what is right: waits, paging (its next pages lose their authorization at an Enterprise Server), one refresh of the
 //! token for many callers, no repeat of a write, limits, and bodies of which only what is needed is read.
 //!
-//! Source: GitHub's REST API, version 2022-11-28; its OpenAPI description holds the tests' own GitHub.
+//! Source: GitHub's REST API, version 2022-11-28; its description in `OpenAPI` holds the tests' own GitHub.
 
 mod answer;
 mod authors;
@@ -57,13 +57,7 @@ pub struct FullName {
 struct Me {
     person: Person,
     /// The App that our checks belong to; none with a token, which may report no checks, only statuses.
-    app: Option<App>,
-}
-
-#[derive(Debug, Clone)]
-struct App {
-    id: u64,
-    slug: String,
+    app_id: Option<u64>,
 }
 
 /// What was found or written last, so that it is neither looked for nor written again. Lost with the process, and found
@@ -85,7 +79,7 @@ impl GitHubForge {
     ///
     /// # Errors
     /// [`ForgeError::Refused`] if the address of the API is none, [`ForgeError::Unavailable`] if TLS cannot be set up.
-    pub fn new(name: FullName, identity: Identity, options: Options) -> Result<Self, ForgeError> {
+    pub fn new(name: FullName, identity: Identity, options: &Options) -> Result<Self, ForgeError> {
         let web_url = format!("{}/{name}", options.web_url());
         let client = Client::new(name.clone(), identity, options)?;
         Ok(Self { client, name, web_url, me: OnceCell::new(), known: Mutex::default() })

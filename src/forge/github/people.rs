@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::answer::named;
 use super::wire::{CollaboratorPermission, Membership, User};
-use super::{App, GitHubForge, Me};
+use super::{GitHubForge, Me};
 use crate::forge::{ForgeError, Permission, Person, PersonId, Standing};
 
 #[derive(Deserialize)]
@@ -24,18 +24,14 @@ impl GitHubForge {
     }
 
     async fn ask_me(&self) -> Result<Me, ForgeError> {
-        match self.client.as_app::<OwnApp>("/app").await {
-            Some(app) => {
-                let OwnApp { id, slug } = app?;
-                // An App writes as a user of its own, whose id is not the App's.
-                let user: User = self.client.get(&format!("/users/{slug}%5Bbot%5D")).await?;
-                Ok(Me { person: user.into(), app: Some(App { id, slug }) })
-            }
-            None => {
-                let user: User = self.client.get("/user").await?;
-                Ok(Me { person: user.into(), app: None })
-            }
-        }
+        let Some(app) = self.client.as_app::<OwnApp>("/app").await else {
+            let user: User = self.client.get("/user").await?;
+            return Ok(Me { person: user.into(), app_id: None });
+        };
+        let OwnApp { id, slug } = app?;
+        // An App writes as a user of its own, whose id is not the App's.
+        let user: User = self.client.get(&format!("/users/{slug}%5Bbot%5D")).await?;
+        Ok(Me { person: user.into(), app_id: Some(id) })
     }
 
     pub(super) async fn standing_of(
@@ -58,7 +54,8 @@ impl GitHubForge {
         }
         let asked = teams.iter().map(|team| self.is_member(team, &person));
         let (permission, member) = futures::try_join!(self.permission(&person), try_join_all(asked))?;
-        let teams = teams.iter().zip(member).filter_map(|(team, is_member)| is_member.then(|| team.clone()));
+        let teams =
+            teams.iter().zip(member).filter(|(_, is_member)| *is_member).map(|(team, _)| team.clone());
         Ok(Standing { teams: teams.collect(), person, permission })
     }
 
