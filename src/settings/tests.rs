@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use tempfile::TempDir;
 
 use super::*;
+use crate::pull_request::MergeMethod;
 
 const REPOSITORY: &str = "
 [[repositories]]
@@ -53,7 +54,7 @@ fn defaults_file_and_variables_are_laid_over_each_other() {
     assert_eq!(settings.store.remember_deliveries, Duration::from_hours(14 * 24));
     let [shop] = &settings.repositories[..] else { panic!("one repository") };
     assert_eq!((shop.base.as_str(), shop.poll_interval), ("main", Duration::from_mins(1)));
-    let Forge::Local(local) = &shop.forge;
+    let Forge::Local(local) = &shop.forge else { panic!("local") };
     assert_eq!(local.sign_in, SignIn::Token);
     assert_eq!(local.sources["https://git.example.com/acme/web.v2"], PathBuf::from("/srv/git/web.git"));
 
@@ -70,7 +71,7 @@ fn defaults_file_and_variables_are_laid_over_each_other() {
     assert_eq!(settings.server.hosts, ["127.0.0.1:9", "b.example", "c.example:80", "locks.example.com"]);
     assert_eq!((settings.work.workers, settings.work.lease), (7, Duration::from_secs(90)));
     assert_eq!(settings.repositories[0].base, "deploy");
-    let Forge::Local(local) = &settings.repositories[0].forge;
+    let Forge::Local(local) = &settings.repositories[0].forge else { panic!("local") };
     assert_eq!(local.folder, PathBuf::from("/elsewhere"));
 }
 
@@ -185,7 +186,7 @@ fn proxy_sign_in_needs_the_addresses_that_are_trusted() {
     };
     assert!(proxy("").unwrap_err().starts_with("setting `repositories.0.local.proxy_trusted` is missing"));
     let settings = proxy("proxy_trusted=['127.0.0.1','::1']").unwrap();
-    let Forge::Local(local) = &settings.repositories[0].forge;
+    let Forge::Local(local) = &settings.repositories[0].forge else { panic!("local") };
     let trusted = vec!["127.0.0.1".parse().unwrap(), "::1".parse().unwrap()];
     assert_eq!(local.sign_in, SignIn::Proxy { header: "X-User".into(), trusted });
 }
@@ -202,9 +203,190 @@ fn the_examples_in_the_defaults_are_valid() {
         .filter(|line| line.starts_with('[') || line.contains(" = ") && !line.starts_with('#'))
         .flat_map(|line| [line, "\n"])
         .collect();
-    for name in ["shop-token", "shop-key", "registry-webhook"] {
+    for name in ["shop-token", "shop-key", "registry-webhook", "github-app.pem", "github-webhook"] {
         text = text.replace(&format!("/run/secrets/{name}"), &secret.display().to_string());
     }
     let settings = place.load(&text, &[]).unwrap();
-    assert_eq!((settings.repositories.len(), settings.webhooks.len()), (1, 1), "{text}");
+    assert_eq!((settings.repositories.len(), settings.webhooks.len()), (2, 1), "{text}");
+    assert_eq!(settings.github.unwrap().webhook_secrets.len(), 1);
+}
+
+const GITHUB_REPOSITORY: &str = "
+[[repositories]]
+name = 'env'
+forge = 'github'
+github = { repository = 'Acme/environments' }
+";
+
+/// Settings with this table, and a repository whose entry ends so; `KEY` is a file that holds something.
+fn github(table: &str, repository: &str, variables: &[(&str, &str)]) -> Result<Settings, String> {
+    let place = Place::new();
+    let (key, empty) = (place.file("key", "hunter2"), place.file("empty", ""));
+    let text = format!("{table}{GITHUB_REPOSITORY}{repository}");
+    let text = text.replace("KEY", &key.display().to_string()).replace("EMPTY", &empty.display().to_string());
+    place.load(&text, variables)
+}
+
+const APP: &str = "[github]\napp_id = 7\nprivate_key_file = 'KEY'\n";
+
+#[test]
+fn a_repository_at_github_needs_little() {
+    let settings = github(APP, "", &[]).unwrap();
+    let Forge::GitHub(forge) = &settings.repositories[0].forge else { panic!("github") };
+    assert_eq!((forge.repository.owner(), forge.repository.name()), ("Acme", "environments"));
+    assert_eq!((forge.merge, forge.signed_commits), (MergeMethod::Merge, SignedCommits::Auto));
+    assert_eq!(settings.repositories[0].location, "https://github.com/Acme/environments.git");
+    let github_settings = settings.github.unwrap();
+    assert_eq!(github_settings.api_url, "https://api.github.com");
+    assert!(matches!(github_settings.identity, GitHubIdentity::App { id: 7, .. }));
+    assert_eq!(github_settings.timeout, Duration::from_secs(30));
+    assert!(github_settings.webhook_secrets.is_empty());
+
+    let table = "[github]\ntoken_file = 'KEY'\napi_url = 'https://GHE.example.com/api/v3/'\nwebhook_secret_files = ['KEY']\n";
+    let variables = [
+        ("LOCKKEEPER__GITHUB__WEBHOOK_SECRET", "second"),
+        ("LOCKKEEPER__REPOSITORIES__ENV__GITHUB__MERGE", "squash"),
+    ];
+    let settings = github(table, "", &variables).unwrap();
+    assert_eq!(settings.repositories[0].location, "https://ghe.example.com/Acme/environments.git");
+    let Forge::GitHub(forge) = &settings.repositories[0].forge else { panic!("github") };
+    assert_eq!(forge.merge, MergeMethod::Squash);
+    assert!(!format!("{settings:?}").contains("hunter2"));
+    let secrets = settings.github.unwrap().webhook_secrets;
+    assert_eq!(secrets.iter().map(Secret::expose).collect::<Vec<_>>(), ["hunter2", "second"]);
+
+    let variables =
+        [("LOCKKEEPER__GITHUB__APP_ID", "9"), ("LOCKKEEPER__REPOSITORIES__ENV__LOCATION", "/x.git")];
+    let settings = github(APP, "", &variables).unwrap();
+    assert_eq!(settings.repositories[0].location, "/x.git");
+    assert!(matches!(settings.github.unwrap().identity, GitHubIdentity::App { id: 9, .. }));
+}
+
+#[test]
+fn what_is_wrong_with_github_is_named() {
+    let invalid = |key: &str, reason: &str| format!("setting `{key}` in my.toml: {reason}");
+    let missing = |key: &str, reason: &str| format!("setting `{key}` is missing: {reason}");
+    let api_url = "[github]\napp_id = 7\nprivate_key_file = 'KEY'\napi_url = ";
+    for (table, repository, want) in [
+        (
+            "",
+            "",
+            missing(
+                "github",
+                "repository `env` has `forge = \"github\"`, which needs the table `[github]` with `app_id` and `private_key_file`, or with `token_file`",
+            ),
+        ),
+        (
+            "[github]\n",
+            "",
+            missing(
+                "github.app_id",
+                "`[github]` needs `app_id` with `private_key_file` (a GitHub App), or `token_file` instead",
+            ),
+        ),
+        (
+            "[github]\napp_id = 7\n",
+            "",
+            missing(
+                "github.private_key_file",
+                "`app_id` needs the file that holds the private key of the App",
+            ),
+        ),
+        (
+            "[github]\nprivate_key_file = 'KEY'\n",
+            "",
+            missing("github.app_id", "`private_key_file` needs the id of its App"),
+        ),
+        (
+            "[github]\napp_id = 7\ntoken_file = 'KEY'\n",
+            "",
+            invalid(
+                "github.token_file",
+                "wanted one identity: `app_id` with `private_key_file`, or `token_file`, not both",
+            ),
+        ),
+        (
+            "[github]\ntoken_file = 'EMPTY'\n",
+            "",
+            "secret of setting `github.token_file`: empty is empty".to_owned(),
+        ),
+        (
+            "[github]\ntoken_file = 'KEY'\nwebhook_secret_files = ['KEY', 'EMPTY']\n",
+            "",
+            "secret of setting `github.webhook_secret_files`: empty is empty".to_owned(),
+        ),
+        (
+            "[github]\ntoken_file = 'KEY'\nwebhook_secret = 'hunter2'\n",
+            "",
+            invalid(
+                "github.webhook_secret",
+                "a secret stands in a file (`webhook_secret_files`) or a variable, never here",
+            ),
+        ),
+        (
+            &format!("{api_url}'https://github.com'\n"),
+            "",
+            invalid(
+                "github.api_url",
+                "wanted https://api.github.com, or https://<host>/api/v3, found \"https://github.com\"",
+            ),
+        ),
+        (
+            &format!("{api_url}'http://ghe.example.com/api/v3'\n"),
+            "",
+            invalid(
+                "github.api_url",
+                "wanted https://api.github.com, or https://<host>/api/v3, found \"http://ghe.example.com/api/v3\"",
+            ),
+        ),
+        (
+            &format!("{APP}[[webhooks]]\nkind = 'generic'\npath = 'GitHub'\nsecret_files = ['KEY']\n"),
+            "",
+            invalid(
+                "webhooks.0.path",
+                "the name belongs to the deliveries of `[github]`; wanted another one",
+            ),
+        ),
+        (
+            APP,
+            "[[repositories]]\nname = 'b'\nforge = 'github'\n",
+            missing(
+                "repositories.1.github",
+                "repository `b` has `forge = \"github\"`, which needs this table with `repository = \"owner/name\"`",
+            ),
+        ),
+        (
+            APP,
+            "[[repositories]]\nname = 'b'\nlocation = '/x'\ngithub = { repository = 'a/b' }\n",
+            invalid(
+                "repositories.1.github",
+                "repository `b` has `forge = \"local\"`; leave this table out, or set `forge`",
+            ),
+        ),
+        (
+            APP,
+            "[[repositories]]\nname = 'b'\nforge = 'github'\ngithub = { repository = 'a' }\n",
+            invalid(
+                "repositories.1.github.repository",
+                "wanted owner/name, of letters, digits, `.`, `_`, `-`, found \"a\"",
+            ),
+        ),
+        (
+            APP,
+            "[[repositories]]\nname = 'b'\nforge = 'github'\ngithub = { repository = 'a/b', merge = 'rebase' }\n",
+            invalid(
+                "repositories.1.github.merge",
+                "wanted `merge` or `squash`; `rebase` leaves no commit of ours, which would carry the record",
+            ),
+        ),
+        (
+            APP,
+            "[[repositories]]\nname = 'b'\nforge = 'github'\ngithub = { repository = 'a/b', merge = 'x' }\n",
+            invalid("repositories.1.github.merge", "wanted `merge` or `squash`, found \"x\""),
+        ),
+    ] {
+        assert_eq!(github(table, repository, &[]).unwrap_err(), want, "{table}{repository}");
+    }
+    let empty = github(APP, "", &[("LOCKKEEPER__GITHUB__WEBHOOK_SECRET", " ")]).unwrap_err();
+    assert_eq!(empty, "secret of setting `github.webhook_secret`: the variable is empty");
 }

@@ -65,7 +65,7 @@ fn check(kind: Kind, body: &[u8]) {
             check_id(delivery_id);
             check_reason(reason);
         }
-        Err(ReceiveError::TooLarge { found }) => assert!(*found > BODY_BYTES_MAX),
+        Err(ReceiveError::TooLarge { found, most }) => assert!(*most == BODY_BYTES_MAX && found > most),
         Err(ReceiveError::Unauthorized) => panic!("it is signed"),
     }
     let mut other = body.to_vec();
