@@ -111,7 +111,7 @@ macro_rules! tests {
 
 tests! {
     comments credentials escape git_wire markdown pages pins references registry repin rules trailers
-    webhook_distribution webhook_generic webhook_signature
+    webhook_distribution webhook_generic webhook_github webhook_signature
 }
 
 #[test]

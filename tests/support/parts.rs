@@ -26,6 +26,26 @@ pub(crate) fn part(name: &str) -> Option<PathBuf> {
     None
 }
 
+/// The file at this path below the package, which `tests/run` fetches with a program. Without it, says that the test is
+/// skipped and returns nothing.
+///
+/// # Panics
+/// If `LOCKKEEPER_REQUIRE` names the program and the file is not there.
+#[must_use]
+pub(crate) fn fetched(path: &str, program: &str) -> Option<PathBuf> {
+    let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(path);
+    if file.is_file() {
+        return Some(file);
+    }
+    let required = env::var(REQUIRE).unwrap_or_default();
+    assert!(
+        !required.split(',').any(|part| part.trim() == program),
+        "{path} is not there, and {REQUIRE} names `{program}`, which fetches it"
+    );
+    skipped(&format!("{path} is not there; tests/run fetches it with `{program}`"));
+    None
+}
+
 /// Says that the test is skipped, and why.
 pub(crate) fn skipped(why: &str) {
     let thread = std::thread::current();

@@ -246,3 +246,6 @@ impl Due {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;
