@@ -232,19 +232,19 @@ fn check_forge(
     match (raw.forge, &raw.local, &raw.github) {
         (RawForge::Local, _, Some(_)) => Err(unfit("github", "local")),
         (RawForge::GitHub, Some(_), _) => Err(unfit("local", "github")),
-        (RawForge::Local, None, None) => missing(
-            format!("{at}.local"),
-            format!("repository `{name}` has `forge = \"local\"`, which needs this table"),
-        ),
         (RawForge::GitHub, None, None) => missing(
             format!("{at}.github"),
             format!(
                 "repository `{name}` has `forge = \"github\"`, which needs this table with `repository = \"owner/name\"`"
             ),
         ),
-        (RawForge::Local, Some(local), None) => {
+        (RawForge::Local, local, None) => {
             let location = raw.location.clone();
             let location = location.ok_or_else(|| layers.invalid(at, "key `location` is missing"))?;
+            let Some(local) = local else {
+                let reason = format!("repository `{name}` has `forge = \"local\"`, which needs this table");
+                return missing(format!("{at}.local"), reason);
+            };
             Ok((Forge::Local(check_local(at, local)?), location))
         }
         (RawForge::GitHub, None, Some(forge)) => {
