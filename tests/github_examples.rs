@@ -72,7 +72,7 @@ async fn every_example_is_accepted() {
     assert_eq!(refused, "", "{}", metrics.render());
     assert_eq!(posted, PAYLOADS);
     let counts = store.counts().await.unwrap();
-    assert!(counts.deliveries_open > 50, "{counts:?}");
+    assert!(counts.deliveries_open >= 40, "{counts:?}");
     // Past the test harness, which would show it of a failed test only.
     writeln!(
         std::io::stderr(),
