@@ -86,8 +86,8 @@ async fn every_example_is_accepted() {
 async fn app(folder: &Path) -> App {
     let secret = folder.join("secret");
     std::fs::write(&secret, SECRET).unwrap();
-    let table =
-        format!("[github]\ntoken_file = {secret:?}\nwebhook_secret_files = [{secret:?}]\n{REPOSITORY}");
+    let path = secret.display();
+    let table = format!("[github]\ntoken_file = '{path}'\nwebhook_secret_files = ['{path}']\n{REPOSITORY}");
     let file = folder.join("settings.toml");
     std::fs::write(&file, table).unwrap();
     let settings = Settings::load_from(Some(&file), []).unwrap();
