@@ -4,7 +4,6 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[path = "support/parts.rs"]
-#[allow(dead_code, reason = "no test uses all of it")]
 mod parts;
 
 use std::fmt::Write as _;

@@ -1,4 +1,5 @@
 //! Real programs that tests run against, where the machine has them.
+#![allow(dead_code, reason = "no test uses all of it")]
 
 use std::env;
 use std::io::Write as _;

@@ -29,6 +29,7 @@ const NAME: &str = "github";
 /// Bodies above `body_bytes_max` that are read at one time; more get status 503. Most of what GitHub sends has 10 to
 /// 30 kB, and is bounded like other bodies; a push of 2,048 commits has some megabytes. The largest takes a buffer of
 /// 32 MiB, 16 MiB more while that one grows, or 25 MiB more when it came as a form: 57 MiB, and 114 MiB for two.
+/// A stranger can hold both places for `timeout`; what GitHub then cannot deliver, the next sweep finds.
 const LARGE_BODIES_MAX: usize = 2;
 
 /// The webhook of GitHub.

@@ -68,7 +68,7 @@ pub fn webhook_github(data: &[u8]) {
             check_reason(reason);
         }
         Err(ReceiveError::TooLarge { found, most }) => {
-            assert!(*most == github::BODY_BYTES_MAX && found > most)
+            assert!(*most == github::BODY_BYTES_MAX && found > most);
         }
         Err(ReceiveError::Unauthorized) => panic!("it is signed"),
     }
