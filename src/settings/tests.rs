@@ -262,14 +262,22 @@ fn a_repository_at_github_needs_little() {
     assert!(matches!(settings.github.unwrap().identity, GitHubIdentity::App { id: 9, .. }));
 }
 
+fn invalid(key: &str, reason: &str) -> String {
+    format!("setting `{key}` in my.toml: {reason}")
+}
+
+fn missing(key: &str, reason: &str) -> String {
+    format!("setting `{key}` is missing: {reason}")
+}
+
+fn check_github(table: &str, repository: &str, want: &str) {
+    assert_eq!(github(table, repository, &[]).unwrap_err(), want, "{table}{repository}");
+}
+
 #[test]
-fn what_is_wrong_with_github_is_named() {
-    let invalid = |key: &str, reason: &str| format!("setting `{key}` in my.toml: {reason}");
-    let missing = |key: &str, reason: &str| format!("setting `{key}` is missing: {reason}");
-    let api_url = "[github]\napp_id = 7\nprivate_key_file = 'KEY'\napi_url = ";
-    for (table, repository, want) in [
+fn exactly_one_identity_is_wanted() {
+    for (table, want) in [
         (
-            "",
             "",
             missing(
                 "github",
@@ -278,7 +286,6 @@ fn what_is_wrong_with_github_is_named() {
         ),
         (
             "[github]\n",
-            "",
             missing(
                 "github.app_id",
                 "`[github]` needs `app_id` with `private_key_file` (a GitHub App), or `token_file` instead",
@@ -286,7 +293,6 @@ fn what_is_wrong_with_github_is_named() {
         ),
         (
             "[github]\napp_id = 7\n",
-            "",
             missing(
                 "github.private_key_file",
                 "`app_id` needs the file that holds the private key of the App",
@@ -294,99 +300,85 @@ fn what_is_wrong_with_github_is_named() {
         ),
         (
             "[github]\nprivate_key_file = 'KEY'\n",
-            "",
             missing("github.app_id", "`private_key_file` needs the id of its App"),
         ),
         (
             "[github]\napp_id = 7\ntoken_file = 'KEY'\n",
-            "",
             invalid(
                 "github.token_file",
                 "wanted one identity: `app_id` with `private_key_file`, or `token_file`, not both",
             ),
         ),
+    ] {
+        check_github(table, "", &want);
+    }
+}
+
+#[test]
+fn secrets_of_github_are_never_empty_and_never_in_the_settings() {
+    let empty = |key: &str| format!("secret of setting `{key}`: empty is empty");
+    check_github("[github]\ntoken_file = 'EMPTY'\n", "", &empty("github.token_file"));
+    check_github("[github]\napp_id = 7\nprivate_key_file = 'EMPTY'\n", "", &empty("github.private_key_file"));
+    let files = format!("{APP}webhook_secret_files = ['KEY', 'EMPTY']\n");
+    check_github(&files, "", &empty("github.webhook_secret_files"));
+    let inline = "a secret stands in a file (`webhook_secret_files`) or a variable, never here";
+    check_github(
+        &format!("{APP}webhook_secret = 'hunter2'\n"),
+        "",
+        &invalid("github.webhook_secret", inline),
+    );
+    let empty = github(APP, "", &[("LOCKKEEPER__GITHUB__WEBHOOK_SECRET", " ")]).unwrap_err();
+    assert_eq!(empty, "secret of setting `github.webhook_secret`: the variable is empty");
+}
+
+#[test]
+fn addresses_and_names_at_github_are_checked() {
+    for url in
+        ["https://github.com", "http://ghe.example.com/api/v3", "https://a@b/api/v3", "https://", "ftp://x"]
+    {
+        let reason = format!("wanted https://api.github.com, or https://<host>/api/v3, found \"{url}\"");
+        check_github(&format!("{APP}api_url = '{url}'\n"), "", &invalid("github.api_url", &reason));
+    }
+    let webhook = format!("{APP}[[webhooks]]\nkind = 'generic'\npath = 'GitHub'\nsecret_files = ['KEY']\n");
+    let taken = "the name belongs to the deliveries of `[github]`; wanted another one";
+    check_github(&webhook, "", &invalid("webhooks.0.path", taken));
+    let needs_table =
+        "repository `b` has `forge = \"github\"`, which needs this table with `repository = \"owner/name\"`";
+    for (entry, want) in [
+        ("forge = 'github'", missing("repositories.1.github", needs_table)),
         (
-            "[github]\ntoken_file = 'EMPTY'\n",
-            "",
-            "secret of setting `github.token_file`: empty is empty".to_owned(),
-        ),
-        (
-            "[github]\ntoken_file = 'KEY'\nwebhook_secret_files = ['KEY', 'EMPTY']\n",
-            "",
-            "secret of setting `github.webhook_secret_files`: empty is empty".to_owned(),
-        ),
-        (
-            "[github]\ntoken_file = 'KEY'\nwebhook_secret = 'hunter2'\n",
-            "",
-            invalid(
-                "github.webhook_secret",
-                "a secret stands in a file (`webhook_secret_files`) or a variable, never here",
-            ),
-        ),
-        (
-            &format!("{api_url}'https://github.com'\n"),
-            "",
-            invalid(
-                "github.api_url",
-                "wanted https://api.github.com, or https://<host>/api/v3, found \"https://github.com\"",
-            ),
-        ),
-        (
-            &format!("{api_url}'http://ghe.example.com/api/v3'\n"),
-            "",
-            invalid(
-                "github.api_url",
-                "wanted https://api.github.com, or https://<host>/api/v3, found \"http://ghe.example.com/api/v3\"",
-            ),
-        ),
-        (
-            &format!("{APP}[[webhooks]]\nkind = 'generic'\npath = 'GitHub'\nsecret_files = ['KEY']\n"),
-            "",
-            invalid(
-                "webhooks.0.path",
-                "the name belongs to the deliveries of `[github]`; wanted another one",
-            ),
-        ),
-        (
-            APP,
-            "[[repositories]]\nname = 'b'\nforge = 'github'\n",
-            missing(
-                "repositories.1.github",
-                "repository `b` has `forge = \"github\"`, which needs this table with `repository = \"owner/name\"`",
-            ),
-        ),
-        (
-            APP,
-            "[[repositories]]\nname = 'b'\nlocation = '/x'\ngithub = { repository = 'a/b' }\n",
+            "location = '/x'\ngithub = { repository = 'a/b' }",
             invalid(
                 "repositories.1.github",
                 "repository `b` has `forge = \"local\"`; leave this table out, or set `forge`",
             ),
         ),
         (
-            APP,
-            "[[repositories]]\nname = 'b'\nforge = 'github'\ngithub = { repository = 'a' }\n",
+            "forge = 'github'\nlocal = { folder = '/f', people = '/p' }",
+            invalid(
+                "repositories.1.local",
+                "repository `b` has `forge = \"github\"`; leave this table out, or set `forge`",
+            ),
+        ),
+        (
+            "forge = 'github'\ngithub = { repository = 'a' }",
             invalid(
                 "repositories.1.github.repository",
                 "wanted owner/name, of letters, digits, `.`, `_`, `-`, found \"a\"",
             ),
         ),
         (
-            APP,
-            "[[repositories]]\nname = 'b'\nforge = 'github'\ngithub = { repository = 'a/b', merge = 'rebase' }\n",
+            "forge = 'github'\ngithub = { repository = 'a/b', merge = 'rebase' }",
             invalid(
                 "repositories.1.github.merge",
                 "wanted `merge` or `squash`; `rebase` leaves no commit of ours, which would carry the record",
             ),
         ),
         (
-            APP,
-            "[[repositories]]\nname = 'b'\nforge = 'github'\ngithub = { repository = 'a/b', merge = 'x' }\n",
+            "forge = 'github'\ngithub = { repository = 'a/b', merge = 'x' }",
             invalid("repositories.1.github.merge", "wanted `merge` or `squash`, found \"x\""),
         ),
     ] {
-        assert_eq!(github(table, repository, &[]).unwrap_err(), want, "{table}{repository}");
+        check_github(APP, &format!("[[repositories]]\nname = 'b'\n{entry}\n"), &want);
     }
-    let empty = github(APP, "", &[("LOCKKEEPER__GITHUB__WEBHOOK_SECRET", " ")]).unwrap_err();
-    assert_eq!(empty, "secret of setting `github.webhook_secret`: the variable is empty");
 }

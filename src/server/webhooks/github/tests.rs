@@ -81,7 +81,7 @@ fn check(event: &str, fields: Value, want: &str) {
     assert_eq!(told(event, payload.to_string().as_bytes()), want, "{event} {payload}");
 }
 
-fn comment_by(user: Value) -> Value {
+fn comment_by(user: &Value) -> Value {
     json!({ "action": "created", "issue": { "number": 12 }, "comment": {
         "id": 99, "user": user, "body": "/status", "performed_via_github_app": null } })
 }
@@ -89,21 +89,21 @@ fn comment_by(user: Value) -> Value {
 #[test]
 fn only_new_comments_of_their_own_author_are_read() {
     let octocat = json!({ "login": "octocat", "id": 1, "type": "User" });
-    check("issue_comment", comment_by(octocat.clone()), "comment 99 at acme/env#12");
+    check("issue_comment", comment_by(&octocat), "comment 99 at acme/env#12");
     let other = json!({ "login": "hubot", "id": 2, "type": "User" });
-    check("issue_comment", comment_by(other), "nothing");
-    check("issue_comment", comment_by(Value::Null), "nothing");
+    check("issue_comment", comment_by(&other), "nothing");
+    check("issue_comment", comment_by(&Value::Null), "nothing");
     for action in ["edited", "deleted", "pinned", "something_new"] {
-        let mut changed = comment_by(octocat.clone());
+        let mut changed = comment_by(&octocat);
         changed["action"] = json!(action);
         check("issue_comment", changed, "nothing");
     }
-    let mut by_app = comment_by(octocat.clone());
+    let mut by_app = comment_by(&octocat);
     by_app["comment"]["performed_via_github_app"] = json!({ "id": 3, "slug": "other" });
     check("issue_comment", by_app, "nothing");
     let bot = json!({ "login": "other[bot]", "id": 1, "type": "Bot" });
-    check("issue_comment", comment_by(bot), "nothing");
-    let mut incomplete = comment_by(octocat);
+    check("issue_comment", comment_by(&bot), "nothing");
+    let mut incomplete = comment_by(&octocat);
     incomplete["comment"]["id"] = Value::Null;
     check("issue_comment", incomplete, "`comment.id` is `nothing`, which it cannot be");
 }
