@@ -54,7 +54,7 @@ use jiff::Timestamp;
 
 use observe::{Observed, observe};
 pub use preview::{Previewed, declared, preview};
-pub use route::{deliver_activity, note_activity};
+pub use route::{branch_key, deliver_activity, deliver_comment, note_activity, thread_key};
 pub use rules::RulesCache;
 pub use work::{run_key, run_one, start, work};
 pub use world::{EnvironmentRepository, World, WorldSettings};

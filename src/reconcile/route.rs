@@ -6,6 +6,7 @@ use super::sweep::comment_delivery_id;
 use super::{ReconcileError, World};
 use crate::forge::local::Activity;
 use crate::pipeline::PipelineName;
+use crate::plan::messages;
 use crate::store::{Delivery, Hint, Key, Put, Store, StoreError, Urgency};
 
 /// Something happened at the forge of `repository`: stored, and the pipeline concerned is due.
@@ -34,8 +35,46 @@ pub async fn deliver_activity(
     store.put(&delivery, &[key]).await
 }
 
+/// Somebody commented at the forge of `repository`: stored under the one id of that comment, so that the sweep delivers
+/// it no second time. Whether the thread is known; nothing is stored where it is not, for only the sweep finds out
+/// whose it is.
+///
+/// # Errors
+/// [`StoreError`] if it could not be stored; the sender has to try again.
+pub async fn deliver_comment(
+    store: &Store,
+    repository: &str,
+    id: u64,
+    thread: u64,
+    at: Timestamp,
+) -> Result<bool, StoreError> {
+    let is_known = store.cursor(&thread_cursor(repository, thread)).await?.is_some();
+    if is_known {
+        let delivery = comment_delivery_id(repository, id);
+        deliver_activity(store, repository, &delivery, Hint::Comment { id, thread }, at).await?;
+    }
+    Ok(is_known)
+}
+
+/// The pipeline whose promotion has this branch; the repository itself where none that is worked on has.
+///
+/// # Errors
+/// [`StoreError`] if the store does not answer.
+pub async fn branch_key(store: &Store, repository: &str, branch: &str) -> Result<Key, StoreError> {
+    let itself = Key::repository(repository);
+    let Some((_, pipeline)) = messages::branch_parts(branch) else { return Ok(itself) };
+    let Ok(name) = pipeline.parse::<PipelineName>() else { return Ok(itself) };
+    let key = Key::pipeline(repository, name);
+    // Branches are named by whoever may push, and a name makes no pipeline.
+    let is_known = store.keys(repository).await?.contains(&key);
+    Ok(if is_known { key } else { itself })
+}
+
 /// The pipeline whose pull request or issue this is; the repository itself where it is nobody's.
-async fn thread_key(store: &Store, repository: &str, thread: u64) -> Result<Key, StoreError> {
+///
+/// # Errors
+/// [`StoreError`] if the store does not answer.
+pub async fn thread_key(store: &Store, repository: &str, thread: u64) -> Result<Key, StoreError> {
     let known = store.cursor(&thread_cursor(repository, thread)).await?;
     let pipeline = known.and_then(|name| name.parse::<PipelineName>().ok());
     Ok(Key { repository: repository.to_owned(), pipeline })
@@ -58,14 +97,10 @@ pub async fn note_activity(
     let now = (world.now)();
     let numbers = match activity {
         Activity::Comment(id, thread) => {
-            let is_known = world.store.cursor(&thread_cursor(repository, thread)).await?.is_some();
-            if !is_known {
+            if !deliver_comment(&world.store, repository, id, thread, now).await? {
                 // The sweep finds out whose thread it is, and delivers the comment.
                 world.store.mark(&[Key::repository(repository)], now, Urgency::Asked).await?;
-                return Ok(());
             }
-            let delivery = comment_delivery_id(repository, id);
-            deliver_activity(&world.store, repository, &delivery, Hint::Comment { id, thread }, now).await?;
             return Ok(());
         }
         Activity::Review(number)

@@ -91,6 +91,12 @@ pub enum AssembleError {
         /// Why.
         source: ForgeError,
     },
+    /// The forge of a repository cannot be used yet.
+    #[error("forge of repository {repository}: `forge = \"github\"` is not there yet")]
+    NotYet {
+        /// The repository, as the settings name it.
+        repository: String,
+    },
 }
 
 /// Opens the store, the mirrors and the forges that the settings name. `witness` is told of every write.
@@ -103,8 +109,13 @@ pub async fn assemble(settings: &Settings, witness: Arc<dyn Witness>) -> Result<
     let mut forges = BTreeMap::new();
     let mut repositories = BTreeMap::new();
     for repository in &settings.repositories {
+        let local = match &repository.forge {
+            settings::Forge::Local(local) => local,
+            settings::Forge::GitHub(_) => {
+                return Err(AssembleError::NotYet { repository: repository.name.clone() });
+            }
+        };
         let mirror = open_mirror(settings, repository).await?.witnessed(Arc::clone(&witness));
-        let settings::Forge::Local(local) = &repository.forge;
         let forge =
             open_forge(settings, repository, local, mirror.clone()).await?.witnessed(Arc::clone(&witness));
         let forge = Arc::new(forge.with_listener(listener(repository.name.clone(), sender.clone())));
@@ -186,7 +197,7 @@ pub fn forge_pages(settings: &Settings, forges: &BTreeMap<String, Arc<LocalForge
     let hosts = page_hosts(&settings.server);
     let pages = settings.repositories.iter().filter_map(|repository| {
         let forge = forges.get(&repository.name)?;
-        let settings::Forge::Local(local) = &repository.forge;
+        let settings::Forge::Local(local) = &repository.forge else { return None };
         let options = PageOptions {
             title: repository.name.clone(),
             hosts: hosts.clone(),

@@ -4,6 +4,7 @@
 //! Every request passes the same guards: a place among those in work, a known host, a deadline.
 
 pub mod assemble;
+mod github;
 mod guard;
 mod listener;
 pub mod pages;
@@ -23,6 +24,7 @@ use axum::routing::{get, post};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
+pub use self::github::GitHubReceiver;
 use self::guard::Guards;
 use self::listener::{Bounded, Connection};
 pub use self::probes::Health;
@@ -39,6 +41,8 @@ pub struct App {
     pub settings: Arc<settings::Server>,
     /// What registries may call.
     pub receivers: Arc<Vec<Receiver>>,
+    /// What GitHub may call; none: nothing.
+    pub github: Option<Arc<GitHubReceiver>>,
     /// The inbox, and what pages show.
     pub store: Store,
     /// Figures.
@@ -90,12 +94,14 @@ pub async fn serve(
 
 /// All routes behind all guards.
 pub fn router(app: App, routers: Vec<Router>) -> Router {
+    let github = app.github.clone().map(github::router);
     let app = Arc::new(app);
     let ours = Router::new()
         .route("/webhooks/{name}", post(receive::receive))
         .route("/healthz", get(probes::healthz))
         .route("/readyz", get(probes::readyz))
         .route("/metrics", get(probes::metrics))
+        .merge(github.unwrap_or_default())
         .merge(pages::router())
         .with_state(Arc::clone(&app));
     let all = routers.into_iter().fold(ours, Router::merge);

@@ -38,7 +38,7 @@ pub struct Receiver {
 }
 
 /// How a delivery ended; each is counted.
-enum Outcome {
+pub(super) enum Outcome {
     Accepted,
     Repeat,
     Unparsable,
@@ -117,11 +117,16 @@ async fn take(app: &App, webhook: &Receiver, headers: &HeaderMap, body: &[u8], n
             (delivery_id, vec![Hint::Unparsable { reason: reason.to_string() }], Vec::new())
         }
     };
-    let is_unparsable = matches!(hints.first(), Some(Hint::Unparsable { .. }));
     // Ids are the senders' own; those of one webhook must not hide those of another.
     let id = format!("{}:{id}", webhook.name);
     let delivery = Delivery { id, source: webhook.name.clone(), received_at: now, hints };
     let put = app.store.put_for_watchers(&delivery, images).await;
+    ended(app, &delivery, put)
+}
+
+/// How a delivery ended that was put into the store.
+pub(super) fn ended(app: &App, delivery: &Delivery, put: Result<(Put, usize), StoreError>) -> Outcome {
+    let is_unparsable = matches!(delivery.hints.first(), Some(Hint::Unparsable { .. }));
     match &put {
         Ok((Put::New, _)) => app.health.store_answered(true),
         Ok((Put::Repeat, _)) => {}
@@ -157,13 +162,13 @@ fn concerned(receiver: &Receiver, events: &[RegistryEvent]) -> (Vec<Hint>, Vec<S
     (hints, images.into_iter().collect())
 }
 
-fn unavailable(error: &StoreError) -> Outcome {
+pub(super) fn unavailable(error: &StoreError) -> Outcome {
     tracing::error!(%error, "delivery not stored; its sender is told to try again");
     Outcome::Unavailable
 }
 
 impl Outcome {
-    fn name(&self) -> &'static str {
+    pub(super) fn name(&self) -> &'static str {
         match self {
             Self::Accepted => "accepted",
             Self::Repeat => "repeat",

@@ -18,7 +18,7 @@ use tokio::task::JoinHandle;
 
 use super::assemble::Activities;
 use super::webhooks::verify::EmptySecret;
-use super::{App, Health, Receiver, ServeError, Serving, serve};
+use super::{App, GitHubReceiver, Health, Receiver, ServeError, Serving, serve};
 use crate::reconcile::{self, World};
 use crate::settings::Settings;
 use crate::store::{Store, StoreError};
@@ -114,6 +114,7 @@ impl Tally {
         Ok(App {
             settings: Arc::new(settings.server.clone()),
             receivers: Arc::new(receivers),
+            github: GitHubReceiver::new(settings)?.map(Arc::new),
             store,
             metrics: Arc::clone(&self.metrics),
             health: Arc::clone(&self.health),

@@ -56,6 +56,7 @@ async fn run_with(routers: Vec<Router>, timeout: Duration) -> Running {
     let app = App {
         settings: Arc::new(settings),
         receivers: Arc::new(vec![Receiver::new(&webhook).unwrap()]),
+        github: None,
         store: Store::open(&folder.path().join("store.db")).await.unwrap(),
         metrics: Arc::default(),
         health: Arc::new(Health::new(["shop".to_owned()])),

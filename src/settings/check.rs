@@ -7,9 +7,12 @@ use std::time::Duration;
 use http::HeaderName;
 
 use super::layers::Layers;
-use super::raw::{Raw, RawLocalForge, RawRegistry, RawRepository, RawServer, RawSignIn, RawWebhook};
+use super::raw::{
+    Raw, RawForge, RawLocalForge, RawRegistry, RawRepository, RawServer, RawSignIn, RawWebhook,
+};
 use super::{
-    Forge, LocalForge, Registry, Repository, Secret, Server, Settings, SettingsError, SignIn, Webhook,
+    Forge, GitHub, LocalForge, Registry, Repository, Secret, Server, Settings, SettingsError, SignIn,
+    Webhook, github,
 };
 
 /// Bodies that are read into memory: `requests_max` of them at once must fit.
@@ -22,7 +25,7 @@ const REPOSITORY_POLL_MIN: Duration = Duration::from_secs(5);
 const NAME_BYTES_MAX: usize = 63;
 
 pub(super) fn check(raw: Raw, layers: &Layers) -> Result<Settings, SettingsError> {
-    let Raw { server, store, work, registry, webhooks, repositories, commands, author, log } = raw;
+    let Raw { server, store, work, registry, github, webhooks, repositories, commands, author, log } = raw;
     if !(1..=WORKERS_MAX).contains(&work.workers) {
         return Err(
             layers.invalid("work.workers", format!("wanted 1 to {WORKERS_MAX}, found {}", work.workers))
@@ -36,13 +39,15 @@ pub(super) fn check(raw: Raw, layers: &Layers) -> Result<Settings, SettingsError
             return Err(layers.invalid(key, "wanted one line without `<` and `>`"));
         }
     }
+    let github = github.map(|raw| github::check(raw, layers)).transpose()?;
     let settings = Settings {
         server: check_server(&server, layers)?,
         store,
         work,
         registry: check_registry(registry, layers)?,
-        webhooks: check_webhooks(webhooks, layers)?,
-        repositories: check_repositories(repositories, layers)?,
+        webhooks: check_webhooks(webhooks, github.as_ref(), layers)?,
+        repositories: check_repositories(repositories, github.as_ref(), layers)?,
+        github,
         commands,
         author,
         log,
@@ -96,16 +101,30 @@ fn check_registry(raw: RawRegistry, layers: &Layers) -> Result<Registry, Setting
     })
 }
 
-fn check_webhooks(raw: Vec<RawWebhook>, layers: &Layers) -> Result<Vec<Webhook>, SettingsError> {
+fn check_webhooks(
+    raw: Vec<RawWebhook>,
+    github: Option<&GitHub>,
+    layers: &Layers,
+) -> Result<Vec<Webhook>, SettingsError> {
     let mut names = BTreeSet::new();
     let mut webhooks = Vec::new();
     for (index, webhook) in raw.into_iter().enumerate() {
-        check_name(layers, &format!("webhooks.{index}.path"), &webhook.path, &mut names)?;
+        let at = format!("webhooks.{index}");
+        check_name(layers, &format!("{at}.path"), &webhook.path, &mut names)?;
+        if github.is_some() && webhook.path.eq_ignore_ascii_case(github::WEBHOOK_PATH) {
+            let reason = "the name belongs to the deliveries of `[github]`; wanted another one";
+            return Err(layers.invalid(&format!("{at}.path"), reason));
+        }
+        let secrets = secrets(&format!("{at}.secret"), &webhook.secret_files, webhook.secret, layers)?;
+        if secrets.is_empty() {
+            let reason = format!("webhook `{}` needs a file with its secret", webhook.path);
+            return Err(SettingsError::Missing { key: format!("{at}.secret_files"), reason });
+        }
         webhooks.push(Webhook {
-            secrets: secrets(index, &webhook, layers)?,
+            secrets,
             kind: webhook.kind,
             path: webhook.path,
-            header: check_header(&format!("webhooks.{index}.header"), &webhook.header, layers)?,
+            header: check_header(&format!("{at}.header"), &webhook.header, layers)?,
             registry: webhook.registry,
         });
     }
@@ -121,30 +140,36 @@ fn check_header(key: &str, text: &str, layers: &Layers) -> Result<Option<HeaderN
         .map_err(|_| layers.invalid(key, format!("wanted the name of a header, found {text:?}")))
 }
 
-fn secrets(index: usize, webhook: &RawWebhook, layers: &Layers) -> Result<Vec<Secret>, SettingsError> {
-    let key = format!("webhooks.{index}.secret_files");
+/// The secrets in files, named by the key with `_files` at its end, and one more from the variable of the key.
+pub(super) fn secrets(
+    key: &str,
+    files: &[PathBuf],
+    text: Option<String>,
+    layers: &Layers,
+) -> Result<Vec<Secret>, SettingsError> {
+    let files_key = format!("{key}_files");
     let mut secrets = Vec::new();
-    for file in &webhook.secret_files {
-        secrets.push(Secret::read(&key, file)?);
+    for file in files {
+        secrets.push(Secret::read(&files_key, file)?);
     }
-    if let Some(text) = &webhook.secret {
-        let key = format!("webhooks.{index}.secret");
-        if !layers.is_variable(&key) {
-            return Err(
-                layers.invalid(&key, "a secret stands in a file (`secret_files`) or a variable, never here")
-            );
+    if let Some(text) = text {
+        if !layers.is_variable(key) {
+            let name = files_key.rsplit('.').next().unwrap_or(&files_key);
+            let reason = format!("a secret stands in a file (`{name}`) or a variable, never here");
+            return Err(layers.invalid(key, reason));
         }
-        let empty = || SettingsError::Secret { key: key.clone(), reason: "the variable is empty".to_owned() };
-        secrets.push(Secret::new(text).ok_or_else(empty)?);
-    }
-    if secrets.is_empty() {
-        let reason = format!("webhook `{}` needs a file with its secret", webhook.path);
-        return Err(SettingsError::Missing { key, reason });
+        let empty =
+            || SettingsError::Secret { key: key.to_owned(), reason: "the variable is empty".to_owned() };
+        secrets.push(Secret::new(&text).ok_or_else(empty)?);
     }
     Ok(secrets)
 }
 
-fn check_repositories(raw: Vec<RawRepository>, layers: &Layers) -> Result<Vec<Repository>, SettingsError> {
+fn check_repositories(
+    raw: Vec<RawRepository>,
+    github: Option<&GitHub>,
+    layers: &Layers,
+) -> Result<Vec<Repository>, SettingsError> {
     if raw.is_empty() {
         let reason = "there is no environment repository to look after; give a file with --config that has, say,\n\n  \
              [[repositories]]\n  name = \"shop\"\n  location = \"/srv/git/environments.git\"\n\n  \
@@ -157,13 +182,18 @@ fn check_repositories(raw: Vec<RawRepository>, layers: &Layers) -> Result<Vec<Re
     for (index, repository) in raw.into_iter().enumerate() {
         let at = format!("repositories.{index}");
         check_name(layers, &format!("{at}.name"), &repository.name, &mut names)?;
-        repositories.push(check_repository(&at, repository, layers)?);
+        repositories.push(check_repository(&at, repository, github, layers)?);
     }
     Ok(repositories)
 }
 
-fn check_repository(at: &str, raw: RawRepository, layers: &Layers) -> Result<Repository, SettingsError> {
-    if has_credentials(&raw.location) {
+fn check_repository(
+    at: &str,
+    raw: RawRepository,
+    github: Option<&GitHub>,
+    layers: &Layers,
+) -> Result<Repository, SettingsError> {
+    if raw.location.as_deref().is_some_and(has_credentials) {
         let reason = "wanted a path or address without credentials; use `token_file` or `ssh_key_file`";
         return Err(layers.invalid(&format!("{at}.location"), reason));
     }
@@ -171,14 +201,11 @@ fn check_repository(at: &str, raw: RawRepository, layers: &Layers) -> Result<Rep
     for (key, file) in [("token_file", &raw.token_file), ("ssh_key_file", &raw.ssh_key_file)] {
         check_secret_file(&format!("{at}.{key}"), file.as_deref())?;
     }
-    let Some(local) = raw.local else {
-        let reason = format!("repository `{}` has `forge = \"local\"`, which needs this table", raw.name);
-        return Err(SettingsError::Missing { key: format!("{at}.local"), reason });
-    };
+    let (forge, location) = check_forge(at, &raw, github, layers)?;
     Ok(Repository {
-        forge: Forge::Local(check_local(at, local)?),
+        forge,
+        location,
         name: raw.name,
-        location: raw.location,
         token_file: raw.token_file,
         user: raw.user,
         ssh_key_file: raw.ssh_key_file,
@@ -188,11 +215,58 @@ fn check_repository(at: &str, raw: RawRepository, layers: &Layers) -> Result<Rep
     })
 }
 
-fn check_local(at: &str, raw: RawLocalForge) -> Result<LocalForge, SettingsError> {
-    let sign_in = match (raw.sign_in, raw.proxy_header) {
+/// Where its pull requests live, and where it is itself.
+fn check_forge(
+    at: &str,
+    raw: &RawRepository,
+    github: Option<&GitHub>,
+    layers: &Layers,
+) -> Result<(Forge, String), SettingsError> {
+    let name = &raw.name;
+    let missing = |key: String, reason: String| Err(SettingsError::Missing { key, reason });
+    let unfit = |key: &str, forge: &str| {
+        let reason =
+            format!("repository `{name}` has `forge = \"{forge}\"`; leave this table out, or set `forge`");
+        layers.invalid(&format!("{at}.{key}"), reason)
+    };
+    match (raw.forge, &raw.local, &raw.github) {
+        (RawForge::Local, _, Some(_)) => Err(unfit("github", "local")),
+        (RawForge::GitHub, Some(_), _) => Err(unfit("local", "github")),
+        (RawForge::GitHub, None, None) => missing(
+            format!("{at}.github"),
+            format!(
+                "repository `{name}` has `forge = \"github\"`, which needs this table with `repository = \"owner/name\"`"
+            ),
+        ),
+        (RawForge::Local, local, None) => {
+            let location = raw.location.clone();
+            let location = location.ok_or_else(|| layers.invalid(at, "key `location` is missing"))?;
+            let Some(local) = local else {
+                let reason = format!("repository `{name}` has `forge = \"local\"`, which needs this table");
+                return missing(format!("{at}.local"), reason);
+            };
+            Ok((Forge::Local(check_local(at, local)?), location))
+        }
+        (RawForge::GitHub, None, Some(forge)) => {
+            let Some(github) = github else {
+                let reason = format!(
+                    "repository `{name}` has `forge = \"github\"`, which needs the table `[github]` with \
+                     `app_id` and `private_key_file`, or with `token_file`"
+                );
+                return missing("github".to_owned(), reason);
+            };
+            let forge = github::check_forge(at, forge, layers)?;
+            let location = raw.location.clone().unwrap_or_else(|| github.location(&forge.repository));
+            Ok((Forge::GitHub(forge), location))
+        }
+    }
+}
+
+fn check_local(at: &str, raw: &RawLocalForge) -> Result<LocalForge, SettingsError> {
+    let sign_in = match (raw.sign_in, &raw.proxy_header) {
         (RawSignIn::Token, _) => SignIn::Token,
         (RawSignIn::Proxy, Some(header)) if !raw.proxy_trusted.is_empty() => {
-            SignIn::Proxy { header, trusted: raw.proxy_trusted }
+            SignIn::Proxy { header: header.clone(), trusted: raw.proxy_trusted.clone() }
         }
         (RawSignIn::Proxy, _) => {
             let reason = "`sign_in = \"proxy\"` needs `proxy_header`, and the addresses it may come from";
@@ -202,7 +276,8 @@ fn check_local(at: &str, raw: RawLocalForge) -> Result<LocalForge, SettingsError
             });
         }
     };
-    Ok(LocalForge { folder: raw.folder, people: raw.people, sign_in, sources: raw.sources })
+    let (folder, people) = (raw.folder.clone(), raw.people.clone());
+    Ok(LocalForge { folder, people, sign_in, sources: raw.sources.clone() })
 }
 
 /// Names become parts of addresses and variables.
@@ -236,7 +311,7 @@ fn has_credentials(location: &str) -> bool {
 }
 
 /// The file is read at each use; that it is there and holds something is known from the start.
-fn check_secret_file(key: &str, file: Option<&Path>) -> Result<(), SettingsError> {
+pub(super) fn check_secret_file(key: &str, file: Option<&Path>) -> Result<(), SettingsError> {
     file.map_or(Ok(()), |file: &Path| Secret::read(key, &PathBuf::from(file)).map(|_| ()))
 }
 

@@ -140,7 +140,8 @@ fn expression(path: &str) -> String {
 
 /// Whether the key takes a list: one of the defaults, or of an entry.
 fn is_list(below: &Config, path: &str) -> bool {
-    let is_of_entry = matches!(path.rsplit('.').next(), Some("secret_files" | "proxy_trusted"));
+    let is_of_entry =
+        matches!(path.rsplit('.').next(), Some("secret_files" | "webhook_secret_files" | "proxy_trusted"));
     is_of_entry || below.get_array(path).is_ok()
 }
 

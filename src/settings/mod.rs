@@ -2,11 +2,13 @@
 
 mod check;
 mod error;
+mod github;
 mod layers;
 mod raw;
 mod secret;
 
 pub use error::SettingsError;
+pub use github::{FullName, FullNameError, GitHub, GitHubForge, GitHubIdentity, SignedCommits};
 pub use layers::DEFAULT;
 pub use secret::Secret;
 
@@ -29,6 +31,8 @@ pub struct Settings {
     pub work: Work,
     /// How registries are asked.
     pub registry: Registry,
+    /// The GitHub where pull requests live; none: none do.
+    pub github: Option<GitHub>,
     /// What registries may call.
     pub webhooks: Vec<Webhook>,
     /// The environment repositories, at least one.
@@ -146,6 +150,8 @@ pub struct Repository {
 pub enum Forge {
     /// In the forge inside lockkeeper.
     Local(LocalForge),
+    /// At the GitHub of [`Settings::github`].
+    GitHub(GitHubForge),
 }
 
 /// The forge inside lockkeeper.

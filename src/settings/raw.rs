@@ -15,6 +15,7 @@ pub(super) struct Raw {
     pub(super) store: Store,
     pub(super) work: Work,
     pub(super) registry: RawRegistry,
+    pub(super) github: Option<RawGitHub>,
     #[serde(default)]
     pub(super) webhooks: Vec<RawWebhook>,
     #[serde(default)]
@@ -48,6 +49,21 @@ pub(super) struct RawRegistry {
 }
 
 #[derive(Deserialize)]
+pub(super) struct RawGitHub {
+    #[serde(default = "api_url")]
+    pub(super) api_url: String,
+    pub(super) app_id: Option<u64>,
+    pub(super) private_key_file: Option<PathBuf>,
+    pub(super) token_file: Option<PathBuf>,
+    #[serde(default)]
+    pub(super) webhook_secret_files: Vec<PathBuf>,
+    /// From a variable only.
+    pub(super) webhook_secret: Option<String>,
+    #[serde(default = "timeout", with = "duration")]
+    pub(super) timeout: Duration,
+}
+
+#[derive(Deserialize)]
 pub(super) struct RawWebhook {
     pub(super) kind: WebhookKind,
     pub(super) path: String,
@@ -63,7 +79,7 @@ pub(super) struct RawWebhook {
 #[derive(Deserialize)]
 pub(super) struct RawRepository {
     pub(super) name: String,
-    pub(super) location: String,
+    pub(super) location: Option<String>,
     pub(super) token_file: Option<PathBuf>,
     pub(super) user: Option<String>,
     pub(super) ssh_key_file: Option<PathBuf>,
@@ -72,15 +88,33 @@ pub(super) struct RawRepository {
     pub(super) base: String,
     #[serde(default = "poll_interval", with = "duration")]
     pub(super) poll_interval: Duration,
-    #[serde(rename = "forge", default = "local")]
-    pub(super) _forge: RawForge,
+    #[serde(default = "local")]
+    pub(super) forge: RawForge,
     pub(super) local: Option<RawLocalForge>,
+    pub(super) github: Option<RawGitHubForge>,
 }
 
 #[derive(Clone, Copy, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum RawForge {
     Local,
+    GitHub,
+}
+
+#[derive(Deserialize)]
+pub(super) struct RawGitHubForge {
+    pub(super) repository: String,
+    #[serde(default = "merge")]
+    pub(super) merge: String,
+    #[serde(default = "auto")]
+    pub(super) signed_commits: RawSignedCommits,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum RawSignedCommits {
+    Auto,
+    Always,
 }
 
 #[derive(Deserialize)]
@@ -113,6 +147,22 @@ fn poll_interval() -> Duration {
 
 fn local() -> RawForge {
     RawForge::Local
+}
+
+fn api_url() -> String {
+    "https://api.github.com".to_owned()
+}
+
+fn timeout() -> Duration {
+    Duration::from_secs(30)
+}
+
+fn merge() -> String {
+    "merge".to_owned()
+}
+
+fn auto() -> RawSignedCommits {
+    RawSignedCommits::Auto
 }
 
 fn token() -> RawSignIn {

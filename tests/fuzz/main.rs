@@ -89,6 +89,8 @@ fn deep_nesting_and_long_lines_overflow_nothing() {
     let answers = [
         format!("200\n\n\n>>>\n200\n\n{schema}{}", "[".repeat(LEVELS)),
         format!("200\n\n\n>>>\n200\n\n{}", "{\"tags\":".repeat(LEVELS)),
+        format!("push\n{{\"commits\":{}", "[{\"a\":".repeat(LEVELS)),
+        format!("issue_comment form\npayload={}", "%7B%22comment%22%3A".repeat(LEVELS)),
     ];
     for input in deep.chain(long).chain(answers) {
         for (name, target) in targets::ALL {
@@ -111,7 +113,7 @@ macro_rules! tests {
 
 tests! {
     comments credentials escape git_wire markdown pages pins references registry repin rules trailers
-    webhook_distribution webhook_generic webhook_signature
+    webhook_distribution webhook_generic webhook_github webhook_signature
 }
 
 #[test]

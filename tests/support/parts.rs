@@ -1,4 +1,5 @@
 //! Real programs that tests run against, where the machine has them.
+#![allow(dead_code, reason = "no test uses all of it")]
 
 use std::env;
 use std::io::Write as _;
@@ -23,6 +24,26 @@ pub(crate) fn part(name: &str) -> Option<PathBuf> {
         "`{name}` is not on the search path, and {REQUIRE} names it"
     );
     skipped(&format!("`{name}` is not on the search path"));
+    None
+}
+
+/// The file at this path below the package, which `tests/run` fetches with a program. Without it, says that the test is
+/// skipped and returns nothing.
+///
+/// # Panics
+/// If `LOCKKEEPER_REQUIRE` names the program and the file is not there.
+#[must_use]
+pub(crate) fn fetched(path: &str, program: &str) -> Option<PathBuf> {
+    let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(path);
+    if file.is_file() {
+        return Some(file);
+    }
+    let required = env::var(REQUIRE).unwrap_or_default();
+    assert!(
+        !required.split(',').any(|part| part.trim() == program),
+        "{path} is not there, and {REQUIRE} names `{program}`, which fetches it"
+    );
+    skipped(&format!("{path} is not there; tests/run fetches it with `{program}`"));
     None
 }
 

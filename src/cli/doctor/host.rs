@@ -118,6 +118,18 @@ pub(super) fn webhooks(settings: &Settings, findings: &mut Findings) {
             format!("{}/webhooks/{}", settings.server.url, webhook.path),
         );
     }
+    if let Some(github) = &settings.github {
+        let address = format!("{}/webhooks/github", settings.server.url);
+        if github.webhook_secrets.is_empty() {
+            findings.notice(
+                "webhook github",
+                "has no secret: GitHub is asked from time to time, and tells nothing",
+                format!("set `webhook_secret_files` of `[github]`, and let the App call {address}"),
+            );
+        } else {
+            findings.good("webhook github", address);
+        }
+    }
     if settings.webhooks.is_empty() {
         let seconds = settings.registry.poll_interval.as_secs();
         findings.notice(

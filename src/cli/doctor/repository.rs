@@ -20,9 +20,9 @@ use crate::settings::{self, Settings};
 /// How far the commits of others may be ahead of our clock: clocks that are kept differ by seconds.
 const CLOCK_DIFFERENCE_MAX: Duration = Duration::from_mins(5);
 
-/// Who there is, and whether anybody may approve.
+/// Who there is, and whether anybody may approve; GitHub knows its own people.
 pub(super) async fn people(repository: &settings::Repository, findings: &mut Findings) {
-    let settings::Forge::Local(local) = &repository.forge;
+    let settings::Forge::Local(local) = &repository.forge else { return };
     let subject = format!("people of {}", repository.name);
     match People::file(local.people.clone()).current().await {
         Err(error) => findings.bad(
@@ -72,9 +72,10 @@ pub(super) async fn look(
                 AssembleError::Location { .. } => {
                     "set `location` to a path, or an https:// or ssh:// address"
                 }
-                AssembleError::Store { .. } | AssembleError::Folder { .. } | AssembleError::Forge { .. } => {
-                    "make the folder of the store writable for this user"
-                }
+                AssembleError::Store { .. }
+                | AssembleError::Folder { .. }
+                | AssembleError::Forge { .. }
+                | AssembleError::NotYet { .. } => "make the folder of the store writable for this user",
             };
             findings.bad(subject, error.to_string(), fix);
             return None;

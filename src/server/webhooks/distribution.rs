@@ -132,7 +132,7 @@ fn push(event: Event) -> Option<RegistryEvent> {
 /// `sha256-<64 hex>`, perhaps with `.sig`, `.att` or `.sbom`.
 ///
 /// Source: cosign's signature specification; OCI distribution specification 1.1, section "Referrers Tag Schema".
-fn is_signature(tag: &str) -> bool {
+pub(super) fn is_signature(tag: &str) -> bool {
     let Some(rest) = tag.strip_prefix("sha256-") else { return false };
     let (hex, suffix) = rest.split_once('.').map_or((rest, None), |(hex, suffix)| (hex, Some(suffix)));
     let is_hex = hex.len() == 64 && hex.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));

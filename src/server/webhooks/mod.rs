@@ -1,10 +1,11 @@
-//! What registries and build jobs send: authenticated over the raw bytes, then read as hints.
+//! What registries, build jobs and GitHub send: authenticated over the raw bytes, then read as hints.
 //!
 //! An event only says *look at this repository*. Nothing it claims is trusted: the tag is resolved again at the
-//! registry. So an event that is lost, doubled, late or forged changes when something happens, never what.
+//! registry, the pull request and the comment are read again. So an event that is lost, doubled, late or forged changes when something happens, never what.
 
 pub mod distribution;
 pub mod generic;
+pub mod github;
 pub mod verify;
 
 use http::HeaderMap;
@@ -54,10 +55,12 @@ pub enum ReceiveError {
     #[error("the delivery does not carry the receiver's secret")]
     Unauthorized,
     /// Answer 413 and keep nothing.
-    #[error("the delivery has {found} bytes, at most {BODY_BYTES_MAX} are read")]
+    #[error("the delivery has {found} bytes, at most {most} are read")]
     TooLarge {
         /// Its size in bytes.
         found: usize,
+        /// The largest that is read.
+        most: usize,
     },
     /// Keep the body and answer 2xx all the same: registries repeat what is refused, for ever and in order, so that
     /// one refusal would block every later event.
@@ -116,7 +119,7 @@ pub fn receive(
     body: &[u8],
 ) -> Result<Received, ReceiveError> {
     if body.len() > BODY_BYTES_MAX {
-        return Err(ReceiveError::TooLarge { found: body.len() });
+        return Err(ReceiveError::TooLarge { found: body.len(), most: BODY_BYTES_MAX });
     }
     if !authentication.accepts(headers, body) {
         return Err(ReceiveError::Unauthorized);

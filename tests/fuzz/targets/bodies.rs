@@ -1,12 +1,15 @@
-//! What registries and build jobs send.
+//! What registries, build jobs and GitHub send.
 
 use hmac::{Hmac, Mac as _};
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 use lockkeeper::image::{Repository, Tag};
+use lockkeeper::server::webhooks::github::{self, News};
 use lockkeeper::server::webhooks::verify::{Authentication, Secret};
 use lockkeeper::server::webhooks::{
     BODY_BYTES_MAX, EVENTS_MAX, Kind, ParseError, ReceiveError, Received, RegistryEvent, receive,
 };
+use lockkeeper::settings::FullName;
+use serde_json::Value;
 use sha2::Sha256;
 
 const SECRET: &str = "a secret";
@@ -31,6 +34,104 @@ pub fn webhook_signature(data: &[u8]) {
     let headers = HeaderMap::from_iter([(HEADER, value)]);
     let found = receive(Kind::Generic, &hmac(), &headers, body);
     assert_eq!(found == Err(ReceiveError::Unauthorized), !is_right, "{found:?}");
+}
+
+/// The first line is the event, and ` form` behind it where the body is one; the rest is the body.
+pub fn webhook_github(data: &[u8]) {
+    let mut parts = data.splitn(2, |byte| *byte == b'\n');
+    let (first, body) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+    let (event, is_form) = first.strip_suffix(b" form").map_or((first, false), |event| (event, true));
+    let Ok(event) = HeaderValue::from_bytes(event) else { return };
+    let signed = |bytes: &[u8]| {
+        let signature = format!("sha256={}", hex::encode(mac(bytes)));
+        let kind = if is_form { "application/x-www-form-urlencoded" } else { "application/json" };
+        HeaderMap::from_iter([
+            (github::SIGNATURE_HEADER, signature.parse().unwrap()),
+            (github::EVENT_HEADER, event.clone()),
+            (header::CONTENT_TYPE, HeaderValue::from_static(kind)),
+        ])
+    };
+    let receive = |headers: &HeaderMap| github::receive(&github_sender(), headers, body);
+    let found = receive(&signed(body));
+    assert_eq!(found, receive(&signed(body)), "the same again");
+    match &found {
+        Ok(received) => {
+            check_id(&received.delivery_id);
+            check_news(&received.news);
+            // A form is read by its one field, which only its own decoder knows.
+            if let (News::Comment { id, thread, .. }, false) = (&received.news, is_form) {
+                check_comment(&serde_json::from_slice(body).unwrap(), *id, *thread);
+            }
+        }
+        Err(ReceiveError::Unparsable { delivery_id, reason }) => {
+            check_id(delivery_id);
+            check_reason(reason);
+        }
+        Err(ReceiveError::TooLarge { found, most }) => {
+            assert!(*most == github::BODY_BYTES_MAX && found > most);
+        }
+        Err(ReceiveError::Unauthorized) => panic!("it is signed"),
+    }
+    let mut other = body.to_vec();
+    other.push(b' ');
+    for headers in [signed(&other), HeaderMap::new()] {
+        let forged = receive(&headers);
+        assert!(
+            matches!(forged, Err(ReceiveError::Unauthorized | ReceiveError::TooLarge { .. })),
+            "{forged:?}"
+        );
+    }
+}
+
+fn github_sender() -> github::Sender {
+    let secrets = vec![Secret::new(SECRET).unwrap()];
+    github::Sender {
+        authentication: Authentication::Hmac { header: github::SIGNATURE_HEADER, secrets },
+        app_id: Some(7),
+        app_name: "lockkeeper".to_owned(),
+        registry: "ghcr.io".to_owned(),
+    }
+}
+
+fn check_news(news: &News) {
+    let check_name = |name: &FullName| {
+        let text = name.to_string();
+        assert!(text.len() <= 201 && text.parse::<FullName>().as_ref() == Ok(name), "{text}");
+    };
+    match news {
+        News::Nothing => {}
+        News::Comment { repository, .. } | News::PullRequest { repository, .. } => check_name(repository),
+        News::Checked { repository, numbers, branches } => {
+            check_name(repository);
+            assert!(numbers.len() <= github::LIST_MAX && branches.len() <= github::LIST_MAX);
+            assert!(
+                branches.iter().all(|name| name.len() <= 255 && name.starts_with("lockkeeper/")),
+                "{branches:?}"
+            );
+        }
+        News::Push { repository, branch } => {
+            check_name(repository);
+            assert!(branch.len() <= 255, "{branch}");
+        }
+        News::Image(event) => check_event(event),
+        News::Access { repositories, .. } => {
+            assert!(repositories.len() <= github::LIST_MAX);
+            repositories.iter().for_each(check_name);
+        }
+    }
+}
+
+/// It was written by the person who sent it, just now.
+fn check_comment(payload: &Value, id: u64, thread: u64) {
+    assert_eq!(payload["action"], "created");
+    assert_eq!(
+        (payload["comment"]["id"].as_u64(), payload["issue"]["number"].as_u64()),
+        (Some(id), Some(thread))
+    );
+    let (author, sender) = (&payload["comment"]["user"], &payload["sender"]);
+    assert_eq!(author["id"], sender["id"]);
+    assert!(author["type"] != "Bot" && sender["type"] != "Bot");
+    assert_eq!(payload["comment"].get("performed_via_github_app").filter(|app| !app.is_null()), None);
 }
 
 /// The hex digits behind `sha256=`; nothing where it is no signature at all.
@@ -65,7 +166,7 @@ fn check(kind: Kind, body: &[u8]) {
             check_id(delivery_id);
             check_reason(reason);
         }
-        Err(ReceiveError::TooLarge { found }) => assert!(*found > BODY_BYTES_MAX),
+        Err(ReceiveError::TooLarge { found, most }) => assert!(*most == BODY_BYTES_MAX && found > most),
         Err(ReceiveError::Unauthorized) => panic!("it is signed"),
     }
     let mut other = body.to_vec();
@@ -81,16 +182,15 @@ fn check_received(received: &Received, body: &[u8]) {
     // What is kept is made of what was sent: a small body never grows into a large one.
     let kept: usize = received.events.iter().map(bytes_of).sum();
     assert!(kept <= 2 * body.len() + 200, "{kept} bytes kept of {}", body.len());
-    for event in &received.events {
-        let text = serde_json::to_string(event).unwrap();
-        assert_eq!(&serde_json::from_str::<RegistryEvent>(&text).unwrap(), event);
-        assert!(format!("localhost/{}", event.repository).parse::<Repository>().is_ok(), "{event:?}");
-        assert!(event.registry.as_ref().is_none_or(|host| (1..=515).contains(&host.len())), "{event:?}");
-        assert!(
-            event.tags.len() <= 1 && event.tags.iter().all(|tag| tag.parse::<Tag>().is_ok()),
-            "{event:?}"
-        );
-    }
+    received.events.iter().for_each(check_event);
+}
+
+fn check_event(event: &RegistryEvent) {
+    let text = serde_json::to_string(event).unwrap();
+    assert_eq!(&serde_json::from_str::<RegistryEvent>(&text).unwrap(), event);
+    assert!(format!("localhost/{}", event.repository).parse::<Repository>().is_ok(), "{event:?}");
+    assert!(event.registry.as_ref().is_none_or(|host| (1..=515).contains(&host.len())), "{event:?}");
+    assert!(event.tags.len() <= 1 && event.tags.iter().all(|tag| tag.parse::<Tag>().is_ok()), "{event:?}");
 }
 
 fn bytes_of(event: &RegistryEvent) -> usize {

@@ -22,7 +22,7 @@ mod registries;
 mod rules;
 mod values;
 
-pub use bodies::{webhook_distribution, webhook_generic, webhook_signature};
+pub use bodies::{webhook_distribution, webhook_generic, webhook_github, webhook_signature};
 pub use comments::comments;
 pub use git::{git_wire, trailers};
 pub use manifests::{pins, repin};
@@ -37,7 +37,7 @@ pub use values::references;
 pub type Target = fn(&[u8]);
 
 /// All targets by name; each has a folder of seeds, and may have one of findings.
-pub const ALL: [(&str, Target); 15] = [
+pub const ALL: [(&str, Target); 16] = [
     ("comments", comments),
     ("credentials", credentials),
     ("escape", escape),
@@ -52,5 +52,6 @@ pub const ALL: [(&str, Target); 15] = [
     ("trailers", trailers),
     ("webhook_distribution", webhook_distribution),
     ("webhook_generic", webhook_generic),
+    ("webhook_github", webhook_github),
     ("webhook_signature", webhook_signature),
 ];

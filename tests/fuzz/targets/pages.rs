@@ -85,6 +85,7 @@ async fn site(folder: &Path) -> Router {
     let app = App {
         settings: Arc::new(settings),
         receivers: Arc::default(),
+        github: None,
         store,
         metrics: Arc::default(),
         health: Arc::new(Health::new([])),
