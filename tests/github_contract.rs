@@ -5,6 +5,25 @@
 #[path = "support/github/mod.rs"]
 mod github;
 
+#[path = "github_contract/events.rs"]
+mod events;
+#[path = "github_contract/failures.rs"]
+mod failures;
+#[path = "github_contract/merging.rs"]
+mod merging;
+#[path = "github_contract/people.rs"]
+mod people;
+#[path = "github_contract/place.rs"]
+mod place;
+#[path = "github_contract/reporting.rs"]
+mod reporting;
+#[path = "github_contract/talking.rs"]
+mod talking;
+#[path = "github_contract/tokens.rs"]
+mod tokens;
+#[path = "github_contract/writing.rs"]
+mod writing;
+
 use github::contract::Contract;
 use github::fill;
 use serde_json::{Value, json};
@@ -129,7 +148,14 @@ fn webhooks_are_checked() {
         let action = name.strip_prefix(&format!("{prefix}-")).map(|action| action.replace('-', "_"));
         let place =
             Contract::webhook_place(event, action.as_deref()).unwrap_or_else(|reason| panic!("{reason}"));
-        let seed = action.as_ref().map_or(json!({}), |action| json!({ "action": action }));
+        // An event about an issue is always somebody's; the issue itself need not be.
+        let author = json!({"email": "octocat@example.com", "date": "2026-01-01T00:00:00Z"});
+        let mut seed = json!({
+            "issue": {"user": {"login": "octocat"}}, "commit": {"commit": {"author": author, "committer": author}}
+        });
+        if let Some(action) = &action {
+            seed["action"] = json!(action);
+        }
         let mut payload = fill::whole(&place, seed, "http://localhost");
         Contract::webhook(event, &payload).unwrap_or_else(|reason| panic!("{reason}\n{payload:#}"));
         payload["repository"] = json!({"id": "seven"});

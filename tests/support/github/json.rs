@@ -21,10 +21,15 @@ pub struct Show<'a> {
 impl Show<'_> {
     pub fn user(&self, id: u64) -> Value {
         let person = self.model.person(id);
+        let login = person.login.replace('[', "%5B").replace(']', "%5D");
+        let page = match person.login.strip_suffix("[bot]") {
+            Some(slug) => format!("{}/apps/{slug}", self.host),
+            None => format!("{}/{login}", self.host),
+        };
         json!({
             "login": person.login, "id": person.id, "node_id": format!("U_{id}"), "type": person.kind,
             "user_view_type": "public", "site_admin": false, "name": person.login,
-            "url": format!("{}/users/{}", self.api, person.login), "html_url": format!("{}/{}", self.host, person.login),
+            "url": format!("{}/users/{login}", self.api), "html_url": page,
             "avatar_url": format!("{}/avatars/{id}", self.host),
         })
     }
@@ -220,7 +225,7 @@ impl Show<'_> {
             "id": check.id, "node_id": format!("CR_{}", check.id), "head_sha": check.head, "name": check.name,
             "external_id": check.external_id.as_deref().unwrap_or(""), "status": check.status,
             "conclusion": check.conclusion, "started_at": check.started_at, "completed_at": check.completed_at,
-            "details_url": check.details_url, "url": self.at(&format!("/check-runs/{}", check.id)),
+            "details_url": check.details_url.clone().unwrap_or_else(|| format!("{}/apps/{}", self.host, check.app)), "url": self.at(&format!("/check-runs/{}", check.id)),
             "html_url": self.page(&format!("/runs/{}", check.id)), "check_suite": {"id": suite(check)},
             "output": {"title": check.title, "summary": check.summary, "text": check.text, "annotations_count": 0},
             "app": self.some_app(check.app_id, &check.app), "pull_requests": [],

@@ -23,7 +23,7 @@ mod answer;
 pub mod contract;
 pub mod faults;
 pub mod fill;
-mod git;
+pub mod git;
 mod json;
 pub mod model;
 mod readers;
@@ -116,6 +116,14 @@ impl Fake {
         let owner = Owner::Person(world.person(login).id);
         let token = format!("ghp_{:036}", world.model.next_id());
         world.model.tokens.insert(token.clone(), Token { owner, expires_at: None });
+        token
+    }
+
+    /// A token of the App, valid until it is revoked: for tests that are not about how it is got.
+    pub fn installation_token(&self) -> String {
+        let mut world = self.world();
+        let token = format!("ghs_{:036}", world.model.next_id());
+        world.model.tokens.insert(token.clone(), Token { owner: Owner::Installation, expires_at: None });
         token
     }
 

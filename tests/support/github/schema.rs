@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock, Mutex};
 
-use jsonschema::{Registry, Validator};
+use jsonschema::error::ValidationErrorKind;
+use jsonschema::{Registry, ValidationError, Validator};
 use serde_json::{Value, json};
 
 const ADDRESS: &str = "urn:github";
@@ -28,9 +29,20 @@ pub fn check(place: &str, value: &Value) -> Result<(), String> {
     if reasons.is_empty() { Ok(()) } else { Err(reasons.join("; ")) }
 }
 
-fn reason(error: &jsonschema::ValidationError<'_>) -> String {
+fn reason(error: &ValidationError<'_>) -> String {
     let text: String = error.to_string().chars().take(400).collect();
-    format!("at `{}`: {text}", error.instance_path())
+    let place = error.instance_path();
+    let (ValidationErrorKind::AnyOf { context } | ValidationErrorKind::OneOfNotValid { context }) =
+        error.kind()
+    else {
+        return format!("at `{place}`: {text}");
+    };
+    // What is wrong with each alternative says more than that none fits.
+    let alternative = |errors: &Vec<ValidationError<'static>>| errors.first().map(reason).unwrap_or_default();
+    format!(
+        "at `{place}`: no alternative fits: {}",
+        context.iter().map(alternative).collect::<Vec<_>>().join(" | ")
+    )
 }
 
 fn validator(place: &str) -> Arc<Validator> {
@@ -38,6 +50,9 @@ fn validator(place: &str) -> Arc<Validator> {
     let compile = || {
         let schema = json!({ "$ref": format!("{ADDRESS}#{}", in_address(place)) });
         let options = jsonschema::options().with_registry(&REGISTRY).should_validate_formats(true);
+        // GitHub calls the address of an app in commits an email: `1+name[bot]@users.noreply.github.com`. No mail
+        // standard allows the brackets.
+        let options = options.with_format("email", |text: &str| text.contains('@'));
         Arc::new(options.build(&schema).unwrap_or_else(|error| panic!("{place}: {error}")))
     };
     Arc::clone(kept.entry(place.to_owned()).or_insert_with(compile))
