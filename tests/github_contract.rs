@@ -11,6 +11,8 @@ mod events;
 mod failures;
 #[path = "github_contract/merging.rs"]
 mod merging;
+#[path = "github_contract/octocrab_reads.rs"]
+mod octocrab_reads;
 #[path = "github_contract/people.rs"]
 mod people;
 #[path = "github_contract/place.rs"]

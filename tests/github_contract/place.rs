@@ -18,7 +18,6 @@ pub(crate) const BEGIN: i64 = 1_767_225_600;
 pub(crate) struct Place {
     pub(crate) fake: Fake,
     pub(crate) git: Git,
-    pub(crate) path: PathBuf,
     seconds: Arc<AtomicI64>,
     _folder: TempDir,
 }
@@ -59,7 +58,7 @@ impl Place {
         let clock = Arc::clone(&seconds);
         let now = move || Timestamp::from_second(clock.load(Ordering::SeqCst)).unwrap();
         let fake = Fake::start(setting, &path, now).await;
-        Self { fake, git, path, seconds, _folder: folder }
+        Self { fake, git, seconds, _folder: folder }
     }
 
     pub(crate) fn pass(&self, seconds: i64) {

@@ -28,7 +28,7 @@ impl Show<'_> {
         };
         json!({
             "login": person.login, "id": person.id, "node_id": format!("U_{id}"), "type": person.kind,
-            "user_view_type": "public", "site_admin": false, "name": person.login,
+            "user_view_type": "public", "gravatar_id": "", "site_admin": false, "name": person.login,
             "url": format!("{}/users/{login}", self.api), "html_url": page,
             "avatar_url": format!("{}/avatars/{id}", self.host),
         })
