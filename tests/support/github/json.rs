@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::fill;
 use super::git::{Changed, Commit, Git, Signature};
 use super::model::{
     CheckRun, Comment, Deployment, DeploymentStatus, Model, Pull, Reaction, Review, Status, Thread,
@@ -26,12 +27,14 @@ impl Show<'_> {
             Some(slug) => format!("{}/apps/{slug}", self.host),
             None => format!("{}/{login}", self.host),
         };
-        json!({
+        let user = json!({
             "login": person.login, "id": person.id, "node_id": format!("U_{id}"), "type": person.kind,
             "user_view_type": "public", "gravatar_id": "", "site_admin": false, "name": person.login,
             "url": format!("{}/users/{login}", self.api), "html_url": page,
             "avatar_url": format!("{}/avatars/{id}", self.host),
-        })
+        });
+        // Whole everywhere, also where a schema asks for less: clients have one type for it.
+        fill::whole("/components/schemas/simple-user", user, self.api)
     }
 
     /// A person inside another thing.
@@ -53,10 +56,7 @@ impl Show<'_> {
 
     pub fn repository(&self) -> Value {
         let of = &self.model.repository;
-        let owner = self.model.by_login(&of.owner).map_or_else(
-            || json!({"login": of.owner, "id": of.id + 1, "type": "Organization", "site_admin": false}),
-            |owner| self.by(owner.id),
-        );
+        let owner = self.by(self.model.by_login(&of.owner).expect("the owner is one of the people").id);
         json!({
             "id": of.id, "node_id": format!("R_{}", of.id), "name": of.name, "full_name": self.model.full_name(),
             "owner": owner, "default_branch": of.default_branch, "private": true, "visibility": "private",

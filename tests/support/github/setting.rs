@@ -52,6 +52,10 @@ impl Setting {
         let pusher = people.first().expect("somebody is needed").id;
         let login = format!("{}[bot]", self.app_slug);
         people.push(Person { id: self.bot_id, login, kind: "Bot".to_owned(), role: Role::Write });
+        if people.iter().all(|person| person.login != self.owner) {
+            let (login, kind) = (self.owner.clone(), "Organization".to_owned());
+            people.push(Person { id: self.id + 1, login, kind, role: Role::None });
+        }
         Model {
             repository: Repository {
                 id: self.id,
