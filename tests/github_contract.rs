@@ -26,15 +26,15 @@ mod tokens;
 #[path = "github_contract/writing.rs"]
 mod writing;
 
-use github::contract::Contract;
+use github::contract::{Contract, Documented};
 use github::fill;
 use serde_json::{Value, json};
 
 const PULLS: &str = "/repos/acme/shop/pulls";
 
-fn request(method: &str, target: &str, body: Value) -> Result<(), String> {
+fn request(method: &str, target: &str, body: &Value) -> Result<(), String> {
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
-    Contract::request(method, path, query, Some(&body)).map(drop)
+    Contract::request(method, path, query, Some(body)).map(drop)
 }
 
 #[test]
@@ -75,7 +75,7 @@ fn requests_are_matched_and_checked() {
         ("GET", "/repos/acme/shop/pull", Value::Null, "is no operation of the slice"),
         ("DELETE", PULLS, Value::Null, "is no operation of the slice"),
     ] {
-        let found = request(method, target, body.clone()).err().unwrap_or_default();
+        let found = request(method, target, &body).err().unwrap_or_default();
         assert!(
             found.contains(wanted) && found.is_empty() == wanted.is_empty(),
             "{method} {target} {body}: {found}"
@@ -107,7 +107,10 @@ fn the_most_literal_operation_is_found_and_its_parameters_are_decoded() {
 fn responses_are_checked() {
     let pulls = Contract::find("GET", PULLS).unwrap();
     let refs = Contract::find("DELETE", "/repos/acme/shop/git/refs/heads/a").unwrap();
-    let whole = |value| fill::whole(&pulls.response_place(200).unwrap().unwrap(), value, "http://localhost");
+    let whole = |value| match pulls.documented(200) {
+        Documented::Body(place) => fill::whole(&place, value, "http://localhost"),
+        found => panic!("{found:?}"),
+    };
     for (operation, status, body, wanted) in [
         (&pulls, 200, json!([]), ""),
         (&pulls, 200, whole(json!([{"number": 7}])), ""),
@@ -133,7 +136,7 @@ fn every_documented_answer_can_be_made_whole() {
         let (method, path) = id.split_once(' ').unwrap();
         let operation = Contract::find(method, path).unwrap();
         for status in [200, 201, 202] {
-            let Some(Some(place)) = operation.response_place(status) else { continue };
+            let Documented::Body(place) = operation.documented(status) else { continue };
             let shape = github::schema::at(&place).0;
             let seed = if shape["type"] == "array" { json!([{}]) } else { json!({}) };
             let body = fill::whole(&place, seed, "http://localhost");

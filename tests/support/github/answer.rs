@@ -8,7 +8,7 @@ pub struct Answer {
     pub status: u16,
     pub body: Value,
     /// How many pages a list has, and which this is, for the `Link` header.
-    pub pages: Option<(usize, usize)>,
+    pub pages: Option<(u32, u32)>,
     pub headers: Vec<(&'static str, String)>,
 }
 

@@ -43,6 +43,17 @@ pub struct Operation {
     place: String,
 }
 
+/// What the description has of a status.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Documented {
+    /// Nothing: it must not be answered.
+    Not,
+    /// The status without content.
+    Empty,
+    /// The status and, at this place, the schema of its body.
+    Body(String),
+}
+
 /// The description.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Contract;
@@ -124,26 +135,26 @@ impl Operation {
     /// If the status is not documented for it, or the body is not what is documented.
     pub fn response(&self, status: u16, body: &Value) -> Result<(), String> {
         let told = |reason| format!("{} answered {status}: {reason}", self.id);
-        match self.response_place(status) {
-            Some(Some(place)) => schema::check(&place, body).map_err(told),
+        match self.documented(status) {
+            Documented::Body(place) => schema::check(&place, body).map_err(told),
             // Some errors are documented without content; GitHub sends a `message` with each.
-            Some(None) if status >= 400 => error_is_right(body).map_err(told),
-            Some(None) if body.is_null() => Ok(()),
-            Some(None) => Err(told("a body, where none is documented".to_owned())),
-            None => Err(told("that status is not documented".to_owned())),
+            Documented::Empty if status >= 400 => error_is_right(body).map_err(told),
+            Documented::Empty if body.is_null() => Ok(()),
+            Documented::Empty => Err(told("a body, where none is documented".to_owned())),
+            Documented::Not => Err(told("that status is not documented".to_owned())),
         }
     }
 
-    /// Where the body of an answer is described; `Some(None)` if the status has no body.
-    pub fn response_place(&self, status: u16) -> Option<Option<String>> {
+    /// What is documented of an answer with this status.
+    pub fn documented(&self, status: u16) -> Documented {
         let place = format!("{}/responses/{status}", self.place);
         if SLICE.pointer(&place).is_some() {
             let (_, place) = schema::at(&place);
             let place = format!("{place}/content/application~1json/schema");
-            return Some(SLICE.pointer(&place).is_some().then_some(place));
+            return if SLICE.pointer(&place).is_some() { Documented::Body(place) } else { Documented::Empty };
         }
         let excused = |case: &Exception| self.id.contains(case.operations) && case.statuses.contains(&status);
-        EXCEPTIONS.iter().any(excused).then_some(None)
+        if EXCEPTIONS.iter().any(excused) { Documented::Empty } else { Documented::Not }
     }
 
     fn parameters_are_right(&self, query: &str) -> Result<(), String> {

@@ -44,10 +44,10 @@ fn fields_of(
         }
     }
     let filled = |(name, value): (String, Value)| {
-        let value = match known.contains_key(&name) {
-            true => whole(&format!("{place}/properties/{}", schema::step(&name)), value, host),
-            false => value,
-        };
+        if !known.contains_key(&name) {
+            return (name, value);
+        }
+        let value = whole(&format!("{place}/properties/{}", schema::step(&name)), value, host);
         (name, value)
     };
     fields.into_iter().map(filled).collect()

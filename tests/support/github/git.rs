@@ -84,7 +84,9 @@ impl Git {
     /// Writes a commit; it is on no branch yet.
     pub fn write_commit(&self, tree: &str, parents: &[&str], message: &str, author: &Signature) -> String {
         let mut words = vec!["commit-tree", tree];
-        parents.iter().for_each(|parent| words.extend(["-p", parent]));
+        for parent in parents {
+            words.extend(["-p", parent]);
+        }
         let date = format!("{} +0000", author.at.as_second());
         let environment = [
             ("GIT_AUTHOR_NAME", author.name.as_str()),

@@ -154,7 +154,7 @@ impl Show<'_> {
             "draft": pull.draft, "merged_at": pull.merged.as_ref().map(|merged| merged.at),
             "merge_commit_sha": pull.merged.as_ref().map(|merged| &merged.commit), "auto_merge": null,
             "requested_reviewers": pull.reviewers.iter().map(|id| self.by(*id)).collect::<Vec<_>>(),
-            "requested_teams": pull.team_reviewers.iter().map(|slug| self.team(slug)).collect::<Vec<_>>(),
+            "requested_teams": pull.team_reviewers.iter().map(|slug| Self::team(slug)).collect::<Vec<_>>(),
             "_links": {"self": link(url.clone()), "html": link(page.clone()), "commits": link(format!("{url}/commits"))},
         });
         put(&mut shown, more);
@@ -185,7 +185,7 @@ impl Show<'_> {
         shown
     }
 
-    fn team(&self, slug: &str) -> Value {
+    fn team(slug: &str) -> Value {
         json!({"id": 1, "node_id": "T", "name": slug, "slug": slug, "privacy": "closed", "permission": "pull"})
     }
 
@@ -272,7 +272,7 @@ impl Show<'_> {
         })
     }
 
-    pub fn file(&self, changed: &Changed) -> Value {
+    pub fn file(changed: &Changed) -> Value {
         json!({
             "sha": changed.blob, "filename": changed.name, "status": changed.status, "additions": changed.additions,
             "deletions": changed.deletions, "changes": changed.additions + changed.deletions, "patch": changed.patch,

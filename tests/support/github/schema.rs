@@ -1,4 +1,4 @@
-//! GitHub's OpenAPI description as JSON schemas: the slice, converted once; validators, compiled when first asked
+//! GitHub's description of its API as JSON schemas: the slice, converted once; validators, compiled when first asked
 //! for and kept.
 
 use std::collections::BTreeMap;
@@ -90,9 +90,9 @@ pub fn at(place: &str) -> (&'static Value, String) {
     }
 }
 
-/// OpenAPI 3.0 says `nullable` where JSON schema has a type `null`, and has booleans for exclusive bounds.
+/// Version 3.0 says `nullable` where JSON schema has a type `null`, and has booleans for exclusive bounds.
 ///
-/// Source: OpenAPI 3.0.3, "Schema Object".
+/// Source: `OpenAPI` 3.0.3, "Schema Object".
 fn converted(value: Value) -> Value {
     match value {
         Value::Array(parts) => Value::Array(parts.into_iter().map(converted).collect()),

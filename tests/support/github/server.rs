@@ -15,7 +15,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::Shared;
 use super::answer::{Answer, Done};
-use super::contract::{Contract, pairs};
+use super::contract::{Contract, Documented, pairs};
 use super::faults::Fault;
 use super::fill;
 use super::model::{App, Owner};
@@ -149,7 +149,9 @@ impl Shared {
     fn checked(&self, world: &mut World, asked: &Asked) -> Result<Answer, String> {
         let body = asked.json()?;
         if asked.path == "/graphql" {
-            return self.graphql(world, asked, &body.unwrap_or_default());
+            let answer = graphql(world, asked, &body.unwrap_or_default())?;
+            self.traffic.lock().unwrap().checked.insert(asked.operation());
+            return Ok(answer);
         }
         let operation = Contract::request(&asked.method, &asked.path, &asked.query, body.as_ref())?;
         let owner = match authenticated(world, asked) {
@@ -160,21 +162,13 @@ impl Shared {
         let (host, api, body) = (asked.host.clone(), asked.api.clone(), body.unwrap_or_default());
         let call = Call { operation, query, body, owner, host, api };
         let mut answer = routes::answer(world, &call);
-        if let (200..300, Some(Some(place))) = (answer.status, call.operation.response_place(answer.status)) {
+        if let (200..300, Documented::Body(place)) = (answer.status, call.operation.documented(answer.status))
+        {
             answer.body = fill::whole(&place, answer.body, &asked.api);
         }
         call.operation.response(answer.status, &answer.body)?;
         self.traffic.lock().unwrap().checked.insert(call.operation.id);
         Ok(answer)
-    }
-
-    fn graphql(&self, world: &mut World, asked: &Asked, body: &Value) -> Result<Answer, String> {
-        graphql::check(body)?;
-        match authenticated(world, asked) {
-            Ok(Owner::App) => Ok(Answer::refused(401, "Bad credentials")),
-            Ok(owner) => Ok(Answer::ok(graphql::answer(world, owner, body))),
-            Err(answer) => Ok(answer),
-        }
     }
 
     fn limited(&self, asked: &Asked, seconds: u64) -> Response {
@@ -238,13 +232,25 @@ impl Shared {
     }
 }
 
+/// # Errors
+/// What is not as GitHub's schema has it.
+fn graphql(world: &mut World, asked: &Asked, body: &Value) -> Result<Answer, String> {
+    graphql::check(body)?;
+    match authenticated(world, asked) {
+        Ok(Owner::App) => Ok(Answer::refused(401, "Bad credentials")),
+        Ok(owner) => Ok(Answer::ok(graphql::answer(world, owner, body))),
+        Err(answer) => Ok(answer),
+    }
+}
+
 /// Absolute addresses on the host that was asked.
-fn links(asked: &Asked, (page, last): (usize, usize)) -> Option<String> {
+fn links(asked: &Asked, (page, last): (u32, u32)) -> Option<String> {
     let rest: Vec<_> =
         asked.query.split('&').filter(|part| !part.is_empty() && !part.starts_with("page=")).collect();
-    let link = |to: usize, word: &str| {
-        let query = rest.iter().map(|part| format!("{part}&")).collect::<String>();
-        format!("<{}{}?{query}page={to}>; rel=\"{word}\"", asked.api, asked.path)
+    let link = |to: u32, word: &str| {
+        let page = format!("page={to}");
+        let query = rest.iter().copied().chain([page.as_str()]).collect::<Vec<_>>().join("&");
+        format!("<{}{}?{query}>; rel=\"{word}\"", asked.api, asked.path)
     };
     let mut links = Vec::new();
     if page > 1 {

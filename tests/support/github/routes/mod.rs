@@ -59,12 +59,13 @@ impl Call {
     }
 
     /// The page of a list that was asked for: of so many (30, at most 100), which (the first).
-    pub fn cut<T>(&self, all: Vec<T>) -> (Vec<T>, (usize, usize)) {
+    pub fn cut<T>(&self, all: Vec<T>) -> (Vec<T>, (u32, u32)) {
         let number = |name: &str| self.asked(name).and_then(|text| text.parse::<usize>().ok());
         let size = number("per_page").unwrap_or(30).clamp(1, 100);
         let page = number("page").unwrap_or(1).max(1);
         let last = all.len().div_ceil(size).max(1);
-        (all.into_iter().skip((page - 1) * size).take(size).collect(), (page, last))
+        let pages = (u32::try_from(page).unwrap(), u32::try_from(last).unwrap());
+        (all.into_iter().skip((page - 1) * size).take(size).collect(), pages)
     }
 
     /// That page as an answer.
@@ -126,7 +127,8 @@ fn may_call(world: &World, call: &Call) -> Done<()> {
         let name = format!("{}/{repo}", call.text("owner"));
         let is_source = world.model.sources.contains_key(&name);
         let is_readable = template.ends_with("{repo}") || template.ends_with("{basehead}");
-        if !name.eq_ignore_ascii_case(&world.model.full_name()) && !(is_source && is_readable) {
+        let is_ours = name.eq_ignore_ascii_case(&world.model.full_name());
+        if !is_ours && !(is_source && is_readable) {
             return Err(Answer::not_found());
         }
         if let Owner::Person(id) = call.owner {

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::super::acts::MergeRequest;
 use super::super::answer::{Answer, Done};
+use super::super::json::Show;
 use super::super::model::{Pull, Thread};
 use super::super::world::World;
 use super::Call;
@@ -112,5 +113,5 @@ pub(super) fn commits(world: &World, call: &Call) -> Done<Answer> {
 pub(super) fn files(world: &World, call: &Call) -> Done<Answer> {
     let (_, pull) = world.pull(call.number("pull_number"))?;
     let show = call.show(world);
-    call.page(world.git.changed(&pull.base, &pull.head).iter().map(|changed| show.file(changed)).collect())
+    call.page(world.git.changed(&pull.base, &pull.head).iter().map(|changed| Show::file(changed)).collect())
 }

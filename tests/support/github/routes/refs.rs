@@ -158,7 +158,7 @@ fn compare(world: &World, call: &Call) -> Done<Answer> {
     let count = ahead.len();
     let is_first = call.asked("page").is_none_or(|page| page == "1");
     let files: Vec<Value> =
-        git.changed(&base, &head).iter().take(FILES_MAX).map(|file| show.file(file)).collect();
+        git.changed(&base, &head).iter().take(FILES_MAX).map(|file| Show::file(file)).collect();
     let (commits, pages) = call.cut_commits(ahead.iter().map(|commit| show.commit(commit)).collect());
     let mut body = json!({
         "status": status, "ahead_by": count, "behind_by": behind, "total_commits": count, "commits": commits,
@@ -172,7 +172,7 @@ fn compare(world: &World, call: &Call) -> Done<Answer> {
 
 impl Call {
     /// Without a page asked for, GitHub gives 250 commits and no link.
-    fn cut_commits(&self, all: Vec<Value>) -> (Vec<Value>, Option<(usize, usize)>) {
+    fn cut_commits(&self, all: Vec<Value>) -> (Vec<Value>, Option<(u32, u32)>) {
         if self.asked("page").is_none() && self.asked("per_page").is_none() {
             return (all.into_iter().take(250).collect(), None);
         }
