@@ -94,6 +94,27 @@ async fn a_delivery_stands_in_the_list_and_comes_again_with_its_guid() {
     place.no_violations();
 }
 
+#[tokio::test]
+async fn anything_else_can_be_told() {
+    let place = Place::new().await;
+    let package = json!({"registry_package": {"name": "shop", "package_type": "CONTAINER"}});
+    place.fake.tell("ada", "registry_package", Some("published"), package);
+    place.fake.tell(
+        "ada",
+        "installation",
+        Some("suspend"),
+        json!({"installation": {"id": 7_001, "suspended_at": "2026-01-01T00:00:00Z"}}),
+    );
+    place.fake.tell("ada", "ping", None, json!({"zen": "Keep it logically awesome."}));
+    assert_eq!(
+        names(&place),
+        ["registry_package published by ada", "installation suspend by ada", "ping - by ada"]
+    );
+    place.no_violations();
+    place.fake.tell("ada", "ping", None, json!({"zen": 7}));
+    assert_eq!(place.fake.violations().len(), 1);
+}
+
 #[test]
 fn a_signature_is_that_of_githubs_documentation() {
     let wanted = "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17";

@@ -1,4 +1,4 @@
-//! The bare repository behind the fake, through the `git` program.
+//! The bare repository behind the fake, by git2 where it is read, by the `git` program where it is written.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -43,8 +43,6 @@ pub struct Changed {
     pub patch: String,
 }
 
-const FORMAT: &str = "--format=%H%x1f%T%x1f%P%x1f%an%x1f%ae%x1f%at%x1f%cn%x1f%ce%x1f%ct%x1f%B%x1e";
-
 impl Git {
     pub fn new(path: &Path) -> Self {
         Self { path: path.to_owned() }
@@ -52,19 +50,23 @@ impl Git {
 
     /// Branches and the commits they are at.
     pub fn heads(&self) -> BTreeMap<String, String> {
-        let lines =
-            self.run(&["for-each-ref", "--format=%(objectname) %(refname:lstrip=2)", "refs/heads"]).unwrap();
-        let pair = |line: &str| line.split_once(' ').map(|(id, name)| (name.to_owned(), id.to_owned()));
-        lines.lines().filter_map(pair).collect()
+        let repository = self.open();
+        let branches = repository.references_glob("refs/heads/*").unwrap();
+        let pair = |branch: git2::Reference<'_>| {
+            let name = branch.name().ok()?.strip_prefix("refs/heads/")?.to_owned();
+            Some((name, branch.peel_to_commit().ok()?.id().to_string()))
+        };
+        branches.filter_map(|branch| pair(branch.ok()?)).collect()
     }
 
     /// The commit that this names: an id, a branch, a tag or a full reference.
     pub fn commit(&self, name: &str) -> Option<String> {
-        if name.starts_with('-') || name.contains("..") {
+        if name.contains("..") {
             return None;
         }
-        let found = self.run(&["rev-parse", "--verify", "--quiet", &format!("{name}^{{commit}}")]);
-        found.map(|id| id.trim().to_owned()).ok()
+        let repository = self.open();
+        let found = repository.revparse_single(name).ok()?;
+        found.peel_to_commit().ok().map(|commit| commit.id().to_string())
     }
 
     /// The tree of a merge; none if there is a conflict.
@@ -74,11 +76,11 @@ impl Git {
     }
 
     pub fn is_ancestor(&self, old: &str, new: &str) -> bool {
-        self.run(&["merge-base", "--is-ancestor", old, new]).is_ok()
+        old == new || self.open().graph_descendant_of(id(new), id(old)).unwrap_or(false)
     }
 
     pub fn merge_base(&self, one: &str, other: &str) -> Option<String> {
-        self.run(&["merge-base", one, other]).ok().map(|id| id.trim().to_owned())
+        self.open().merge_base(id(one), id(other)).ok().map(|found| found.to_string())
     }
 
     /// Writes a commit; it is on no branch yet.
@@ -137,49 +139,31 @@ impl Git {
 
     /// The commits of `new` that `old` has not, oldest first.
     pub fn commits(&self, old: &str, new: &str) -> Vec<Commit> {
-        self.log(&["--reverse", "--topo-order", &format!("{old}..{new}")])
+        let repository = self.open();
+        let mut walk = repository.revwalk().unwrap();
+        walk.set_sorting(git2::Sort::TOPOLOGICAL | git2::Sort::REVERSE).unwrap();
+        walk.push(id(new)).unwrap();
+        walk.hide(id(old)).unwrap();
+        walk.map(|found| read(&repository.find_commit(found.unwrap()).unwrap())).collect()
     }
 
-    /// One commit.
-    pub fn show(&self, id: &str) -> Commit {
-        self.log(&["-1", id]).remove(0)
-    }
-
-    fn log(&self, words: &[&str]) -> Vec<Commit> {
-        let mut all = vec!["log", FORMAT];
-        all.extend(words);
-        let text = self.run(&all).unwrap_or_default();
-        text.split('\u{1e}').map(str::trim_start).filter(|text| !text.is_empty()).map(parsed).collect()
+    /// One commit, by an id or a name.
+    pub fn show(&self, name: &str) -> Commit {
+        let repository = self.open();
+        read(&repository.revparse_single(name).unwrap().peel_to_commit().unwrap())
     }
 
     /// What `head` changed since it left `base`.
     pub fn changed(&self, base: &str, head: &str) -> Vec<Changed> {
         let from = self.merge_base(base, head).unwrap_or_else(|| base.to_owned());
-        let list = self.run(&["diff-tree", "-r", "--no-renames", "-z", "--raw", &from, head]).unwrap();
-        let mut parts = list.split('\0');
-        let mut found = Vec::new();
-        while let (Some(line), Some(name)) = (parts.next(), parts.next()) {
-            let words: Vec<&str> = line.split(' ').collect();
-            let status = match words[4] {
-                "A" => "added",
-                "D" => "removed",
-                _ => "modified",
-            };
-            let blob = if status == "removed" { words[2] } else { words[3] };
-            let patch = self.run(&["diff-tree", "-p", "--no-renames", &from, head, "--", name]).unwrap();
-            let patch = patch.find("\n@@").map_or(String::new(), |at| patch[at + 1..].trim_end().to_owned());
-            let count = |sign: char| patch.lines().filter(|line| line.starts_with(sign)).count() as u64;
-            let (additions, deletions) = (count('+'), count('-'));
-            found.push(Changed {
-                status,
-                name: name.to_owned(),
-                blob: blob.to_owned(),
-                additions,
-                deletions,
-                patch,
-            });
-        }
-        found
+        let repository = self.open();
+        let tree = |commit: &str| repository.find_commit(id(commit)).unwrap().tree().unwrap();
+        let diff = repository.diff_tree_to_tree(Some(&tree(&from)), Some(&tree(head)), None).unwrap();
+        (0..diff.deltas().len()).map(|index| changed(&diff, index)).collect()
+    }
+
+    fn open(&self) -> git2::Repository {
+        git2::Repository::open_bare(&self.path).unwrap()
     }
 
     fn run(&self, words: &[&str]) -> Result<String, String> {
@@ -205,19 +189,40 @@ impl Git {
     }
 }
 
-fn parsed(text: &str) -> Commit {
-    let parts: Vec<&str> = text.splitn(10, '\u{1f}').collect();
-    let signature = |at: usize| Signature {
-        name: parts[at].to_owned(),
-        email: parts[at + 1].to_owned(),
-        at: Timestamp::from_second(parts[at + 2].parse().unwrap()).unwrap(),
+fn id(text: &str) -> git2::Oid {
+    git2::Oid::from_str(text).unwrap()
+}
+
+fn read(commit: &git2::Commit<'_>) -> Commit {
+    let signature = |of: &git2::Signature<'_>| Signature {
+        name: String::from_utf8_lossy(of.name_bytes()).into_owned(),
+        email: String::from_utf8_lossy(of.email_bytes()).into_owned(),
+        at: Timestamp::from_second(of.when().seconds()).unwrap(),
     };
     Commit {
-        id: parts[0].to_owned(),
-        tree: parts[1].to_owned(),
-        parents: parts[2].split_whitespace().map(str::to_owned).collect(),
-        author: signature(3),
-        committer: signature(6),
-        message: parts[9].trim_end().to_owned(),
+        id: commit.id().to_string(),
+        tree: commit.tree_id().to_string(),
+        parents: commit.parent_ids().map(|parent| parent.to_string()).collect(),
+        author: signature(&commit.author()),
+        committer: signature(&commit.committer()),
+        message: String::from_utf8_lossy(commit.message_bytes()).trim_end().to_owned(),
     }
+}
+
+fn changed(diff: &git2::Diff<'_>, index: usize) -> Changed {
+    let delta = diff.get_delta(index).unwrap();
+    let (status, file) = match delta.status() {
+        git2::Delta::Added => ("added", delta.new_file()),
+        git2::Delta::Deleted => ("removed", delta.old_file()),
+        _ => ("modified", delta.new_file()),
+    };
+    let (name, blob) = (file.path().unwrap().display().to_string(), file.id().to_string());
+    // A binary file has no patch.
+    let Some(mut patch) = git2::Patch::from_diff(diff, index).unwrap() else {
+        return Changed { status, name, blob, additions: 0, deletions: 0, patch: String::new() };
+    };
+    let (_, additions, deletions) = patch.line_stats().unwrap();
+    let text = String::from_utf8_lossy(&patch.to_buf().unwrap()).into_owned();
+    let patch = text.find("\n@@").map_or(String::new(), |at| text[at + 1..].trim_end().to_owned());
+    Changed { status, name, blob, additions: additions as u64, deletions: deletions as u64, patch }
 }

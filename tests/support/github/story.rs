@@ -159,6 +159,14 @@ impl Fake {
         world.model.pusher = world.person(login).id;
     }
 
+    /// Tells of anything else that the slice has (`registry_package`, `installation`, `ping`…), with these fields.
+    pub fn tell(&self, login: &str, event: &str, action: Option<&str>, fields: serde_json::Value) {
+        self.act(login, |world, by| {
+            world.emit(event, action, by, fields);
+            Ok(())
+        });
+    }
+
     pub fn require_check(&self, name: Option<&str>) {
         self.world().model.required_check = name.map(str::to_owned);
     }

@@ -128,7 +128,7 @@ fn may_call(world: &World, call: &Call) -> Done<()> {
         let is_source = world.model.sources.contains_key(&name);
         let is_readable = template.ends_with("{repo}") || template.ends_with("{basehead}");
         let is_ours = name.eq_ignore_ascii_case(&world.model.full_name());
-        if !is_ours && !(is_source && is_readable) {
+        if !(is_ours || is_source && is_readable) {
             return Err(Answer::not_found());
         }
         if let Owner::Person(id) = call.owner {

@@ -112,6 +112,5 @@ pub(super) fn commits(world: &World, call: &Call) -> Done<Answer> {
 
 pub(super) fn files(world: &World, call: &Call) -> Done<Answer> {
     let (_, pull) = world.pull(call.number("pull_number"))?;
-    let show = call.show(world);
-    call.page(world.git.changed(&pull.base, &pull.head).iter().map(|changed| Show::file(changed)).collect())
+    call.page(world.git.changed(&pull.base, &pull.head).iter().map(Show::file).collect())
 }

@@ -157,8 +157,7 @@ fn compare(world: &World, call: &Call) -> Done<Answer> {
     };
     let count = ahead.len();
     let is_first = call.asked("page").is_none_or(|page| page == "1");
-    let files: Vec<Value> =
-        git.changed(&base, &head).iter().take(FILES_MAX).map(|file| Show::file(file)).collect();
+    let files: Vec<Value> = git.changed(&base, &head).iter().take(FILES_MAX).map(Show::file).collect();
     let (commits, pages) = call.cut_commits(ahead.iter().map(|commit| show.commit(commit)).collect());
     let mut body = json!({
         "status": status, "ahead_by": count, "behind_by": behind, "total_commits": count, "commits": commits,
