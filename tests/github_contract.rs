@@ -5,6 +5,9 @@
 #[path = "support/github/mod.rs"]
 mod github;
 
+#[path = "support/parts.rs"]
+mod parts;
+
 #[path = "github_contract/events.rs"]
 mod events;
 #[path = "github_contract/failures.rs"]

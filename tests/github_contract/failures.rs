@@ -107,11 +107,12 @@ async fn what_is_saved_can_be_put_back() {
     let app = place.app();
     let number = place.pull("a", "a.yaml");
     place.fake.comment("ada", number, "before");
-    let saved = place.fake.save();
+    let (saved, waiting) = (place.fake.save(), 3);
     place.fake.comment("ada", number, "after");
     place.fake.close("ada", number);
     place.fake.restore(&saved);
     assert_eq!(place.fake.save(), saved);
+    assert_eq!(place.fake.take_webhooks().len(), waiting, "a push, an opening and a comment");
     assert_eq!(place.fake.comments(number).len(), 1);
     assert_eq!(app.of(&format!("/pulls/{number}")).await.body["state"], "open");
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::github::{Setting, Verdict};
+use crate::github::{Membership, Setting, Verdict};
 use crate::place::{Place, setting};
 
 #[tokio::test]
@@ -180,7 +180,8 @@ async fn reviews_are_of_the_head_at_their_time() {
     let app = place.app();
     let number = place.pull("a", "a.yaml");
     let old = place.fake.head("a").unwrap();
-    let asked = json!({"reviewers": ["grace"]});
+    place.fake.set_team("release", "grace", Some(Membership::Active));
+    let asked = json!({"reviewers": ["grace"], "team_reviewers": ["release"]});
     let path = format!("/pulls/{number}");
     let requested = app.call("POST", &format!("{path}/requested_reviewers"), asked).await;
     assert_eq!((requested.status, &requested.body["requested_reviewers"][0]["id"]), (201, &json!(2)));

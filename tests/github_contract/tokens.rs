@@ -29,6 +29,7 @@ fn claims(app: u64, lives_seconds: i64) -> Value {
 
 #[tokio::test]
 async fn an_app_gets_a_token_for_an_hour_by_its_jwt() {
+    let Some(_) = crate::parts::part("openssl") else { return };
     let (private, public) = key_pair();
     let place = Place::with(crate::github::Setting { public_key: Some(public), ..setting() }).await;
     let key = EncodingKey::from_rsa_pem(private.as_bytes()).unwrap();
@@ -69,7 +70,7 @@ async fn a_person_has_a_token_that_can_be_revoked() {
     let (ada, app) = (place.client("ada"), place.app());
     assert_eq!(ada.get("/user").await.body["id"], 1);
     assert_eq!(app.get("/user").await.message(), "403 Resource not accessible by integration");
-    assert_eq!(app.get("/rate_limit").await.status, 200);
+    assert_eq!(app.get("/rate_limit").await.body["rate"]["used"], 2);
     place.fake.revoke_tokens();
     assert_eq!(ada.get("/user").await.message(), "401 Bad credentials");
     place.no_violations();

@@ -1,6 +1,8 @@
 //! Makes a body whole: what GitHub's description requires and the model does not know is put in, as empty as it can
 //! be. So every answer has every field that a client may count on, by construction.
 
+use std::cmp::Reverse;
+
 use serde_json::{Map, Value, json};
 
 use super::schema;
@@ -53,17 +55,21 @@ fn fields_of(
     fields.into_iter().map(filled).collect()
 }
 
-/// The first alternative of the kind that the value has.
+/// The alternative of the kind that the value has, which knows most of its fields; the first of several.
 fn fitting(shape: &Value, place: &str, word: &str, value: &Value) -> Option<String> {
-    let fits = |index: &usize| {
+    let known = |index: usize| {
         let (alternative, _) = schema::at(&format!("{place}/{index}"));
-        match alternative["type"].as_str() {
+        let fits = match alternative["type"].as_str() {
             Some("object") | None => value.is_object() && !alternative["items"].is_object(),
             Some("array") => value.is_array(),
             Some(_) => false,
-        }
+        };
+        let fields = value.as_object().into_iter().flat_map(Map::keys);
+        fits.then(|| fields.filter(|name| alternative["properties"].get(name.as_str()).is_some()).count())
     };
-    (0..shape[word].as_array()?.len()).find(fits).map(|index| format!("{place}/{index}"))
+    let all = 0..shape[word].as_array()?.len();
+    let best = all.filter_map(|index| Some((known(index)?, Reverse(index)))).max();
+    best.map(|(_, Reverse(index))| format!("{place}/{index}"))
 }
 
 /// The emptiest value of a field.

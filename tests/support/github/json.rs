@@ -185,7 +185,7 @@ impl Show<'_> {
         shown
     }
 
-    fn team(slug: &str) -> Value {
+    pub fn team(slug: &str) -> Value {
         json!({"id": 1, "node_id": "T", "name": slug, "slug": slug, "privacy": "closed", "permission": "pull"})
     }
 

@@ -91,7 +91,6 @@ impl Fake {
             git,
             clock: Box::new(clock),
             host: format!("http://{address}"),
-            queue: Vec::new(),
             violations: Vec::new(),
         };
         let shared = Shared { world: Mutex::new(world), faults: Mutex::default(), traffic: Mutex::default() };
@@ -162,7 +161,9 @@ impl Fake {
     pub fn take_webhooks(&self) -> Vec<Webhook> {
         let mut world = self.world();
         world.look();
-        std::mem::take(&mut world.queue)
+        let queue = std::mem::take(&mut world.model.queue);
+        let is_waiting = |delivery: &&model::Delivery| queue.contains(&delivery.id);
+        world.model.deliveries.iter().filter(is_waiting).map(Webhook::of).collect()
     }
 
     /// Notes what the test's server answered to a delivery: the latest one of this guid.
@@ -172,7 +173,7 @@ impl Fake {
         found.unwrap_or_else(|| panic!("no delivery {guid}")).status_code = status;
     }
 
-    /// All that it remembers; the branches are not in it.
+    /// All that it remembers, webhooks in wait included; the branches are not in it.
     pub fn save(&self) -> String {
         serde_json::to_string(&self.world().model).unwrap()
     }
@@ -182,7 +183,6 @@ impl Fake {
         let model: Model = serde_json::from_str(saved).unwrap();
         let mut world = self.world();
         world.model = model;
-        world.queue.clear();
     }
 
     fn world(&self) -> MutexGuard<'_, World> {

@@ -26,6 +26,8 @@ pub struct Model {
     pub deployments: BTreeMap<u64, Deployment>,
     pub tokens: BTreeMap<String, Token>,
     pub deliveries: Vec<Delivery>,
+    /// Of those, the ones that the test has not taken yet.
+    pub queue: Vec<u64>,
     /// The branches as last seen.
     pub heads: BTreeMap<String, String>,
     /// The check that the default branch requires, of our app.

@@ -162,6 +162,9 @@ impl Shared {
         let (host, api, body) = (asked.host.clone(), asked.api.clone(), body.unwrap_or_default());
         let call = Call { operation, query, body, owner, host, api };
         let mut answer = routes::answer(world, &call);
+        if call.operation.id == "GET /rate_limit" {
+            answer.body = self.rate(world);
+        }
         if let (200..300, Documented::Body(place)) = (answer.status, call.operation.documented(answer.status))
         {
             answer.body = fill::whole(&place, answer.body, &asked.api);
@@ -169,6 +172,15 @@ impl Shared {
         call.operation.response(answer.status, &answer.body)?;
         self.traffic.lock().unwrap().checked.insert(call.operation.id);
         Ok(answer)
+    }
+
+    /// Asking for it costs nothing by GitHub's word, something here.
+    fn rate(&self, world: &World) -> Value {
+        let used = self.traffic.lock().unwrap().used;
+        let reset = world.now().as_second() / 3_600 * 3_600 + 3_600;
+        let core =
+            json!({"limit": LIMIT, "used": used, "remaining": LIMIT.saturating_sub(used), "reset": reset});
+        json!({"resources": {"core": core, "search": core}, "rate": core})
     }
 
     fn limited(&self, asked: &Asked, seconds: u64) -> Response {

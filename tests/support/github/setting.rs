@@ -82,6 +82,7 @@ impl Setting {
             deployments: BTreeMap::new(),
             tokens: BTreeMap::new(),
             deliveries: Vec::new(),
+            queue: Vec::new(),
             heads: BTreeMap::new(),
             required_check: self.required_check,
             sources: self.sources,

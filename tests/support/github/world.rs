@@ -10,7 +10,6 @@ use super::fill;
 use super::git::Git;
 use super::json::Show;
 use super::model::{Delivery, Merged, Model, Person};
-use super::webhooks::Webhook;
 
 /// What time it is.
 pub type Clock = Box<dyn Fn() -> Timestamp + Send + Sync>;
@@ -21,7 +20,6 @@ pub struct World {
     pub git: Git,
     pub clock: Clock,
     pub host: String,
-    pub queue: Vec<Webhook>,
     pub violations: Vec<String>,
 }
 
@@ -76,7 +74,7 @@ impl World {
             status_code: 0,
             body,
         };
-        self.queue.push(Webhook::of(&delivery));
+        self.model.queue.push(id);
         self.model.deliveries.push(delivery);
     }
 

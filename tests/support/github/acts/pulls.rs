@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use super::super::answer::{Answer, Done};
+use super::super::json::Show;
 use super::super::model::{Pull, Review, Thread, Verdict};
 use super::super::world::World;
 
@@ -197,6 +198,9 @@ impl World {
         for id in found {
             let reviewer = self.show().user(id);
             self.emit_pull("review_requested", number, by, json!({ "requested_reviewer": reviewer }));
+        }
+        for slug in teams {
+            self.emit_pull("review_requested", number, by, json!({ "requested_team": Show::team(slug) }));
         }
         Ok(())
     }

@@ -5,7 +5,6 @@ use serde_json::{Value, json};
 
 use super::super::answer::{Answer, Done};
 use super::super::model::{Delivery, Owner, Token};
-use super::super::webhooks::Webhook;
 use super::super::world::World;
 use super::Call;
 
@@ -81,7 +80,7 @@ pub(super) fn redeliver(world: &mut World, call: &Call) -> Done<Answer> {
     let (next, at) = (world.model.next_id(), world.now());
     let again = found.ok_or_else(Answer::not_found)?;
     let again = Delivery { id: next, at, is_redelivery: true, status_code: 0, ..again };
-    world.queue.push(Webhook::of(&again));
+    world.model.queue.push(next);
     world.model.deliveries.push(again);
     Ok(Answer::new(202, json!({})))
 }
