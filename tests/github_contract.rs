@@ -8,14 +8,14 @@ mod github;
 #[path = "support/parts.rs"]
 mod parts;
 
+#[path = "github_contract/client.rs"]
+mod client;
 #[path = "github_contract/events.rs"]
 mod events;
 #[path = "github_contract/failures.rs"]
 mod failures;
 #[path = "github_contract/merging.rs"]
 mod merging;
-#[path = "github_contract/octocrab_reads.rs"]
-mod octocrab_reads;
 #[path = "github_contract/people.rs"]
 mod people;
 #[path = "github_contract/place.rs"]

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::place::{Client, Place, setting};
 
 /// A key pair made for one test, PEM.
-fn key_pair() -> (String, String) {
+pub(crate) fn key_pair() -> (String, String) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("key");
     let file = file.to_str().unwrap();

@@ -133,7 +133,7 @@ impl Show<'_> {
         let id = name.bytes().fold(1u64, |id, byte| (id * 31 + u64::from(byte)) % 1_000_000_007);
         json!({
             "id": id, "node_id": format!("LA_{id}"), "name": name, "color": "ededed", "default": false,
-            "description": null, "url": self.at(&format!("/labels/{name}")),
+            "description": "", "url": self.at(&format!("/labels/{name}")),
         })
     }
 

@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::github::Verdict;
-use crate::place::Place;
+use crate::place::{BEGIN, Place};
 
 fn read<T: DeserializeOwned>(what: &str, body: &Value) {
     serde_json::from_value::<T>(body.clone()).unwrap_or_else(|error| panic!("{what}: {error}\n{body:#}"));
@@ -49,5 +49,40 @@ async fn octocrab_reads_every_kind_of_thing() {
             models::webhook_events::WebhookEvent::try_from_header_and_body(&webhook.event, &webhook.body);
         event.unwrap_or_else(|error| panic!("{}: {error}", webhook.event));
     }
+    place.no_violations();
+}
+
+#[tokio::test]
+async fn octocrab_asks_as_github_describes_it() {
+    let Some(_) = crate::parts::part("openssl") else { return };
+    let (private, public) = crate::tokens::key_pair();
+    let setting = crate::github::Setting { public_key: Some(public), ..crate::place::setting() };
+    let place = Place::with(setting).await;
+    // The client takes the end of a token for past or not by the real clock.
+    place.pass(jiff::Timestamp::now().as_second() - BEGIN);
+    let number = place.pull("a", "a.yaml");
+    let key = octocrab::jsonwebtoken::EncodingKey::from_rsa_pem(private.as_bytes()).unwrap();
+    for (base, words) in [(place.fake.url(), "one"), (place.fake.enterprise_url(), "two")] {
+        let app = octocrab::Octocrab::builder()
+            .base_uri(base)
+            .unwrap()
+            .app(77.into(), key.clone())
+            .build()
+            .unwrap();
+        let found = app.apps().get_repository_installation("acme", "environments").await.unwrap();
+        let client = app.installation(found.id).unwrap();
+        let pulls = client.pulls("acme", "environments");
+        assert_eq!(pulls.list().per_page(100).send().await.unwrap().items.len(), 1);
+        assert_eq!(pulls.get(number).await.unwrap().number, number);
+        let issues = client.issues("acme", "environments");
+        let comment = issues.create_comment(number, words).await.unwrap();
+        assert_eq!(issues.get_comment(comment.id).await.unwrap().body.as_deref(), Some(words));
+        issues.add_labels(number, &["promotion".to_owned()]).await.unwrap();
+        let head = place.fake.head("a").unwrap();
+        client.checks("acme", "environments").create_check_run("lockkeeper", head).send().await.unwrap();
+    }
+    assert_eq!(place.fake.comments(number).len(), 2);
+    let calls = place.fake.calls();
+    assert_eq!(calls["POST /app/installations/{installation_id}/access_tokens"], 2);
     place.no_violations();
 }
