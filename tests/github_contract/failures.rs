@@ -77,6 +77,22 @@ async fn what_is_not_as_github_describes_it_is_told() {
 }
 
 #[tokio::test]
+async fn the_fake_itself_is_held_to_the_description() {
+    let place = Place::new().await;
+    let (number, app) = (place.pull("a", "a.yaml"), place.app());
+    let comment = place.fake.comment("ada", number, "text");
+    let path = format!("/issues/comments/{comment}/reactions");
+    app.call("POST", &path, json!({"content": "eyes"})).await;
+    place.no_violations();
+    place.fake.restore(&place.fake.save().replace("\"eyes\"", "\"sparkle\""));
+    let wrong = app.of(&path).await.message();
+    let wanted =
+        "500 GET /repos/{owner}/{repo}/issues/comments/{comment_id}/reactions answered 200: at `/0/content`";
+    assert!(wrong.starts_with(wanted), "{wrong}");
+    assert_eq!(place.fake.violations().len(), 1);
+}
+
+#[tokio::test]
 async fn every_operation_of_the_slice_is_answered() {
     let place = Place::new().await;
     let (number, app) = (place.pull("a", "a.yaml"), place.app());
