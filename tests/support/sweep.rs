@@ -31,6 +31,8 @@ pub enum Extent {
 pub struct Told {
     /// The moments disturbed, by kind.
     pub disturbed: BTreeMap<Fault, usize>,
+    /// Moments left out, as another world is right after them.
+    pub left_out: usize,
     /// What went wrong.
     pub failures: Vec<String>,
 }
@@ -66,8 +68,11 @@ pub async fn tell(name: &str, text: &str, extent: Extent) -> Told {
             continue;
         };
         let want = Arc::new(story.portrait().await.unwrap());
+        let count = chances.len();
         let is_disturbed = |(fault, _): &(Fault, usize)| !is_answer_needed(name, &line, *fault);
-        let moments = chances.into_iter().filter(is_disturbed).map(|(fault, place)| {
+        let chances: Vec<_> = chances.into_iter().filter(is_disturbed).collect();
+        told.left_out += count - chances.len();
+        let moments = chances.into_iter().map(|(fault, place)| {
             let (line, before, want) = (line.clone(), before.clone(), want.clone());
             Moment { fault, place, line, before, want }
         });
