@@ -51,9 +51,10 @@ async fn every_scenario_ends_as_expected_whatever_disturbs_it() {
         *disturbed.entry(*fault).or_insert(0) += count;
     }
     println!(
-        "{} scenarios, disturbed at {} moments: {disturbed:?}",
+        "{} scenarios, disturbed at {} moments: {disturbed:?}; {} left out",
         told.len(),
-        disturbed.values().sum::<usize>()
+        disturbed.values().sum::<usize>(),
+        told.iter().map(|told| told.left_out).sum::<usize>()
     );
     let failures: Vec<&str> = told.iter().flat_map(|told| &told.failures).map(String::as_str).collect();
     assert!(failures.is_empty(), "{} failures:\n{}", failures.len(), failures.join("\n\n"));

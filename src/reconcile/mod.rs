@@ -26,6 +26,8 @@
 //!   forge merges exactly the head that was reviewed, or refuses.
 //! - **Merge seen in the files before it is seen at the pull request.** Pull requests are read before the base, so it
 //!   is the other way round unless somebody else merges; then the plan waits a second instead of crying out-of-band.
+//! - **Tip shared among pipelines.** Those that ask at one time get one answer, which was asked for after each of them came;
+//!   so it is never older than the pull requests that were read before. A failure is shared, too.
 //! - **Command while we work.** Deliveries that come during a lease are read by the next one, at once after it. A merge
 //!   that was planned meanwhile goes through: its gates were open, and nobody had said otherwise when they were read.
 //! - **Push on the branch while we merge.** The forge gets the head with the merge and refuses another one.

@@ -1,9 +1,11 @@
-//! The loop: claim what is due, reconcile it, record; again later where a remote is away.
+//! The loop: claim what is due, hand it to a worker that reconciles and records; again later where a remote is away.
 
 use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use futures::FutureExt as _;
 use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -31,8 +33,6 @@ const CLOCK_BACK_MIN: Duration = Duration::from_secs(10);
 struct Shared {
     /// Failures in a row, by key; only for the length of the next wait.
     failures: Mutex<HashMap<Key, u32>>,
-    /// What the clock said last.
-    clock: Mutex<Timestamp>,
 }
 
 /// Ends what was begun before, and marks everything due once: what was missed while nothing ran is seen now.
@@ -57,27 +57,28 @@ pub async fn work(world: Arc<World>, workers: usize, mut stop: watch::Receiver<b
     let shared = Arc::new(Shared::default());
     let mut changed = world.store.subscribe();
     let mut working = JoinSet::new();
-    let mut errors = 0;
+    let (mut errors, mut clock) = (0, Timestamp::default());
     loop {
-        let failed = free_worker(&mut working, workers.max(1)).await;
+        let is_store_away = free_worker(&mut working, workers.max(1)).await;
         if *stop.borrow() {
             break;
         }
-        let claimed = match failed {
-            Some(error) => Err(error),
-            None => next(&world, &shared).await,
-        };
+        let claimed = if is_store_away { Err(None) } else { next(&world, &mut clock).await.map_err(Some) };
         let idle = match claimed {
             Ok(Some(lease)) => {
                 errors = 0;
-                let (world, shared) = (Arc::clone(&world), Arc::clone(&shared));
-                working.spawn(async move { work_on(&world, &shared, lease).await });
+                working.spawn(in_hand(Arc::clone(&world), Arc::clone(&shared), lease));
                 continue;
             }
-            Ok(None) => idle(&world).await,
+            Ok(None) => {
+                errors = 0;
+                idle(&world).await
+            }
             Err(error) => {
                 errors += 1;
-                tracing::error!(%error, errors, "the store does not answer; again later");
+                if let Some(error) = error {
+                    tracing::error!(%error, errors, "the store does not answer; again later");
+                }
                 // What came before does not wake, what is stored from now on does: then the store answers again.
                 changed.mark_unchanged();
                 backoff(errors).min(STORE_BACKOFF_MAX)
@@ -92,34 +93,49 @@ pub async fn work(world: Arc<World>, workers: usize, mut stop: watch::Receiver<b
     while working.join_next().await.is_some() {}
 }
 
-/// Returns when fewer than `workers` are at work, and what the store said last to those that ended. The lease of one that
-/// panicked runs out, and its work is done anew.
-async fn free_worker(working: &mut JoinSet<Result<(), StoreError>>, workers: usize) -> Option<StoreError> {
-    let mut failed = None;
+/// Returns when fewer than `workers` are at work, and whether one that ended found the store away.
+async fn free_worker(working: &mut JoinSet<bool>, workers: usize) -> bool {
+    let mut is_store_away = false;
     loop {
         let ended = match working.try_join_next() {
             None if working.len() >= workers => working.join_next().await,
             ended => ended,
         };
         match ended {
-            Some(Ok(Err(error))) => failed = Some(error),
-            Some(_) => {}
-            None => return failed,
+            Some(ended) => is_store_away |= ended.unwrap_or(false),
+            None => return is_store_away,
+        }
+    }
+}
+
+/// One worker's work; returns whether the store is away. What fails here stops nobody else, nor does what panics: that
+/// lease runs out, and its work is done anew.
+async fn in_hand(world: Arc<World>, shared: Arc<Shared>, lease: Lease) -> bool {
+    let key = lease.key.clone();
+    match AssertUnwindSafe(work_on(&world, &shared, lease)).catch_unwind().await {
+        Ok(Ok(())) => false,
+        Ok(Err(error)) => {
+            tracing::error!(?key, %error, "the work cannot be ended in the store; its lease runs out");
+            matches!(error, StoreError::Unavailable { .. })
+        }
+        Err(_) => {
+            tracing::error!(?key, "the work panicked; its lease runs out, and it is done anew");
+            false
         }
     }
 }
 
 /// Looks at everything anew when the clock was set back since the last time: what is due by the old one would wait
 /// until the new one comes there. A lease that ends by this costs its holder the work, nothing else.
-async fn heed_clock(world: &World, shared: &Shared) -> Result<(), StoreError> {
+async fn heed_clock(world: &World, clock: &mut Timestamp) -> Result<(), StoreError> {
     let now = (world.now)();
-    let before = std::mem::replace(&mut *lock(&shared.clock), now);
+    let before = std::mem::replace(clock, now);
     let back = Duration::try_from(before.duration_since(now)).unwrap_or_default();
     if back < CLOCK_BACK_MIN {
         return Ok(());
     }
     tracing::warn!(seconds = back.as_secs(), "the clock was set back; everything is looked at anew");
-    start(world).await.inspect_err(|_| *lock(&shared.clock) = before)
+    start(world).await.inspect_err(|_| *clock = before)
 }
 
 /// How long until something is due.
@@ -138,7 +154,9 @@ async fn idle(world: &World) -> Duration {
 /// # Errors
 /// [`StoreError`] if the store cannot be asked.
 pub async fn run_one(world: &World) -> Result<bool, StoreError> {
-    one(world, &Shared::default()).await
+    let Some(lease) = next(world, &mut Timestamp::default()).await? else { return Ok(false) };
+    work_on(world, &Shared::default(), lease).await?;
+    Ok(true)
 }
 
 /// Works on this key, due or not; returns whether it could: another worker may have it.
@@ -152,15 +170,9 @@ pub async fn run_key(world: &World, key: &Key) -> Result<bool, StoreError> {
     Ok(true)
 }
 
-async fn one(world: &World, shared: &Shared) -> Result<bool, StoreError> {
-    let Some(lease) = next(world, shared).await? else { return Ok(false) };
-    work_on(world, shared, lease).await?;
-    Ok(true)
-}
-
 /// Takes the key that is due first.
-async fn next(world: &World, shared: &Shared) -> Result<Option<Lease>, StoreError> {
-    heed_clock(world, shared).await?;
+async fn next(world: &World, clock: &mut Timestamp) -> Result<Option<Lease>, StoreError> {
+    heed_clock(world, clock).await?;
     world.store.claim((world.now)(), world.settings.lease).await
 }
 

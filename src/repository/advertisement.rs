@@ -119,7 +119,8 @@ pub(super) fn id_and_name(line: &[u8]) -> Option<(CommitId, &str)> {
 
 /// Not `.have`, not a peeled tag, not `capabilities^{}`: a name that can be asked for.
 fn is_plain(name: &str) -> bool {
-    name == "HEAD" || (name.starts_with("refs/") && !name.ends_with("^{}"))
+    let is_text = !name.bytes().any(|byte| byte.is_ascii_control());
+    name == "HEAD" || (name.starts_with("refs/") && !name.ends_with("^{}") && is_text)
 }
 
 #[cfg(test)]

@@ -122,12 +122,10 @@ impl Mirror {
     /// Where the remote cannot be asked, or the mirror cannot be written.
     pub async fn tip(&self, branch: &str) -> Result<Option<CommitId>, RepositoryError> {
         let name = name::branch(branch)?;
-        let ask = async {
-            let tip = self.remote_refs(&[&name]).await?.remove(&name);
-            self.bring(Seen::from([(name.clone(), tip)])).await?;
-            Ok(tip)
-        };
-        self.inner.tips.of(&name, ask).await
+        let ask = async { Ok(self.remote_refs(&[&name]).await?.remove(&name)) };
+        let tip = self.inner.tips.of(&name, ask).await?;
+        self.bring(Seen::from([(name, tip)])).await?;
+        Ok(tip)
     }
 
     /// All refs at the remote under this prefix (`refs/heads/lockkeeper/`), without fetching. An annotated tag

@@ -14,7 +14,9 @@ pub fn trailers(message: &str) -> Vec<(String, String)> {
     for line in block(message) {
         if line.starts_with([' ', '\t']) {
             if let Some((_, value)) = trailers.last_mut() {
-                value.push(' ');
+                if !value.is_empty() {
+                    value.push(' ');
+                }
                 value.push_str(line.trim());
             }
         } else if let Some((key, value)) = trailer(line) {
@@ -67,6 +69,7 @@ mod tests {
             ("title\n\nsome words\nSigned-off-by: A <a@x>\nB: c\n", "Signed-off-by=A <a@x>;B=c"),
             ("title\n\nA: one\n two\nB :  x \n", "A=one two;B=x"),
             ("title\n\nA: x:y\nNo-Value:\n", "A=x:y;No-Value="),
+            ("title\n\nA:\n behind\n", "A=behind"),
             ("title\n\nno trailer here\n", ""),
             ("\n\ntitle\n\nA: 1", "A=1"),
             ("", ""),

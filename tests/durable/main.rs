@@ -7,6 +7,7 @@ mod database;
 mod disk;
 mod kills;
 mod stop;
+mod workers;
 mod world;
 
 #[path = "../support/parts.rs"]

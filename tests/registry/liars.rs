@@ -428,3 +428,30 @@ async fn a_registry_may_begin_to_ask_for_a_password() {
         registry.resolve(&web, &tag("1")).await.unwrap();
     }
 }
+
+/// A token server that is gone is asked for once more at the registry, as soon as a token is needed.
+#[tokio::test]
+async fn a_token_server_may_move() {
+    let moving: Behaviour = |state, request| {
+        let count =
+            |part: &str| state.asked.lock().unwrap().iter().filter(|line| line.contains(part)).count();
+        let answer = |body: &'static str| body.into_response();
+        match request.uri().path() {
+            // It has moved once the first token was given, which is spent at once.
+            "/old" if count("/old") > 1 => StatusCode::BAD_GATEWAY.into_response(),
+            "/old" => answer(r#"{"token":"t","expires_in":0}"#),
+            "/new" => answer(r#"{"token":"t"}"#),
+            _ if request.headers().contains_key(header::AUTHORIZATION) => answered(request),
+            _ => {
+                let place = if count("/old") == 0 { "old" } else { "new" };
+                let realm = format!("Bearer realm=\"http://{}/{place}\"", state.address);
+                (StatusCode::UNAUTHORIZED, [(header::WWW_AUTHENTICATE, realm)]).into_response()
+            }
+        }
+    };
+    let server = serve(moving).await;
+    let (registry, web) = (anonymous(), repository(server.address, "shop/web"));
+    registry.resolve(&web, &tag("1")).await.unwrap();
+    assert_eq!(kind(&registry.resolve(&web, &tag("1")).await.unwrap_err()), "unavailable");
+    registry.resolve(&web, &tag("1")).await.unwrap();
+}

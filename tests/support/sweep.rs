@@ -31,6 +31,8 @@ pub enum Extent {
 pub struct Told {
     /// The moments disturbed, by kind.
     pub disturbed: BTreeMap<Fault, usize>,
+    /// Moments left out, as another world is right after them.
+    pub left_out: usize,
     /// What went wrong.
     pub failures: Vec<String>,
 }
@@ -66,8 +68,11 @@ pub async fn tell(name: &str, text: &str, extent: Extent) -> Told {
             continue;
         };
         let want = Arc::new(story.portrait().await.unwrap());
+        let count = chances.len();
         let is_disturbed = |(fault, _): &(Fault, usize)| !is_answer_needed(name, &line, *fault);
-        let moments = chances.into_iter().filter(is_disturbed).map(|(fault, place)| {
+        let chances: Vec<_> = chances.into_iter().filter(is_disturbed).collect();
+        told.left_out += count - chances.len();
+        let moments = chances.into_iter().map(|(fault, place)| {
             let (line, before, want) = (line.clone(), before.clone(), want.clone());
             Moment { fault, place, line, before, want }
         });
@@ -118,17 +123,22 @@ impl Told {
     }
 }
 
-/// Stories in which stages go side by side. A stop lets one go on before the other, and nothing but the order of events
-/// tells which was first.
-const SIDE_BY_SIDE: [&str; 3] = ["fan-out-and-in", "git-refuses", "group"];
+/// Stories in which stages go side by side, or two pull requests are told something at one time. What is disturbed lets one
+/// go on before the other, and nothing but the order of events tells which was first.
+const SIDE_BY_SIDE: [&str; 4] = ["fan-out-and-in", "git-refuses", "group", "retry-on-an-old-thread"];
 
-/// Stories in which the registry loses an image. What was read of it before is lost with the process, and bodies say less.
-const FORGETFUL: [&str; 1] = ["rollback-target-gone"];
+/// Stories in which the registry loses an image, or is away. What was read before is lost with the process, and bodies say
+/// less.
+const FORGETFUL: [&str; 2] = ["rollback-registry-away", "rollback-target-gone"];
 
-/// A rollback does not wait for the registry. Where the call fails whose answer would have been "it is not there", the
-/// rollback goes ahead, and the world is another one: as it has to be.
+/// Commands that are answered by what the registry says in that moment: `/status` says that it fails, and a `/promote`
+/// that names no version is to be written again. A rollback does not wait: where the call fails whose answer would have
+/// been "it is not there", it goes ahead. The world is another one then, as it has to be.
 fn is_answer_needed(name: &str, line: &Line, fault: Fault) -> bool {
-    FORGETFUL.contains(&name) && fault == Fault::RegistryFails && line.text.contains("/rollback")
+    let has = |word: &str| line.text.contains(word);
+    let is_asking = has("/status") || has("/explain") || has("/promote") && !has(" to ");
+    let is_rollback = FORGETFUL.contains(&name) && has("/rollback");
+    fault == Fault::RegistryFails && (is_asking || is_rollback)
 }
 
 async fn disturbed(story: &mut Story, name: &str, moment: &Moment) -> Checked {

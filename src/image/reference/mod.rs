@@ -174,7 +174,9 @@ fn is_host(text: &str) -> bool {
             && !label.starts_with('-')
     };
     let is_name = name.split('.').all(is_label);
-    (is_name || is_bracketed) && port.parse::<u16>().is_ok()
+    // A number alone would be read with a sign before it.
+    let is_port = port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok();
+    (is_name || is_bracketed) && is_port
 }
 
 /// Lower-case letters and digits, joined by `.`, `_`, `__` or any number of `-`.

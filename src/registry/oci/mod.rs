@@ -52,7 +52,8 @@ struct Name {
 const MANIFEST_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Largest image configuration: its history and labels are kilobytes; the same bound as for manifests.
 const CONFIG_BYTES_MAX: usize = MANIFEST_BYTES_MAX;
-/// Most manifests kept: more than workers look at at once. Those of 64 platforms take 6 KiB each.
+/// Most manifests kept: 64 workers with four new images each. Those of 64 platforms take 6 KiB; with annotations at their
+/// bounds (64 × 2 KiB) all would make 32 MiB.
 const DOCUMENTS_MAX: usize = 256;
 /// Most images kept: 1,000 pipelines × 4 stages. With 14 labels of 100 bytes that is about 10 MiB; labels at their
 /// bounds (64 × 1 KiB) would make it 256 MiB, which nobody's images come near.
@@ -174,7 +175,9 @@ impl Registry for OciRegistry {
         let name = Name::of(repository);
         let what = format!("{}:{tag}", name.canonical);
         let (digest, document) = self.document(&name, tag.as_str(), &what).await?;
-        self.documents.put(&name.canonical, digest, document);
+        if self.images.get(&name.canonical, digest).is_none() {
+            self.documents.put(&name.canonical, digest, document);
+        }
         Ok(digest)
     }
 

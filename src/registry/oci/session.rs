@@ -1,7 +1,7 @@
 //! One host, spoken to with one generation of credentials.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -46,7 +46,7 @@ struct SignIn {
     until: Instant,
 }
 
-#[derive(Clone)]
+#[derive(Clone, PartialEq)]
 enum Authorization {
     None,
     Basic,
@@ -67,8 +67,10 @@ struct TokenAnswer {
 const TOKEN_BYTES_MAX: usize = 64 * 1024;
 /// How long a token lives whose server does not say; the specification's default.
 const TOKEN_SECONDS_DEFAULT: u64 = 60;
-/// How long a sign-in is used at most, also one without a token.
+/// How long a token is used at most.
 const SIGN_IN_SECONDS_MAX: u64 = 3600;
+/// How long a host is believed to ask for the same, and how long it is then met without being asked: an hour in all.
+const CHALLENGE_SECONDS_MAX: u64 = SIGN_IN_SECONDS_MAX / 2;
 /// Most repositories of one host whose sign-ins are kept; past that all are dropped, which costs one request each.
 const SIGN_INS_MAX: usize = 4096;
 /// Most redirects followed: to a mirror, and from there to its storage.
@@ -131,11 +133,13 @@ impl Session {
         what: &str,
     ) -> Result<Answer, RegistryError> {
         let exchange = async {
-            let response = self.send(path, url, accept, what).await?;
+            let used = self.sign_in(path, what).await?;
+            let response = self.send(&used, url, accept, what).await?;
             let response = match response.status() {
                 // A token may have been withdrawn before its time: one silent renewal.
-                StatusCode::UNAUTHORIZED if self.renewable(path) => {
-                    self.send(path, url, accept, what).await?
+                StatusCode::UNAUTHORIZED if self.renewable(path, &used) => {
+                    let renewed = self.sign_in(path, what).await?;
+                    self.send(&renewed, url, accept, what).await?
                 }
                 _ => response,
             };
@@ -153,9 +157,9 @@ impl Session {
         what: &str,
     ) -> Result<Bytes, RegistryError> {
         let exchange = async {
-            self.sign_in(path, what).await?;
+            let used = self.sign_in(path, what).await?;
             match self.pull(path, digest, bytes_max, what).await {
-                Err(RegistryError::Denied { .. }) if self.renewable(path) => {
+                Err(RegistryError::Denied { .. }) if self.renewable(path, &used) => {
                     self.sign_in(path, what).await?;
                     self.pull(path, digest, bytes_max, what).await
                 }
@@ -190,13 +194,13 @@ impl Session {
 
     async fn send(
         &self,
-        path: &str,
+        authorization: &Authorization,
         url: &Url,
         accept: &'static str,
         what: &str,
     ) -> Result<Response, RegistryError> {
         let request = self.http.get(url.clone()).header(ACCEPT, HeaderValue::from_static(accept));
-        let request = match (self.sign_in(path, what).await?, &self.credential) {
+        let request = match (authorization, &self.credential) {
             (Authorization::Bearer(token), _) => request.bearer_auth(token),
             (Authorization::Basic, Credential::Basic { username, password }) => {
                 request.basic_auth(username, Some(password))
@@ -213,10 +217,12 @@ impl Session {
             return Ok(kept.authorization);
         }
         let sign_in = match self.challenge(what).await? {
-            Challenge::None => SignIn::lasting(Authorization::None, SIGN_IN_SECONDS_MAX),
-            Challenge::Basic => SignIn::lasting(Authorization::Basic, SIGN_IN_SECONDS_MAX),
+            Challenge::None => SignIn::lasting(Authorization::None, CHALLENGE_SECONDS_MAX),
+            Challenge::Basic => SignIn::lasting(Authorization::Basic, CHALLENGE_SECONDS_MAX),
             Challenge::Bearer { realm, service } => {
-                self.token(path, &realm, service.as_deref(), what).await?
+                // The host may name another token server by now.
+                let token = self.token(path, &realm, service.as_deref(), what).await;
+                token.inspect_err(|_| *self.known_challenge() = None)?
             }
         };
         self.hand_to_package(path, &sign_in.authorization).await;
@@ -230,16 +236,24 @@ impl Session {
 
     /// Asks the host what it wants, or recalls it.
     async fn challenge(&self, what: &str) -> Result<Challenge, RegistryError> {
-        let kept = self.challenge.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let kept = self.known_challenge().clone();
         if let Some((challenge, _)) = kept.filter(|(_, until)| *until > Instant::now()) {
             return Ok(challenge);
         }
         let ping =
             self.http.get(self.url("/v2/")?).send().await.map_err(|error| unavailable(&error, what))?;
+        let is_open = ping.status().is_success();
         let challenge = answer::challenge(ping, what).await?;
-        let until = Instant::now() + Duration::from_secs(SIGN_IN_SECONDS_MAX);
-        *self.challenge.lock().unwrap_or_else(PoisonError::into_inner) = Some((challenge.clone(), until));
+        // A proxy that refuses without a word says nothing of the registry behind it.
+        if is_open || challenge != Challenge::None {
+            let until = Instant::now() + Duration::from_secs(CHALLENGE_SECONDS_MAX);
+            *self.known_challenge() = Some((challenge.clone(), until));
+        }
         Ok(challenge)
+    }
+
+    fn known_challenge(&self) -> MutexGuard<'_, Option<(Challenge, Instant)>> {
+        self.challenge.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Asks the token server for leave to pull from this repository.
@@ -288,12 +302,15 @@ impl Session {
         self.package.tokens.insert(&reference, RegistryOperation::Pull, token).await;
     }
 
-    /// Whether signing in once more could help. What was known of it is forgotten in any case: the host may have
-    /// changed what it asks for.
-    fn renewable(&self, path: &str) -> bool {
-        *self.challenge.lock().unwrap_or_else(PoisonError::into_inner) = None;
-        let forgotten = self.lock().remove(path);
-        forgotten.is_some_and(|sign_in| !matches!(sign_in.authorization, Authorization::Basic))
+    /// Whether signing in once more could help, where `used` was refused. What was known is forgotten, unless somebody
+    /// renewed it meanwhile: the host may have changed what it asks for.
+    fn renewable(&self, path: &str, used: &Authorization) -> bool {
+        let mut sign_ins = self.lock();
+        if sign_ins.get(path).is_some_and(|kept| kept.authorization == *used) {
+            sign_ins.remove(path);
+            *self.known_challenge() = None;
+        }
+        *used != Authorization::Basic
     }
 
     fn reference(&self, path: &str) -> Reference {
@@ -327,7 +344,7 @@ impl Session {
         result
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, SignIn>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, SignIn>> {
         self.sign_ins.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

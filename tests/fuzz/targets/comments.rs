@@ -64,7 +64,7 @@ fn check_hidden(body: &str, read: impl Fn(&str) -> Result<Vec<Command>, CommandE
         ("indented code", lines("    ")),
         ("fenced code", format!("{fence}\n{body}\n{fence}\n")),
         ("an unclosed fence", format!("{fence}\n{body}")),
-        ("an unclosed comment", format!("<!--\n{}", body.replace("--", "-"))),
+        ("an unclosed comment", format!("<!--\n{}", body.replace("--", "- "))),
         (
             "an element",
             if is_html_inside { String::new() } else { format!("<{tag}>\n\n{body}\n\n</{tag}>\n") },

@@ -1,6 +1,5 @@
 //! A world in a form in which two tellings can be compared, line by line.
 
-use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::{Story, text};
@@ -87,13 +86,20 @@ pub fn loose(portrait: &[String]) -> Vec<String> {
 }
 
 /// A portrait for a world in which stages go side by side: which was first is nobody's matter, and with it which commit
-/// of the base a branch is made from. An intent that is made anew on a moved base is the same intent.
+/// of the base a branch is made from, and the number of a comment. An intent that is made anew on a moved base is the
+/// same intent.
 pub fn free(portrait: &[String]) -> Vec<String> {
     let commits = regex::Regex::new("[0-9a-f]{40}|commit `[0-9a-f]{12}`").unwrap();
+    // Of a comment, by its place in the file of its thread; those of people stand deeper.
+    let comment = regex::Regex::new("^(threads/[0-9]+.json {7}\"id\": )[0-9]+").unwrap();
     let lines = loose(portrait).into_iter().filter(|line| !line.starts_with("deliveries open"));
-    let lines: BTreeSet<String> =
-        lines.map(|line| commits.replace_all(&line, "COMMIT").into_owned()).collect();
-    lines.into_iter().collect()
+    let mut lines: Vec<String> = lines
+        .map(|line| comment.replace(&commits.replace_all(&line, "COMMIT"), "${1}N").into_owned())
+        .collect();
+    lines.sort();
+    // An intent that is made anew is one more event; a comment that is there twice is a fault.
+    lines.dedup_by(|one, other| one == other && one.starts_with("event "));
+    lines
 }
 
 /// The lines that only one of the two has.

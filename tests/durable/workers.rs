@@ -1,0 +1,92 @@
+//! The workers: how many at one time, what they ask for, and one whose work panics.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use lockkeeper::image::{Digest, Image, Platform, Repository, Tag};
+use lockkeeper::reconcile;
+use lockkeeper::registry::{Registry, RegistryError};
+use lockkeeper::server::assemble::assemble;
+use lockkeeper::server::run::Tally;
+use lockkeeper::settings::Settings;
+use lockkeeper::store::Key;
+use tokio::sync::watch;
+
+use super::world::World;
+
+const PIPELINES: usize = 6;
+const WORKERS: usize = 2;
+const LOOK_MAX: Duration = Duration::from_secs(20);
+
+/// The registry, slow, watched, and of one image it cannot be asked without a panic.
+struct Watched {
+    inner: Arc<dyn Registry>,
+    at_once: AtomicUsize,
+    most_at_once: AtomicUsize,
+    resolved: AtomicUsize,
+    read: AtomicUsize,
+}
+
+#[async_trait]
+impl Registry for Watched {
+    async fn resolve(&self, repository: &Repository, tag: &Tag) -> Result<Digest, RegistryError> {
+        self.resolved.fetch_add(1, Ordering::SeqCst);
+        self.inner.resolve(repository, tag).await
+    }
+
+    async fn tags(&self, repository: &Repository) -> Result<Vec<Tag>, RegistryError> {
+        assert!(!repository.as_str().ends_with("/p0"), "a fault of the program");
+        let now = self.at_once.fetch_add(1, Ordering::SeqCst) + 1;
+        self.most_at_once.fetch_max(now, Ordering::SeqCst);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        self.at_once.fetch_sub(1, Ordering::SeqCst);
+        self.inner.tags(repository).await
+    }
+
+    async fn image(&self, repository: &Repository, digest: Digest) -> Result<Image, RegistryError> {
+        self.read.fetch_add(1, Ordering::SeqCst);
+        self.inner.image(repository, digest).await
+    }
+
+    async fn probe(&self, repository: &Repository, digest: Digest) -> Result<Vec<Platform>, RegistryError> {
+        self.inner.probe(repository, digest).await
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_whose_work_panics_stops_nobody_else_and_what_is_settled_costs_one_question() {
+    let world = World::new(PIPELINES).await;
+    let settings = Settings::load_from(Some(&world.place.settings), []).unwrap();
+    let mut assembly = assemble(&settings, Tally::new(&settings)).await.unwrap();
+    let watched = Arc::new(Watched {
+        inner: assembly.world.registry,
+        at_once: AtomicUsize::new(0),
+        most_at_once: AtomicUsize::new(0),
+        resolved: AtomicUsize::new(0),
+        read: AtomicUsize::new(0),
+    });
+    assembly.world.registry = watched.clone();
+    let store = assembly.world.store.clone();
+    let reconciled = Arc::new(assembly.world);
+    reconcile::start(&reconciled).await.unwrap();
+    let (stop, stopping) = watch::channel(false);
+    let working = tokio::spawn(reconcile::work(Arc::clone(&reconciled), WORKERS, stopping));
+    let begun = Instant::now();
+    for number in 1..PIPELINES {
+        let key = Key::pipeline("env", format!("p{number}").parse().unwrap());
+        while store.view(&key).await.unwrap().is_none() {
+            assert!(begun.elapsed() < LOOK_MAX, "nobody looks at p{number}");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+    assert!(!working.is_finished(), "a panic of one ended all");
+    stop.send_replace(true);
+    tokio::time::timeout(LOOK_MAX, working).await.unwrap().unwrap();
+    assert_eq!(watched.most_at_once.load(Ordering::SeqCst), WORKERS);
+    // Every stage has what the tag has: nothing more is asked of an image.
+    assert_eq!(watched.read.load(Ordering::SeqCst), 0);
+    assert!(watched.resolved.load(Ordering::SeqCst) >= PIPELINES - 1);
+    store.close().await;
+}
