@@ -14,6 +14,8 @@ mod client;
 mod events;
 #[path = "github_contract/failures.rs"]
 mod failures;
+#[path = "github_contract/forge.rs"]
+mod forge;
 #[path = "github_contract/merging.rs"]
 mod merging;
 #[path = "github_contract/people.rs"]

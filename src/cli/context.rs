@@ -151,10 +151,9 @@ pub(super) fn of_parts(error: &AssembleError) -> CliError {
         AssembleError::Store { source, .. } => {
             return CliError::new(of_store(source).exit, error.to_string()).next(next_of_store(source));
         }
-        AssembleError::Folder { .. }
-        | AssembleError::Location { .. }
-        | AssembleError::Forge { .. }
-        | AssembleError::NotYet { .. } => Exit::Configuration,
+        AssembleError::Folder { .. } | AssembleError::Location { .. } | AssembleError::Forge { .. } => {
+            Exit::Configuration
+        }
         AssembleError::Mirror { source, .. } => exit_of_repository(source),
     };
     CliError::new(exit, error.to_string()).next("lockkeeper doctor")

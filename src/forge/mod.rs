@@ -112,6 +112,6 @@ pub trait Forge: Send + Sync + fmt::Debug {
     /// Who wrote the commits of `source` after `from` up to `to`.
     async fn authors(&self, source: &str, from: &str, to: &str) -> Result<Authors, ForgeError>;
 
-    /// The page of a pull request or issue.
-    fn url(&self, number: Number) -> String;
+    /// The page of a pull request or issue is this and its number.
+    fn url_prefix(&self) -> String;
 }

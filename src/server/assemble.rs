@@ -12,9 +12,10 @@ use axum::Router;
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 
-use crate::forge::ForgeError;
+use crate::forge::github::GitHubForge;
 use crate::forge::local::pages::{self, PageOptions, ProxyHeader, SignIn};
 use crate::forge::local::{Activity, LocalForge, People};
+use crate::forge::{Forge, ForgeError};
 use crate::pull_request::MergeMethod;
 use crate::reconcile::{EnvironmentRepository, RulesCache, World, WorldSettings};
 use crate::registry::credentials::Credentials as RegistryCredentials;
@@ -91,12 +92,6 @@ pub enum AssembleError {
         /// Why.
         source: ForgeError,
     },
-    /// The forge of a repository cannot be used yet.
-    #[error("forge of repository {repository}: `forge = \"github\"` is not there yet")]
-    NotYet {
-        /// The repository, as the settings name it.
-        repository: String,
-    },
 }
 
 /// Opens the store, the mirrors and the forges that the settings name. `witness` is told of every write.
@@ -109,25 +104,29 @@ pub async fn assemble(settings: &Settings, witness: Arc<dyn Witness>) -> Result<
     let mut forges = BTreeMap::new();
     let mut repositories = BTreeMap::new();
     for repository in &settings.repositories {
-        let local = match &repository.forge {
-            settings::Forge::Local(local) => local,
-            settings::Forge::GitHub(_) => {
-                return Err(AssembleError::NotYet { repository: repository.name.clone() });
+        let github = open_github(settings, repository)?.map(Arc::new);
+        let mirror = mirror_of(settings, repository, github.as_deref()).await?;
+        let mirror = mirror.witnessed(Arc::clone(&witness));
+        let (forge, merge_method): (Arc<dyn Forge>, _) = match (&repository.forge, github) {
+            (settings::Forge::GitHub(declared), Some(github)) => (github, declared.merge),
+            (settings::Forge::GitHub(_), None) => continue,
+            (settings::Forge::Local(local), _) => {
+                let forge = open_forge(settings, repository, local, mirror.clone()).await?;
+                let forge = forge.witnessed(Arc::clone(&witness));
+                let listener = listener(repository.name.clone(), sender.clone());
+                let forge = Arc::new(forge.with_listener(listener));
+                forges.insert(repository.name.clone(), Arc::clone(&forge));
+                (forge, MergeMethod::Merge)
             }
         };
-        let mirror = open_mirror(settings, repository).await?.witnessed(Arc::clone(&witness));
-        let forge =
-            open_forge(settings, repository, local, mirror.clone()).await?.witnessed(Arc::clone(&witness));
-        let forge = Arc::new(forge.with_listener(listener(repository.name.clone(), sender.clone())));
-        forges.insert(repository.name.clone(), Arc::clone(&forge));
         let environment = EnvironmentRepository {
             name: repository.name.clone(),
             base: repository.base.clone(),
             mirror,
+            url_prefix: forge.url_prefix(),
             forge,
-            merge_method: MergeMethod::Merge,
+            merge_method,
             poll_interval: repository.poll_interval,
-            url_prefix: format!("{}/pulls/", forge_url(settings, repository)),
         };
         repositories.insert(repository.name.clone(), environment);
     }
@@ -160,16 +159,41 @@ pub async fn open_mirror(
     settings: &Settings,
     repository: &settings::Repository,
 ) -> Result<Mirror, AssembleError> {
+    let github = open_github(settings, repository)?;
+    mirror_of(settings, repository, github.as_ref()).await
+}
+
+/// The client of a repository at GitHub; none for another forge.
+fn open_github(
+    settings: &Settings,
+    repository: &settings::Repository,
+) -> Result<Option<GitHubForge>, AssembleError> {
+    let (settings::Forge::GitHub(declared), Some(github)) = (&repository.forge, &settings.github) else {
+        return Ok(None);
+    };
+    let forge = GitHubForge::new(declared.repository.clone(), github);
+    forge.map(Some).map_err(|source| AssembleError::Forge { repository: repository.name.clone(), source })
+}
+
+async fn mirror_of(
+    settings: &Settings,
+    repository: &settings::Repository,
+    github: Option<&GitHubForge>,
+) -> Result<Mirror, AssembleError> {
     let name = &repository.name;
     let location = Location::parse(&repository.location)
         .map_err(|source| AssembleError::Location { repository: name.clone(), source })?;
     let mirrors = settings.store.path.parent().unwrap_or(Path::new("")).join("mirrors");
     std::fs::create_dir_all(&mirrors)
         .map_err(|source| AssembleError::Folder { path: mirrors.clone(), source })?;
+    // The token of the App goes to its own GitHub alone, and only where nothing else was said.
+    let is_there = |github: &&GitHubForge| {
+        repository.location == format!("{}.git", github.web_url()) && repository.token_file.is_none()
+    };
     let credentials = Credentials {
         user: repository.user.clone(),
         token_file: repository.token_file.clone(),
-        token_source: None,
+        token_source: github.filter(is_there).map(GitHubForge::token_source),
         ssh_key_file: repository.ssh_key_file.clone(),
         ssh_known_hosts_file: repository.ssh_known_hosts_file.clone(),
     };

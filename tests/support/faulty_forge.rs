@@ -129,7 +129,7 @@ impl Forge for FaultyForge {
     async fn authors(&self, source: &str, from: &str, to: &str) -> Result<Authors, ForgeError> {
         self.call(self.inner.authors(source, from, to)).await
     }
-    fn url(&self, number: Number) -> String {
-        self.inner.url(number)
+    fn url_prefix(&self) -> String {
+        self.inner.url_prefix()
     }
 }

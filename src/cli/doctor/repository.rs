@@ -72,10 +72,9 @@ pub(super) async fn look(
                 AssembleError::Location { .. } => {
                     "set `location` to a path, or an https:// or ssh:// address"
                 }
-                AssembleError::Store { .. }
-                | AssembleError::Folder { .. }
-                | AssembleError::Forge { .. }
-                | AssembleError::NotYet { .. } => "make the folder of the store writable for this user",
+                AssembleError::Store { .. } | AssembleError::Folder { .. } | AssembleError::Forge { .. } => {
+                    "make the folder of the store writable for this user"
+                }
             };
             findings.bad(subject, error.to_string(), fix);
             return None;

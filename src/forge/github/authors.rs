@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use super::GitHubForge;
 use super::pulls::query;
 use super::wire::{self, Compared, Comparison};
-use super::{FullName, GitHubForge};
 use crate::forge::{Authors, ForgeError, Person};
+use crate::settings::FullName;
 
 /// Pages of 100 commits; a promotion of more is one of which nobody knows the authors.
 const PAGES_MAX: u32 = 10;

@@ -14,23 +14,13 @@ use octocrab::models::AppId;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::FullName;
 use super::answer::{Answer, named, unavailable};
 use super::cache::Cache;
-use super::identity::{Identity, Tokens};
+use super::identity::Tokens;
 use super::limits::{Limits, Urgency};
 use crate::forge::ForgeError;
 use crate::repository::{RepositoryError, TokenSource};
-
-/// Where GitHub is, and how long it may take.
-#[derive(Debug, Clone)]
-pub struct Options {
-    /// The address of the REST API, without a slash at the end: `https://api.github.com`, or
-    /// `https://ghe.example.com/api/v3` at an Enterprise Server.
-    pub api_url: String,
-    /// The longest that one request may take.
-    pub timeout: Duration,
-}
+use crate::settings::{FullName, GitHub};
 
 /// The requests of one repository.
 pub(super) struct Client {
@@ -46,23 +36,12 @@ const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Entries of one page: the most that GitHub gives.
 pub(super) const PAGE_ENTRIES: usize = 100;
 
-impl Options {
-    /// Where people look at repositories, without a slash at the end.
-    pub(super) fn web_url(&self) -> String {
-        let api = self.api_url.trim_end_matches('/');
-        match api.strip_suffix("/api/v3") {
-            Some(host) => host.to_owned(),
-            None => api.replace("://api.", "://"),
-        }
-    }
-}
-
 impl Client {
-    pub(super) fn new(name: FullName, identity: Identity, options: &Options) -> Result<Self, ForgeError> {
-        let tokens = Arc::new(Tokens::new(name, identity, options)?);
-        let octocrab = octocrab(options, None)?;
+    pub(super) fn new(name: FullName, github: &GitHub) -> Result<Self, ForgeError> {
+        let tokens = Arc::new(Tokens::new(name, github)?);
+        let octocrab = octocrab(github, None)?;
         let (limits, cache) = (Limits::default(), Cache::default());
-        Ok(Self { octocrab, tokens, limits, cache, timeout: options.timeout })
+        Ok(Self { octocrab, tokens, limits, cache, timeout: github.timeout })
     }
 
     pub(super) fn token_source(&self) -> Arc<dyn TokenSource> {
@@ -194,12 +173,12 @@ impl Client {
 
 /// An octocrab at this address, with the waits that it has none of by itself. It signs for an App; a token is laid into
 /// each request.
-pub(super) fn octocrab(options: &Options, app: Option<(AppId, EncodingKey)>) -> Result<Octocrab, ForgeError> {
-    let address = options.api_url.trim_end_matches('/');
+pub(super) fn octocrab(github: &GitHub, app: Option<(AppId, EncodingKey)>) -> Result<Octocrab, ForgeError> {
+    let address = github.api_url.as_str();
     let builder = Octocrab::builder()
-        .set_connect_timeout(Some(options.timeout))
-        .set_read_timeout(Some(options.timeout))
-        .set_write_timeout(Some(options.timeout))
+        .set_connect_timeout(Some(github.timeout))
+        .set_read_timeout(Some(github.timeout))
+        .set_write_timeout(Some(github.timeout))
         .base_uri(address)
         .map_err(|_| ForgeError::Refused {
             what: "the address of GitHub's API".to_owned(),
@@ -260,24 +239,5 @@ impl TokenSource for GitToken {
 impl fmt::Debug for GitToken {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("GitToken(hidden)")
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn people_look_elsewhere_than_programs() {
-        for (api_url, web) in [
-            ("https://api.github.com", "https://github.com"),
-            ("https://api.github.com/", "https://github.com"),
-            ("https://ghe.example.com/api/v3", "https://ghe.example.com"),
-            ("https://api.acme.ghe.com", "https://acme.ghe.com"),
-            ("http://127.0.0.1:4000/api/v3", "http://127.0.0.1:4000"),
-        ] {
-            let options = Options { api_url: api_url.to_owned(), timeout: Duration::from_secs(1) };
-            assert_eq!(options.web_url(), web);
-        }
     }
 }

@@ -1,6 +1,5 @@
 //! Who we are to GitHub: an App, whose installation gets tokens for an hour each, or the holder of a token.
 
-use std::fmt;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -10,27 +9,10 @@ use octocrab::models::AppId;
 use serde::Deserialize;
 use tokio::sync::Mutex;
 
-use super::FullName;
 use super::answer::{Answer, unavailable};
-use super::client::{self, Options};
+use super::client;
 use crate::forge::ForgeError;
-
-/// How to say who we are. Never printed.
-#[derive(Clone)]
-pub enum Identity {
-    /// A GitHub App.
-    App {
-        /// Its id.
-        id: u64,
-        /// The file that holds its private key, PEM.
-        private_key_file: PathBuf,
-    },
-    /// A fine-grained token.
-    Token {
-        /// The file that holds it, read at each use so that it can be rotated.
-        file: PathBuf,
-    },
-}
+use crate::settings::{FullName, GitHub, GitHubIdentity};
 
 /// Gets tokens, one at a time for however many callers.
 pub(super) struct Tokens {
@@ -73,18 +55,18 @@ const LIFE_MAX: Duration = Duration::from_hours(1);
 const LIFE_MIN: Duration = Duration::from_mins(1);
 
 impl Tokens {
-    pub(super) fn new(name: FullName, identity: Identity, options: &Options) -> Result<Self, ForgeError> {
-        let way = match identity {
-            Identity::App { id, private_key_file } => {
-                let key = read(&private_key_file)?;
+    pub(super) fn new(name: FullName, github: &GitHub) -> Result<Self, ForgeError> {
+        let way = match &github.identity {
+            GitHubIdentity::App { id, private_key_file } => {
+                let key = read(private_key_file)?;
                 let key = octocrab::auth::EncodingKey::from_rsa_pem(key.as_bytes()).map_err(|_| {
                     refused(format!("{} holds no private RSA key in PEM", private_key_file.display()))
                 })?;
-                Way::App(Box::new(client::octocrab(options, Some((AppId(id), key)))?))
+                Way::App(Box::new(client::octocrab(github, Some((AppId(*id), key)))?))
             }
-            Identity::Token { file } => Way::File(file),
+            GitHubIdentity::Token { file } => Way::File(file.clone()),
         };
-        Ok(Self { way, name, timeout: options.timeout, kept: Mutex::default() })
+        Ok(Self { way, name, timeout: github.timeout, kept: Mutex::default() })
     }
 
     /// The token to be sent now.
@@ -158,10 +140,4 @@ fn read(path: &PathBuf) -> Result<String, ForgeError> {
 
 fn refused(reason: String) -> ForgeError {
     ForgeError::Refused { what: "access to GitHub".to_owned(), reason }
-}
-
-impl fmt::Debug for Identity {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("Identity(hidden)")
-    }
 }

@@ -22,18 +22,16 @@ mod reviews;
 mod trait_impl;
 mod wire;
 
-pub use self::client::Options;
-pub use self::identity::Identity;
-
 use std::collections::BTreeMap;
 use std::fmt;
-use std::str::FromStr;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::OnceCell;
 
 use self::client::Client;
 use super::{CommentId, CommitId, ForgeError, Number, Person};
+use crate::repository::TokenSource;
+use crate::settings::{FullName, GitHub};
 
 /// The pull requests of one repository at GitHub.
 pub struct GitHubForge {
@@ -43,13 +41,6 @@ pub struct GitHubForge {
     web_url: String,
     me: OnceCell<Me>,
     known: Mutex<Known>,
-}
-
-/// Owner and name of a repository.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FullName {
-    owner: String,
-    name: String,
 }
 
 /// Who we are at GitHub.
@@ -75,20 +66,27 @@ struct Known {
 const KNOWN_MAX: usize = 10_000;
 
 impl GitHubForge {
-    /// The repository `name`, reached by `identity`.
+    /// The repository `name` at this GitHub.
     ///
     /// # Errors
-    /// [`ForgeError::Refused`] if the address of the API is none, [`ForgeError::Unavailable`] if TLS cannot be set up.
-    pub fn new(name: FullName, identity: Identity, options: &Options) -> Result<Self, ForgeError> {
-        let web_url = format!("{}/{name}", options.web_url());
-        let client = Client::new(name.clone(), identity, options)?;
+    /// [`ForgeError::Refused`] if the address of the API or the key of the App cannot be used,
+    /// [`ForgeError::Unavailable`] if TLS cannot be set up.
+    pub fn new(name: FullName, github: &GitHub) -> Result<Self, ForgeError> {
+        let web_url = format!("{}/{name}", github.web_url());
+        let client = Client::new(name.clone(), github)?;
         Ok(Self { client, name, web_url, me: OnceCell::new(), known: Mutex::default() })
     }
 
-    /// The client, for whoever needs its token: git does.
+    /// The token that counts now, for git.
     #[must_use]
-    pub fn token_source(&self) -> std::sync::Arc<dyn crate::repository::TokenSource> {
+    pub fn token_source(&self) -> Arc<dyn TokenSource> {
         self.client.token_source()
+    }
+
+    /// Where people look at the repository, without a slash at the end.
+    #[must_use]
+    pub fn web_url(&self) -> &str {
+        &self.web_url
     }
 
     /// `/repos/acme/environments/<rest>`.
@@ -117,62 +115,5 @@ impl Known {
 impl fmt::Debug for GitHubForge {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("GitHubForge").field("name", &self.name).finish_non_exhaustive()
-    }
-}
-
-impl fmt::Display for FullName {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}/{}", self.owner, self.name)
-    }
-}
-
-impl FullName {
-    /// The owner: a person or an organisation.
-    #[must_use]
-    pub fn owner(&self) -> &str {
-        &self.owner
-    }
-}
-
-impl FromStr for FullName {
-    type Err = FullNameError;
-
-    /// Reads `owner/name`.
-    ///
-    /// Source: the characters that GitHub allows in both.
-    fn from_str(text: &str) -> Result<Self, FullNameError> {
-        let is_part = |part: &str| {
-            (1..=100).contains(&part.len())
-                && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
-                && !part.bytes().all(|byte| byte == b'.')
-        };
-        match text.split_once('/') {
-            Some((owner, name)) if is_part(owner) && is_part(name) => {
-                Ok(Self { owner: owner.to_owned(), name: name.to_owned() })
-            }
-            Some(_) | None => Err(FullNameError { found: text.chars().take(100).collect() }),
-        }
-    }
-}
-
-/// No name of a repository at GitHub.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("wanted owner/name, found {found:?}")]
-pub struct FullNameError {
-    found: String,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_full_name_has_an_owner_and_a_name() {
-        for good in ["acme/environments", "a/b.c", "A-1/_x"] {
-            assert_eq!(good.parse::<FullName>().unwrap().to_string(), good);
-        }
-        for bad in ["", "acme", "acme/", "/x", "a/b/c", "a/..", "a/b?c", "a b/c", "a/%2e"] {
-            assert!(bad.parse::<FullName>().is_err(), "{bad}");
-        }
     }
 }

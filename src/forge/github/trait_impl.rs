@@ -89,7 +89,7 @@ impl Forge for GitHubForge {
         self.source_authors(source, from, to).await
     }
 
-    fn url(&self, number: Number) -> String {
-        format!("{}/pull/{number}", self.web_url)
+    fn url_prefix(&self) -> String {
+        format!("{}/pull/", self.web_url)
     }
 }

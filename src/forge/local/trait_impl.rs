@@ -97,8 +97,8 @@ impl Forge for LocalForge {
         self.source_authors(source, from, to).await
     }
 
-    fn url(&self, number: Number) -> String {
-        format!("{}/pulls/{number}", self.base_url())
+    fn url_prefix(&self) -> String {
+        format!("{}/pulls/", self.base_url())
     }
 }
 
