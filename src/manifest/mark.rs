@@ -86,7 +86,12 @@ fn named(walk: &mut Walk<'_, '_>, node: Id, spot: Spot, path: &Path<'_>) {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Marker {
     Reference,
-    Part { policy: String, part: Part },
+    Part {
+        policy: String,
+        part: Part,
+    },
+    /// One that neither Flux nor we know, by its text.
+    Unknown(String),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -172,13 +177,19 @@ fn marker(comment: &str) -> Option<Marker> {
     }
     let fields: BTreeMap<String, serde_json::Value> = serde_json::from_str(comment).ok()?;
     let policy = fields.get(FLUX)?.as_str()?;
-    let part = match policy.rsplit_once(':') {
-        Some((policy, "name")) => Some((policy, Part::Name)),
-        Some((policy, "tag")) => Some((policy, Part::Tag)),
-        Some((policy, "digest")) => Some((policy, Part::Digest)),
-        _ => None,
-    };
-    Some(part.map_or(Marker::Reference, |(policy, part)| Marker::Part { policy: policy.to_owned(), part }))
+    let part = |policy: &str, part| Marker::Part { policy: policy.to_owned(), part };
+    Some(match policy.rsplit_once(':') {
+        Some((policy, "name")) => part(policy, Part::Name),
+        Some((policy, "tag")) => part(policy, Part::Tag),
+        Some((policy, "digest")) => part(policy, Part::Digest),
+        Some((before, _)) if before.contains(':') => Marker::Unknown(policy.to_owned()),
+        Some(_) | None => Marker::Reference,
+    })
+}
+
+/// Whether the key says that its value is the name of an image alone: in Helm's values, and in kustomize.
+fn is_name_key(tree: &Tree<'_>, key: Option<Id>) -> bool {
+    key.and_then(|key| tree.node(key).text()).is_some_and(|key| ["repository", "newName"].contains(&key))
 }
 
 /// Looks for the scalars that the markers stand behind.
@@ -226,6 +237,15 @@ impl Search {
     fn hit(&mut self, walk: &mut Walk<'_, '_>, marker: Marker, field: Field, parent: &str) {
         match marker {
             Marker::Reference if self.known.contains(&field.node) => {}
+            Marker::Unknown(policy) => {
+                let reason = format!("marker `{policy}` ends in none of `:name`, `:tag` and `:digest`");
+                walk.found.broken(walk.tree.node(field.node).line, field.path, reason, None);
+            }
+            // A tag beside it would go on behind the whole reference.
+            Marker::Reference if is_name_key(walk.tree, field.key) => {
+                let reason = "a whole reference is marked where a name stands; end the marker in `:name`";
+                walk.found.broken(walk.tree.node(field.node).line, field.path, reason.to_owned(), None);
+            }
             Marker::Reference => {
                 let place = Place { path: field.path.clone(), form: Form::Marked };
                 walk.found.whole(walk.tree, field, "", place, Extend::Yes);

@@ -166,8 +166,9 @@ impl FromStr for Reference {
 
 /// A host name or address with an optional port.
 fn is_host(text: &str) -> bool {
-    let (name, port) = text.rsplit_once(':').unwrap_or((text, "0"));
-    let is_bracketed = name.starts_with('[') && name.ends_with(']') && name.parse_ipv6();
+    let (name, port) = text.rsplit_once(':').filter(|_| !text.ends_with(']')).unwrap_or((text, "0"));
+    let address = name.strip_prefix('[').and_then(|name| name.strip_suffix(']'));
+    let is_bracketed = address.is_some_and(|address| address.parse::<std::net::Ipv6Addr>().is_ok());
     let is_label = |label: &str| {
         !label.is_empty()
             && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
@@ -189,16 +190,6 @@ fn is_path_component(text: &str) -> bool {
         text.split(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit()).filter(|s| !s.is_empty());
     ends_in_words
         && separators.into_iter().all(|s| matches!(s, "." | "_" | "__") || s.bytes().all(|b| b == b'-'))
-}
-
-trait ParseIpv6 {
-    fn parse_ipv6(&self) -> bool;
-}
-
-impl ParseIpv6 for str {
-    fn parse_ipv6(&self) -> bool {
-        self.trim_matches(['[', ']']).parse::<std::net::Ipv6Addr>().is_ok()
-    }
 }
 
 impl fmt::Display for Reference {

@@ -77,7 +77,7 @@ fn is_acting(before: &str, c: char, after: &str) -> bool {
     };
     match c {
         '@' => follows(|c| c != ' '),
-        '#' | '!' => follows(char::is_alphanumeric),
+        '#' | '!' => follows(|c| c.is_alphanumeric() || c == '_'),
         '-' => ends_in("gh") && follows(char::is_numeric),
         ':' => follows(|c| c == '/'),
         'w' | 'W' => ends_in("ww") && follows(|c| c == '.'),
