@@ -22,6 +22,11 @@ mod merging;
 mod people;
 #[path = "github_contract/place.rs"]
 mod place;
+#[path = "support/process.rs"]
+#[allow(dead_code, reason = "the other tests of servers use the rest")]
+pub mod process;
+#[path = "github_contract/promotion.rs"]
+mod promotion;
 #[path = "github_contract/reporting.rs"]
 mod reporting;
 #[path = "github_contract/talking.rs"]

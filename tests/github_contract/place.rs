@@ -19,7 +19,7 @@ pub(crate) struct Place {
     pub(crate) fake: Fake,
     pub(crate) git: Git,
     seconds: Arc<AtomicI64>,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 /// What was answered.
@@ -58,7 +58,11 @@ impl Place {
         let clock = Arc::clone(&seconds);
         let now = move || Timestamp::from_second(clock.load(Ordering::SeqCst)).unwrap();
         let fake = Fake::start(setting, &path, now).await;
-        Self { fake, git, seconds, _folder: folder }
+        Self { fake, git, seconds, folder }
+    }
+
+    pub(crate) fn folder(&self) -> &std::path::Path {
+        self.folder.path()
     }
 
     pub(crate) fn pass(&self, seconds: i64) {
