@@ -128,7 +128,9 @@ impl FromStr for Repository {
             Some(_) => "",
             None => text,
         };
-        if text.len() > REPOSITORY_BYTES_MAX || path.is_empty() || !path.split('/').all(is_path_component) {
+        // Written out with its host it has to fit as well: a name that is kept is read again.
+        let is_long = repository.canonical().len().max(text.len()) > REPOSITORY_BYTES_MAX;
+        if is_long || path.is_empty() || !path.split('/').all(is_path_component) {
             return Err(ReferenceError::Repository { found: text.chars().take(100).collect() });
         }
         Ok(repository)
