@@ -23,8 +23,8 @@ mod people;
 #[path = "github_contract/place.rs"]
 mod place;
 #[path = "support/process.rs"]
-#[allow(dead_code, reason = "the other tests of servers use the rest")]
-pub mod process;
+#[allow(dead_code, unreachable_pub, reason = "shared with other tests")]
+mod process;
 #[path = "github_contract/promotion.rs"]
 mod promotion;
 #[path = "github_contract/reporting.rs"]
