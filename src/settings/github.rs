@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::check::{check_secret_file, secrets};
 use super::layers::Layers;
-use super::raw::{RawGitHub, RawGitHubForge, RawSignedCommits};
+use super::raw::{RawGitHub, RawGitHubForge};
 use super::{Secret, SettingsError};
 use crate::pull_request::MergeMethod;
 
@@ -57,17 +57,6 @@ pub struct GitHubForge {
     pub repository: FullName,
     /// How pull requests are merged.
     pub merge: MergeMethod,
-    /// When commits are made by the API, which signs them.
-    pub signed_commits: SignedCommits,
-}
-
-/// When commits are made by the API, which signs them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SignedCommits {
-    /// Where the base branch demands signatures.
-    Auto,
-    /// Always.
-    Always,
 }
 
 /// `owner/name` of a repository, which GitHub compares without regard to case.
@@ -250,14 +239,7 @@ pub(super) fn check_forge(
             return Err(layers.invalid(&key("merge"), format!("wanted `merge` or `squash`, found {other:?}")));
         }
     };
-    Ok(GitHubForge {
-        repository: raw.repository.parse().map_err(wrong_name)?,
-        merge,
-        signed_commits: match raw.signed_commits {
-            RawSignedCommits::Auto => SignedCommits::Auto,
-            RawSignedCommits::Always => SignedCommits::Always,
-        },
-    })
+    Ok(GitHubForge { repository: raw.repository.parse().map_err(wrong_name)?, merge })
 }
 
 /// The host without its port.

@@ -8,7 +8,7 @@ mod raw;
 mod secret;
 
 pub use error::SettingsError;
-pub use github::{FullName, FullNameError, GitHub, GitHubForge, GitHubIdentity, SignedCommits};
+pub use github::{FullName, FullNameError, GitHub, GitHubForge, GitHubIdentity};
 pub use layers::DEFAULT;
 pub use secret::Secret;
 

@@ -106,15 +106,6 @@ pub(super) struct RawGitHubForge {
     pub(super) repository: String,
     #[serde(default = "merge")]
     pub(super) merge: String,
-    #[serde(default = "auto")]
-    pub(super) signed_commits: RawSignedCommits,
-}
-
-#[derive(Clone, Copy, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum RawSignedCommits {
-    Auto,
-    Always,
 }
 
 #[derive(Deserialize)]
@@ -159,10 +150,6 @@ fn timeout() -> Duration {
 
 fn merge() -> String {
     "merge".to_owned()
-}
-
-fn auto() -> RawSignedCommits {
-    RawSignedCommits::Auto
 }
 
 fn token() -> RawSignIn {

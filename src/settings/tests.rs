@@ -234,7 +234,7 @@ fn a_repository_at_github_needs_little() {
     let settings = github(APP, "", &[]).unwrap();
     let Forge::GitHub(forge) = &settings.repositories[0].forge else { panic!("github") };
     assert_eq!((forge.repository.owner(), forge.repository.name()), ("Acme", "environments"));
-    assert_eq!((forge.merge, forge.signed_commits), (MergeMethod::Merge, SignedCommits::Auto));
+    assert_eq!(forge.merge, MergeMethod::Merge);
     assert_eq!(settings.repositories[0].location, "https://github.com/Acme/environments.git");
     let github_settings = settings.github.unwrap();
     assert_eq!(github_settings.api_url, "https://api.github.com");
