@@ -107,17 +107,9 @@ fn known_host(hosts: &[String], request: &Request) -> Result<(), String> {
 /// can be made to point them elsewhere.
 fn is_known(hosts: &[String], host: &str) -> bool {
     let host = host.to_lowercase();
-    let name = name_of(&host);
+    let name = settings::host_name(&host);
     let is_address = name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>().is_ok();
     is_address || name == "localhost" || hosts.iter().any(|known| *known == host || known == name)
-}
-
-/// The host without its port.
-fn name_of(host: &str) -> &str {
-    match host.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
-        Some(_) | None => host,
-    }
 }
 
 #[cfg(test)]

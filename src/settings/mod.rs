@@ -8,6 +8,7 @@ mod raw;
 mod secret;
 
 pub use error::SettingsError;
+pub(crate) use github::host_name;
 pub use github::{FullName, FullNameError, GitHub, GitHubForge, GitHubIdentity};
 pub use layers::DEFAULT;
 pub use secret::Secret;

@@ -84,7 +84,7 @@ impl Answer {
             Some(Duration::from_secs(u64::try_from(seconds).unwrap_or(0) + 1))
         };
         let is_spent = number("x-ratelimit-remaining") == Some(0);
-        let is_secondary = self.message().contains("secondary rate limit");
+        let is_secondary = self.problem().message.contains("secondary rate limit");
         let rest = match retry_after(&self.headers) {
             Some(rest) => rest,
             None if is_spent => until_reset().unwrap_or(REST_DEFAULT),
@@ -94,13 +94,13 @@ impl Answer {
         Some(rest.min(REST_MAX))
     }
 
-    fn message(&self) -> String {
-        serde_json::from_slice::<Problem>(&self.body).unwrap_or_default().message
+    fn problem(&self) -> Problem {
+        serde_json::from_slice(&self.body).unwrap_or_default()
     }
 
     /// What GitHub said, in one line: the message, and what its errors add.
     pub(super) fn reason(&self) -> String {
-        let problem: Problem = serde_json::from_slice(&self.body).unwrap_or_default();
+        let problem = self.problem();
         let said = problem.errors.iter().filter_map(|error| {
             error.as_str().or_else(|| error.get("message").or_else(|| error.get("code"))?.as_str())
         });
