@@ -116,7 +116,12 @@ pub(super) async fn picks(run: &Reconcile<'_>, pipeline: &Pipeline, is_hurried: 
     join_all(pipeline.images.iter().map(|rule| async move {
         match within(run, is_hurried, pick(run, rule)).await {
             Some(Ok(pick)) => pick,
-            Some(Err(error)) => Pick::Failed(error.to_string()),
+            Some(Err(error)) => {
+                if matches!(error, RegistryError::Unavailable { .. }) {
+                    run.is_registry_away.store(true, Ordering::Relaxed);
+                }
+                Pick::Failed(error.to_string())
+            }
             None => Pick::Failed(format!("the registry of {} takes too long", rule.repository)),
         }
     }))
@@ -337,6 +342,7 @@ async fn within<T>(run: &Reconcile<'_>, is_hurried: bool, read: impl Future<Outp
     let result = tokio::time::timeout(limit, read).await.ok();
     if result.is_none() {
         run.is_registry_slow.store(true, Ordering::Relaxed);
+        run.is_registry_away.store(true, Ordering::Relaxed);
     }
     result
 }

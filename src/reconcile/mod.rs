@@ -49,7 +49,7 @@ mod sweep;
 mod work;
 mod world;
 
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -127,6 +127,8 @@ struct Reconcile<'a> {
     is_muted: bool,
     /// Whether a registry took too long in this reconcile.
     is_registry_slow: AtomicBool,
+    /// Whether a registry gave no answer in this reconcile: what asked for the look may have no answer yet.
+    is_registry_away: AtomicBool,
 }
 
 /// Brings one pipeline to where its rules, its people and the world want it; records and gives the lease back.
@@ -149,6 +151,7 @@ async fn reconcile(world: &World, lease: &Lease) -> Result<Finished, ReconcileEr
         refusals: Vec::new(),
         is_muted: false,
         is_registry_slow: AtomicBool::new(false),
+        is_registry_away: AtomicBool::new(false),
     };
     if run.state == State::default() {
         rebuild::rebuild(&mut run).await?;
@@ -255,10 +258,11 @@ impl Reconcile<'_> {
     }
 
     /// When the pipeline is looked at again without an event: polling, spread so that not all come at once, and soon
-    /// where something was refused or could not be said.
+    /// where something was refused, could not be said, or could not be asked.
     fn again_at(&self) -> Option<Timestamp> {
-        let interval = if self.is_muted || !self.refusals.is_empty() {
-            REFUSED_AGAIN
+        let is_away = self.is_registry_away.load(Ordering::Relaxed);
+        let interval = if is_away || self.is_muted || !self.refusals.is_empty() {
+            REFUSED_AGAIN.min(self.world.settings.poll_interval)
         } else {
             self.world.settings.poll_interval
         };
@@ -271,7 +275,7 @@ impl Reconcile<'_> {
     }
 }
 
-/// What was refused is tried again after this time; long enough for a person to read why.
+/// What was refused or not answered is tried again after this time; long enough for a person to read why.
 const REFUSED_AGAIN: Duration = Duration::from_mins(1);
 
 /// The stage that an effect is for; none where it is for the pipeline.

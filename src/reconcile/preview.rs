@@ -52,6 +52,7 @@ pub async fn preview(
         refusals: Vec::new(),
         is_muted: false,
         is_registry_slow: AtomicBool::new(false),
+        is_registry_away: AtomicBool::new(false),
     };
     if run.state == State::default() {
         let entries = rebuild::read(&run).await?;

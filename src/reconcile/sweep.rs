@@ -76,10 +76,11 @@ async fn declare(
         };
         for pipeline in pipelines {
             let key = Key::pipeline(&repository.name, pipeline.name.clone());
-            world.store.mark(std::slice::from_ref(&key), now, Urgency::Time).await?;
             let images: Vec<String> =
                 pipeline.images.iter().map(|rule| rule.repository.canonical()).collect();
+            // Watched before it is looked at: what is told in between would concern nobody, and come after the look.
             world.store.set_watches(&key, &images).await?;
+            world.store.mark(std::slice::from_ref(&key), now, Urgency::Time).await?;
         }
         world.store.set_cursor(&cursor_name(repository), &tip.to_string()).await?;
     }

@@ -95,10 +95,11 @@ async fn killed_at_any_moment_it_acts_on_what_it_accepted_and_on_nothing_twice()
     let begun = Instant::now();
     let found = loop {
         let found = Found::read(&world).await;
-        if found.is_quiet(&accepted) {
+        let under_way = found.under_way(&accepted);
+        if under_way.is_empty() {
             break found;
         }
-        let what = || format!("not quiet with seed {seed}: {found:?}\n{}", server.log());
+        let what = || format!("{}\n{found:?}\nwith seed {seed}: {under_way:?}", server.log());
         assert!(begun.elapsed() < QUIET_MAX, "{}", what());
         tokio::time::sleep(Duration::from_millis(100)).await;
     };
@@ -137,17 +138,10 @@ impl Found {
             }
         }
         let forge = forge(world, mirror).await;
-        let (mut titles, mut missing) = (Vec::new(), 0);
-        for number in 1.. {
-            // Issues share the numbers, one a pipeline.
-            if missing > PIPELINES {
-                break;
-            }
-            let Ok(found) = forge.pull_request(number).await else {
-                missing += 1;
-                continue;
-            };
-            missing = 0;
+        let mut titles = Vec::new();
+        // Issues share the numbers, and a kill may burn one.
+        for number in 1..next_number(world) {
+            let Ok(found) = forge.pull_request(number).await else { continue };
             let state = match found.state {
                 PullRequestState::Open => "open",
                 PullRequestState::Merged { .. } => "merged",
@@ -163,21 +157,38 @@ impl Found {
         Self { pins, titles, comments, open }
     }
 
-    /// The newest release of each pipeline went as far as it can go without people.
-    fn is_quiet(&self, accepted: &Accepted) -> bool {
+    /// What is not yet as far as it can go without people: deliveries, and the newest release of each pipeline.
+    fn under_way(&self, accepted: &Accepted) -> Vec<String> {
         let mut newest: BTreeMap<usize, u64> = BTreeMap::new();
         for (_, pipeline, release) in accepted {
             newest.entry(*pipeline).and_modify(|newest| *newest = *release.max(newest)).or_insert(*release);
         }
-        self.open == 0
-            && newest.iter().all(|(pipeline, release)| {
-                let tag = format!(":1.0.{release}@");
-                let is_pinned = |stage| self.pins[&(*pipeline, stage)].contains(&tag);
-                let title = format!("promote(prod): p{pipeline} 1.0.0 → 1.0.{release} ");
-                let is_open = |(found, state): &(String, &str)| *state == "open" && found.starts_with(&title);
-                is_pinned("dev") && is_pinned("staging") && self.titles.iter().any(is_open)
-            })
+        let mut under_way = Vec::new();
+        if self.open > 0 {
+            under_way.push(format!("{} deliveries open", self.open));
+        }
+        for (pipeline, release) in newest {
+            let tag = format!(":1.0.{release}@");
+            for stage in ["dev", "staging"] {
+                if !self.pins[&(pipeline, stage)].contains(&tag) {
+                    under_way.push(format!("p{pipeline} 1.0.{release} not in {stage}"));
+                }
+            }
+            let title = format!("promote(prod): p{pipeline} 1.0.0 → 1.0.{release} ");
+            let is_open = |(found, state): &(String, &str)| *state == "open" && found.starts_with(&title);
+            if !self.titles.iter().any(is_open) {
+                under_way.push(format!("p{pipeline} 1.0.{release} not proposed to prod"));
+            }
+        }
+        under_way
     }
+}
+
+/// The number that the forge gives next.
+fn next_number(world: &World) -> u64 {
+    let bytes = std::fs::read(world.folder.path().join("forge/sequence.json")).unwrap_or_default();
+    let sequence: serde_json::Value = serde_json::from_slice(&bytes).unwrap_or_default();
+    sequence["next_number"].as_u64().unwrap_or(1)
 }
 
 async fn mirror(world: &World) -> Mirror {
