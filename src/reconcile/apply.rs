@@ -329,6 +329,7 @@ async fn shut_check(run: &Reconcile<'_>, which: &MergeNow, error: &ForgeError) {
 }
 
 async fn is_still_planned(run: &Reconcile<'_>, effect: &Effect) -> Result<bool, ReconcileError> {
+    run.standings().clear();
     Ok(match observe(run).await? {
         Observed::World(snapshot) => plan::plan(&snapshot).effects.contains(effect),
         Observed::Gone | Observed::Unusable(_) => false,

@@ -211,7 +211,7 @@ fn is_settled(snapshot: &Snapshot) -> bool {
     snapshot.asked.is_empty() && snapshot.pipeline.stages.iter().all(is_quiet)
 }
 
-/// Who the people are now that commanded or reviewed.
+/// Who the people are now that commanded or reviewed; each is asked for once in a reconcile, and once more for a merge.
 pub(super) async fn standings(
     run: &Reconcile<'_>,
     pipeline: &Pipeline,
@@ -224,8 +224,16 @@ pub(super) async fn standings(
     let people: BTreeSet<PersonId> = commanding.chain(reviewing).collect();
     let teams = pipeline.teams();
     let read = people.into_iter().map(|person| {
-        let teams = &teams;
-        async move { Ok::<_, ReconcileError>((person, run.repository.forge.standing(person, teams).await?)) }
+        let asked = (person, teams.clone());
+        async move {
+            let known = run.standings().get(&asked).cloned();
+            let standing = match known {
+                Some(standing) => standing,
+                None => run.repository.forge.standing(person, &asked.1).await?,
+            };
+            run.standings().insert(asked, standing.clone());
+            Ok::<_, ReconcileError>((person, standing))
+        }
     });
     Ok(try_join_all(read).await?.into_iter().collect())
 }

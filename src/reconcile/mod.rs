@@ -49,7 +49,9 @@ mod sweep;
 mod work;
 mod world;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -65,6 +67,7 @@ use crate::forge::ForgeError;
 use crate::pipeline::StageName;
 use crate::plan::{Effect, Gate, HoldReason, Plan, Snapshot, plan, view};
 use crate::promotion::{Entry, IllegalEvent, State};
+use crate::pull_request::{PersonId, Standing};
 use crate::repository::RepositoryError;
 use crate::store::{Key, Lease, Store, StoreError};
 use apply::Applied;
@@ -129,7 +132,12 @@ struct Reconcile<'a> {
     is_registry_slow: AtomicBool,
     /// Whether a registry gave no answer in this reconcile: what asked for the look may have no answer yet.
     is_registry_away: AtomicBool,
+    /// Who people are, asked in this reconcile; forgotten before a merge, which asks anew.
+    standings: Mutex<Standings>,
 }
+
+/// By the person and the teams asked for.
+type Standings = BTreeMap<(PersonId, BTreeSet<String>), Standing>;
 
 /// Brings one pipeline to where its rules, its people and the world want it; records and gives the lease back.
 ///
@@ -152,6 +160,7 @@ async fn reconcile(world: &World, lease: &Lease) -> Result<Finished, ReconcileEr
         is_muted: false,
         is_registry_slow: AtomicBool::new(false),
         is_registry_away: AtomicBool::new(false),
+        standings: Mutex::default(),
     };
     if run.state == State::default() {
         rebuild::rebuild(&mut run).await?;
@@ -170,6 +179,10 @@ struct Finished {
 }
 
 impl Reconcile<'_> {
+    fn standings(&self) -> MutexGuard<'_, Standings> {
+        self.standings.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     async fn rounds(&mut self) -> Result<Finished, ReconcileError> {
         let begun = Instant::now();
         for _ in 0..ROUNDS_MAX {

@@ -4,6 +4,7 @@
 //! server would; the first round that would change the world otherwise ends the preview, for what follows depends on
 //! how that went.
 
+use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
 
 use super::observe::{Observed, observe};
@@ -53,6 +54,7 @@ pub async fn preview(
         is_muted: false,
         is_registry_slow: AtomicBool::new(false),
         is_registry_away: AtomicBool::new(false),
+        standings: Mutex::default(),
     };
     if run.state == State::default() {
         let entries = rebuild::read(&run).await?;

@@ -209,11 +209,18 @@ async fn from_the_registry_to_production_and_back_by_a_comment() {
     world
         .until("an answer to linus", || fake.reactions(asked).iter().any(|found| found.content == "-1"))
         .await;
-    let (calls, begun) = (fake.calls().values().sum::<u64>(), Instant::now());
+    let (calls, begun) = (fake.calls(), Instant::now());
     let asked = fake.comment("ada", number, "/rollback prod INC-1 errors everywhere");
     world.until("prod back at 1.0.0", || world.pinned("prod", "1.0.0")).await;
-    let (took, calls) = (begun.elapsed(), fake.calls().values().sum::<u64>() - calls);
-    println!("comment → merged: {took:?}, {calls} calls to GitHub");
+    let took = begun.elapsed();
+    for (operation, count) in fake.calls() {
+        let more = count - calls.get(&operation).copied().unwrap_or(0);
+        if more > 0 {
+            println!("{more:4} {operation}");
+        }
+    }
+    let (before, after) = (calls.values().sum::<u64>(), fake.calls().values().sum::<u64>());
+    println!("comment → merged: {took:?}, {} calls to GitHub", after - before);
     world.until("the rocket", || fake.reactions(asked).iter().any(|found| found.content == "rocket")).await;
     let replies = || {
         fake.comments(number).into_iter().filter(|comment| comment.body.contains(&format!("reply:{asked} ")))
