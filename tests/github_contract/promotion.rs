@@ -1,5 +1,6 @@
 //! The real server on a repository at GitHub: from a push to the registry to production, and back by a comment.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -115,6 +116,19 @@ impl World {
         }
     }
 
+    /// Prints how often each operation was called since then; returns how often all of them.
+    fn print_calls_since(&self, before: &BTreeMap<String, u64>) -> u64 {
+        let mut sum = 0;
+        for (operation, count) in self.github.fake.calls() {
+            let more = count - before.get(&operation).copied().unwrap_or(0);
+            if more > 0 {
+                println!("{more:4} {operation}");
+            }
+            sum += more;
+        }
+        sum
+    }
+
     /// What GitHub shows, for a failure.
     fn story(&self) -> String {
         let mut lines = Vec::new();
@@ -213,14 +227,7 @@ async fn from_the_registry_to_production_and_back_by_a_comment() {
     let asked = fake.comment("ada", number, "/rollback prod INC-1 errors everywhere");
     world.until("prod back at 1.0.0", || world.pinned("prod", "1.0.0")).await;
     let took = begun.elapsed();
-    for (operation, count) in fake.calls() {
-        let more = count - calls.get(&operation).copied().unwrap_or(0);
-        if more > 0 {
-            println!("{more:4} {operation}");
-        }
-    }
-    let (before, after) = (calls.values().sum::<u64>(), fake.calls().values().sum::<u64>());
-    println!("comment → merged: {took:?}, {} calls to GitHub", after - before);
+    println!("comment → merged: {took:?}, {} calls to GitHub", world.print_calls_since(&calls));
     world.until("the rocket", || fake.reactions(asked).iter().any(|found| found.content == "rocket")).await;
     let replies = || {
         fake.comments(number).into_iter().filter(|comment| comment.body.contains(&format!("reply:{asked} ")))
