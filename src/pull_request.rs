@@ -203,6 +203,21 @@ pub enum Reaction {
     ThumbsDown,
 }
 
+/// A commit that the forge is to make by itself, so that it can sign it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewCommit {
+    /// The branch, made for this commit.
+    pub branch: String,
+    /// The branch that it is to be merged into: its rules say whether commits have to be signed.
+    pub base: String,
+    /// The commit that it stands on.
+    pub parent: CommitId,
+    /// The files that change: path and bytes.
+    pub edits: Vec<(String, Vec<u8>)>,
+    /// The message.
+    pub message: String,
+}
+
 /// What is needed to open a pull request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewPullRequest {

@@ -13,8 +13,8 @@ use async_trait::async_trait;
 
 pub use crate::commit::CommitId;
 pub use crate::pull_request::{
-    Authors, Check, CheckStatus, Comment, CommentId, Listed, MergeMethod, NewPullRequest, Number, Permission,
-    Person, PersonId, PullRequest, PullRequestState, Reaction, Review, Standing, Verdict,
+    Authors, Check, CheckStatus, Comment, CommentId, Listed, MergeMethod, NewCommit, NewPullRequest, Number,
+    Permission, Person, PersonId, PullRequest, PullRequestState, Reaction, Review, Standing, Verdict,
 };
 
 /// Why the forge did not do what was asked.
@@ -63,6 +63,16 @@ pub trait Forge: Send + Sync + fmt::Debug {
 
     /// All open pull requests to `base`, oldest first, ours and those of others.
     async fn open_pull_requests(&self, base: &str) -> Result<Vec<Listed>, ForgeError>;
+
+    /// Makes this commit, signed by the forge, on a branch of its own; none where the forge signs nothing, and git makes
+    /// it. A branch of that name that holds nothing beyond the base is taken, any other is left alone.
+    ///
+    /// # Errors
+    /// [`ForgeError::Moved`] where the branch holds something else.
+    async fn commit(&self, new: &NewCommit) -> Result<Option<CommitId>, ForgeError>;
+
+    /// Whether the forge made this commit for us, and signed it.
+    async fn has_signed(&self, commit: CommitId) -> Result<bool, ForgeError>;
 
     /// Opens a pull request, or returns the open one of the same head branch.
     async fn open(&self, new: &NewPullRequest) -> Result<PullRequest, ForgeError>;

@@ -1,13 +1,14 @@
 //! Carrying out one effect. No choice is made here: what an effect needs stands in it.
 
+use super::open::open;
 use super::{Observed, Reconcile, ReconcileError, observe};
 use crate::commit::CommitId;
 use crate::forge::ForgeError;
 use crate::pipeline::StageName;
-use crate::plan::{self, Close, Effect, MergeNow, Open};
+use crate::plan::{self, Close, Effect, MergeNow};
 use crate::promotion::{Approval, CloseIntent, Entry, Event, Why};
-use crate::pull_request::{CheckStatus, NewPullRequest, PullRequestState};
-use crate::repository::{Edit, RefUpdate, RepositoryError, Signature};
+use crate::pull_request::{CheckStatus, PullRequestState};
+use crate::repository::RefUpdate;
 
 /// How carrying out one effect ended.
 pub(super) enum Applied {
@@ -47,13 +48,13 @@ pub(super) async fn apply(run: &mut Reconcile<'_>, effect: &Effect) -> Result<Ap
     }
 }
 
-async fn record_now(run: &mut Reconcile<'_>, event: Event) -> Result<(), ReconcileError> {
+pub(super) async fn record_now(run: &mut Reconcile<'_>, event: Event) -> Result<(), ReconcileError> {
     let at = (run.world.now)();
     run.append(&[Entry { at, event }]).await
 }
 
 /// A write that decides: what stops it is read anew, refused, or tried later.
-fn wrote(result: Result<(), ForgeError>) -> Result<Applied, ReconcileError> {
+pub(super) fn wrote(result: Result<(), ForgeError>) -> Result<Applied, ReconcileError> {
     match result {
         Ok(()) => Ok(Applied::Next),
         Err(ForgeError::Moved { .. } | ForgeError::NotFound { .. }) => Ok(Applied::ReadAnew),
@@ -93,106 +94,11 @@ async fn issue(run: &mut Reconcile<'_>, title: &str, body: &str) -> Result<Appli
 }
 
 /// Remembers whose thread this is, so that a comment on it finds its pipeline.
-async fn remember_thread(run: &Reconcile<'_>, number: u64) -> Result<(), ReconcileError> {
+pub(super) async fn remember_thread(run: &Reconcile<'_>, number: u64) -> Result<(), ReconcileError> {
     let pipeline = run.lease.key.pipeline.as_ref().map_or("", |name| name.as_str());
     let name = super::route::thread_cursor(&run.repository.name, number);
     run.world.store.set_cursor(&name, pipeline).await?;
     Ok(())
-}
-
-/// Makes branch and pull request. After a stop in the middle the same intent gives the same commit.
-async fn open(run: &mut Reconcile<'_>, new: &Open) -> Result<Applied, ReconcileError> {
-    let begun = run.state.stage(&new.stage).and_then(|stage| stage.proposal.as_ref());
-    let begun = begun.filter(|proposal| proposal.branch == new.branch).map(|proposal| proposal.base.clone());
-    if begun.as_ref() != Some(&new.base.to_string()) {
-        // Pushed before a stop, and the base has moved since: the intent stands, and with it the base it was made from.
-        if begun.is_some()
-            && let Some(head) = adopt(run, new).await?
-        {
-            return open_pull_request(run, new, head).await;
-        }
-        record_now(run, new.intent.clone()).await?;
-    }
-    let at =
-        run.state.stage(&new.stage).and_then(|stage| stage.proposal.as_ref()).map(|proposal| proposal.at);
-    let (name, email) = run.world.settings.author.clone();
-    let author = Signature { name, email, at: at.unwrap_or_else(|| (run.world.now)()) };
-    let edits = new.edits.iter().map(|(path, before, after)| Edit {
-        path: path.clone(),
-        before: Some(before.clone()),
-        after: after.clone(),
-    });
-    let mirror = run.repository.mirror.clone();
-    let head = mirror.commit(new.base, edits.collect(), &new.message, &author).await?;
-    let update = RefUpdate { name: reference(&new.branch), old: None, new: Some(head) };
-    let head = match mirror.push(vec![update]).await {
-        Ok(()) => head,
-        Err(RepositoryError::Moved { .. }) => match adopt(run, new).await? {
-            Some(head) => head,
-            None => return taken(run, new).await,
-        },
-        Err(RepositoryError::Refused { reason, .. }) => {
-            return Ok(Applied::Refused(format!("the git host refuses branch {}: {reason}", new.branch)));
-        }
-        Err(error) => return Err(error.into()),
-    };
-    open_pull_request(run, new, head).await
-}
-
-async fn open_pull_request(
-    run: &mut Reconcile<'_>,
-    new: &Open,
-    head: CommitId,
-) -> Result<Applied, ReconcileError> {
-    let wanted = NewPullRequest {
-        title: new.title.clone(),
-        body: new.body.clone(),
-        branch: new.branch.clone(),
-        base: run.repository.base.clone(),
-        labels: new.labels.clone(),
-    };
-    let pull_request = match run.repository.forge.open(&wanted).await {
-        Ok(pull_request) => pull_request,
-        Err(error) => return wrote(Err(error)),
-    };
-    remember_thread(run, pull_request.number).await?;
-    let event =
-        Event::Proposed { stage: new.stage.clone(), number: pull_request.number, head: head.to_string() };
-    record_now(run, event).await?;
-    tracing::info!(
-        repository = run.repository.name,
-        pull_request = pull_request.number,
-        title = new.title,
-        "opened"
-    );
-    Ok(Applied::Next)
-}
-
-/// The head of a branch that is there already, if it is what we would have made: our message, our author, our bytes.
-async fn adopt(run: &Reconcile<'_>, new: &Open) -> Result<Option<CommitId>, ReconcileError> {
-    let mirror = &run.repository.mirror;
-    let Some(head) = mirror.tip(&new.branch).await? else { return Ok(None) };
-    let commits = mirror.first_parents(head, 1).await?;
-    let is_ours = commits.first().is_some_and(|commit| {
-        commit.message.trim_end() == new.message.trim_end()
-            && commit.author_email == run.world.settings.author.1
-    });
-    if !is_ours {
-        return Ok(None);
-    }
-    for (path, _, after) in &new.edits {
-        if mirror.read(head, path).await?.as_ref() != Some(after) {
-            return Ok(None);
-        }
-    }
-    Ok(Some(head))
-}
-
-async fn taken(run: &mut Reconcile<'_>, new: &Open) -> Result<Applied, ReconcileError> {
-    if let Event::Proposing { attempt, .. } = &new.intent {
-        record_now(run, Event::Abandoned { stage: new.stage.clone(), attempt: *attempt }).await?;
-    }
-    Ok(Applied::ReadAnew)
 }
 
 /// Closes the pull request, and deletes the branch if it is still as we know it. What is said of it follows.
@@ -248,11 +154,16 @@ async fn leave_nothing(run: &Reconcile<'_>, stage: &StageName) -> Result<(), Rec
             delete_branch(run, &found.branch, found.head).await;
         }
     }
+    // Or a branch that holds nothing yet, where the forge was to make the commit.
+    let tip = run.repository.mirror.tip(&proposal.branch).await?;
+    if let Some(tip) = tip.filter(|tip| tip.to_string() == proposal.base) {
+        delete_branch(run, &proposal.branch, tip).await;
+    }
     Ok(())
 }
 
 /// Deletes a branch of ours. One that moved or cannot be deleted stays, and is said in the log: nothing depends on it.
-async fn delete_branch(run: &Reconcile<'_>, branch: &str, head: CommitId) {
+pub(super) async fn delete_branch(run: &Reconcile<'_>, branch: &str, head: CommitId) {
     let update = RefUpdate { name: reference(branch), old: Some(head), new: None };
     if let Err(error) = run.repository.mirror.push(vec![update]).await {
         tracing::info!(branch, %error, "branch is not deleted");
@@ -336,6 +247,6 @@ async fn is_still_planned(run: &Reconcile<'_>, effect: &Effect) -> Result<bool, 
     })
 }
 
-fn reference(branch: &str) -> String {
+pub(super) fn reference(branch: &str) -> String {
     format!("refs/heads/{branch}")
 }

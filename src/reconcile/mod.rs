@@ -35,12 +35,15 @@
 //! - **Stop between record and reply.** Replies and announcements are part of the state until they stand at the forge.
 //! - **Comment delivered twice, or by webhook and by sweep.** Its delivery has one id, the comment's; and the state
 //!   knows which commands were answered.
-//! - **Branch name taken** (a lost store, somebody else's push): if the branch holds exactly our commit message and our
-//!   pins, it is adopted; otherwise the next attempt takes the next name. Nothing is ever forced.
+//! - **Branch name taken** (a lost store, somebody else's push): if the branch holds exactly the commit that we would have
+//!   made on its parent, it is adopted; otherwise the next attempt takes the next name. Nothing is ever forced.
+//! - **Stop between the branch and its commit**, where the forge makes the commit: the branch holds nothing of its own
+//!   yet, and the same intent goes on with it.
 
 mod apply;
 mod gather;
 mod observe;
+mod open;
 mod preview;
 mod rebuild;
 mod route;

@@ -172,7 +172,8 @@ fn open_github(
         return Ok(None);
     };
     let forge = GitHubForge::new(declared.repository.clone(), github);
-    forge.map(Some).map_err(|source| AssembleError::Forge { repository: repository.name.clone(), source })
+    let signed = |forge: GitHubForge| Some(forge.signing(declared.signing));
+    forge.map(signed).map_err(|source| AssembleError::Forge { repository: repository.name.clone(), source })
 }
 
 async fn mirror_of(

@@ -57,6 +57,20 @@ pub struct GitHubForge {
     pub repository: FullName,
     /// How pull requests are merged.
     pub merge: MergeMethod,
+    /// Who makes the commits of promotions.
+    pub signing: Signing,
+}
+
+/// Whether GitHub makes, and thereby signs, the commits of promotions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Signing {
+    /// Where the base branch demands signatures.
+    #[default]
+    AsDemanded,
+    /// All of them.
+    Always,
+    /// None: git makes them.
+    Never,
 }
 
 /// `owner/name` of a repository, which GitHub compares without regard to case.
@@ -135,6 +149,16 @@ impl GitHub {
     #[must_use]
     pub fn location(&self, repository: &FullName) -> String {
         format!("{}/{repository}.git", self.web_url())
+    }
+
+    /// The address below which GraphQL is, at `/graphql`: beside `/api/v3`, not below it, at a GitHub Enterprise Server.
+    #[must_use]
+    pub fn graphql_base(&self) -> String {
+        let (scheme, rest) = self.api_url.split_once("://").unwrap_or_default();
+        match rest.strip_suffix(API_PATH) {
+            Some(host) => format!("{scheme}://{host}/api"),
+            None => self.api_url.clone(),
+        }
     }
 
     /// The host of the container registry.
@@ -239,7 +263,12 @@ pub(super) fn check_forge(
             return Err(layers.invalid(&key("merge"), format!("wanted `merge` or `squash`, found {other:?}")));
         }
     };
-    Ok(GitHubForge { repository: raw.repository.parse().map_err(wrong_name)?, merge })
+    let signing = match raw.signed_commits {
+        None => Signing::AsDemanded,
+        Some(true) => Signing::Always,
+        Some(false) => Signing::Never,
+    };
+    Ok(GitHubForge { repository: raw.repository.parse().map_err(wrong_name)?, merge, signing })
 }
 
 /// The host without its port.
@@ -256,25 +285,43 @@ mod tests {
 
     #[test]
     fn the_web_and_the_registry_follow_from_the_api() {
-        for (api_url, location, registry) in [
-            ("https://api.github.com", "https://github.com/acme/web.git", "ghcr.io"),
+        for (api_url, location, registry, graphql) in [
+            (
+                "https://api.github.com",
+                "https://github.com/acme/web.git",
+                "ghcr.io",
+                "https://api.github.com",
+            ),
             (
                 "https://ghe.example.com/api/v3",
                 "https://ghe.example.com/acme/web.git",
                 "containers.ghe.example.com",
+                "https://ghe.example.com/api",
             ),
-            ("https://api.acme.ghe.com", "https://acme.ghe.com/acme/web.git", "containers.acme.ghe.com"),
+            (
+                "https://api.acme.ghe.com",
+                "https://acme.ghe.com/acme/web.git",
+                "containers.acme.ghe.com",
+                "https://api.acme.ghe.com",
+            ),
             (
                 "https://ghe.example.com:8443/api/v3",
                 "https://ghe.example.com:8443/acme/web.git",
                 "containers.ghe.example.com",
+                "https://ghe.example.com:8443/api",
             ),
             (
                 "https://api.example.com/api/v3",
                 "https://api.example.com/acme/web.git",
                 "containers.api.example.com",
+                "https://api.example.com/api",
             ),
-            ("http://127.0.0.1:9", "http://127.0.0.1:9/acme/web.git", "containers.127.0.0.1"),
+            (
+                "http://127.0.0.1:9",
+                "http://127.0.0.1:9/acme/web.git",
+                "containers.127.0.0.1",
+                "http://127.0.0.1:9",
+            ),
         ] {
             let identity = GitHubIdentity::Token { file: PathBuf::from("/t") };
             let api_url = api_url.to_owned();
@@ -282,6 +329,7 @@ mod tests {
                 GitHub { api_url, identity, webhook_secrets: vec![], timeout: Duration::from_secs(1) };
             assert_eq!(github.location(&"acme/web".parse().unwrap()), location);
             assert_eq!(github.registry(), registry);
+            assert_eq!(github.graphql_base(), graphql);
         }
     }
 

@@ -106,6 +106,7 @@ pub(super) struct RawGitHubForge {
     pub(super) repository: String,
     #[serde(default = "merge")]
     pub(super) merge: String,
+    pub(super) signed_commits: Option<bool>,
 }
 
 #[derive(Deserialize)]

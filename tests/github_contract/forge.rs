@@ -16,18 +16,18 @@ use crate::github::{Fault, Membership, Role, Setting, Verdict as Said};
 use crate::place::{BEGIN, Place, commit, repository, setting};
 
 /// A place, and the App's forge there; nothing where the machine cannot make a key.
-struct World {
-    place: Place,
-    forge: GitHubForge,
+pub(crate) struct World {
+    pub(crate) place: Place,
+    pub(crate) forge: GitHubForge,
     _folder: tempfile::TempDir,
 }
 
 impl World {
-    async fn new() -> Option<Self> {
+    pub(crate) async fn new() -> Option<Self> {
         Self::with(setting(), |place| place.fake.url()).await
     }
 
-    async fn with(setting: Setting, url: impl FnOnce(&Place) -> String) -> Option<Self> {
+    pub(crate) async fn with(setting: Setting, url: impl FnOnce(&Place) -> String) -> Option<Self> {
         crate::parts::part("openssl")?;
         let (private, public) = crate::tokens::key_pair();
         let place = Place::with(Setting { public_key: Some(public), ..setting }).await;
@@ -46,16 +46,16 @@ impl World {
         Some(Self { place, forge, _folder: folder })
     }
 
-    fn head(&self, branch: &str) -> CommitId {
+    pub(crate) fn head(&self, branch: &str) -> CommitId {
         self.place.fake.head(branch).unwrap().parse().unwrap()
     }
 
-    fn calls(&self, operation: &str) -> u64 {
+    pub(crate) fn calls(&self, operation: &str) -> u64 {
         self.place.fake.calls().get(operation).copied().unwrap_or(0)
     }
 }
 
-fn new(branch: &str) -> NewPullRequest {
+pub(crate) fn new(branch: &str) -> NewPullRequest {
     NewPullRequest {
         title: format!("promote(prod): {branch}"),
         body: "**Decision needed**".to_owned(),
@@ -70,7 +70,7 @@ fn check(status: CheckStatus, summary: &str) -> Check {
     Check { name, app, status, summary: summary.to_owned(), text: "- gates".to_owned() }
 }
 
-fn kind<T: std::fmt::Debug>(result: Result<T, ForgeError>) -> &'static str {
+pub(crate) fn kind<T: std::fmt::Debug>(result: Result<T, ForgeError>) -> &'static str {
     match result.unwrap_err() {
         ForgeError::Unavailable { .. } => "unavailable",
         ForgeError::NotFound { .. } => "not found",

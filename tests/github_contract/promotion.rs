@@ -14,7 +14,7 @@ use crate::process;
 const SECRET: &str = "github-hook-secret";
 const WAIT_MAX: Duration = Duration::from_secs(30);
 
-const RULES: &str = "version: 1
+pub(crate) const RULES: &str = "version: 1
 pipelines:
   - name: web
     owner: team:acme/owners
@@ -30,11 +30,11 @@ pipelines:
         rollback: { by: [\"team:acme/on-call\"] }
 ";
 
-struct World {
-    github: Place,
+pub(crate) struct World {
+    pub(crate) github: Place,
     registry: DemoRegistry,
-    place: process::Place,
-    server: Option<process::Server>,
+    pub(crate) place: process::Place,
+    pub(crate) server: Option<process::Server>,
     client: reqwest::Client,
     _folder: tempfile::TempDir,
 }
@@ -42,6 +42,11 @@ struct World {
 impl World {
     /// A server on a repository at GitHub, with 1.0.0 in both stages; nothing where no key can be made.
     async fn new() -> Option<Self> {
+        Self::with(RULES, |_| ()).await
+    }
+
+    /// The same by these rules; `prepare` is done before the server looks for the first time.
+    pub(crate) async fn with(rules: &str, prepare: impl FnOnce(&Self)) -> Option<Self> {
         crate::parts::part("openssl")?;
         let (private, public) = crate::tokens::key_pair();
         let people = [(1, "ada", Role::Admin), (2, "grace", Role::Write), (3, "linus", Role::Read)];
@@ -73,13 +78,14 @@ impl World {
         for stage in ["dev", "prod"] {
             world.github.push("main", &format!("{stage}/web.yaml"), &world.manifest("1.0.0", digest));
         }
-        world.github.push("main", "lockkeeper.yaml", &RULES.replace("REGISTRY", &host));
+        world.github.push("main", "lockkeeper.yaml", &rules.replace("REGISTRY", &host));
+        prepare(&world);
         world.github.fake.take_webhooks();
         world.server = Some(world.place.serve());
         Some(world)
     }
 
-    fn release(&self, version: &str) -> Digest {
+    pub(crate) fn release(&self, version: &str) -> Digest {
         let at = "2026-03-02T09:00:00Z".parse().unwrap();
         let spec = ImageSpec::new(version, &"1".repeat(40), "https://git.example.com/web", at);
         self.registry.push_image("shop/web", &version.parse().unwrap(), &spec).unwrap()
@@ -93,7 +99,7 @@ impl World {
     }
 
     /// Delivers what GitHub tells, each twice, until this is true.
-    async fn until(&self, what: &str, is_true: impl Fn() -> bool) {
+    pub(crate) async fn until(&self, what: &str, is_true: impl Fn() -> bool) {
         let begun = Instant::now();
         while !is_true() {
             assert!(begun.elapsed() < WAIT_MAX, "never {what}; {}", self.story());
@@ -116,6 +122,17 @@ impl World {
         }
     }
 
+    /// Kills the server where it stands, and starts another one.
+    pub(crate) fn restart(&mut self) {
+        drop(self.server.take());
+        self.server = Some(self.place.serve());
+    }
+
+    /// How often this operation was called.
+    pub(crate) fn calls(&self, operation: &str) -> u64 {
+        self.github.fake.calls().get(operation).copied().unwrap_or(0)
+    }
+
     /// Prints how often each operation was called since then; returns how often all of them.
     fn print_calls_since(&self, before: &BTreeMap<String, u64>) -> u64 {
         let mut sum = 0;
@@ -130,7 +147,7 @@ impl World {
     }
 
     /// What GitHub shows, for a failure.
-    fn story(&self) -> String {
+    pub(crate) fn story(&self) -> String {
         let mut lines = Vec::new();
         for thread in self.github.fake.pull_requests().into_iter().chain(self.github.fake.issues()) {
             let state = if thread.closed.is_some() { "closed" } else { "open" };
@@ -153,7 +170,7 @@ impl World {
     }
 
     /// The open pull request for a stage.
-    fn open(&self, stage: &str) -> Option<(u64, String)> {
+    pub(crate) fn open(&self, stage: &str) -> Option<(u64, String)> {
         let found = self
             .github
             .fake
@@ -163,7 +180,7 @@ impl World {
         found.map(|thread| (thread.number, thread.pull.unwrap().head))
     }
 
-    fn pinned(&self, stage: &str, version: &str) -> bool {
+    pub(crate) fn pinned(&self, stage: &str, version: &str) -> bool {
         let file = self.github.file("main", &format!("{stage}/web.yaml"));
         file.contains(&format!("/shop/web:{version}@sha256:"))
     }
@@ -204,7 +221,7 @@ async fn from_the_registry_to_production_and_back_by_a_comment() {
     assert_eq!(fake.comments(foreign).len(), 0);
     // Who is in no team that may approve does not count; a call that fails under way changes nothing.
     fake.review("ada", number, Said::Approved);
-    fake.next("PUT /api/v3/repos/acme/environments/pulls", Fault::LoseAnswer);
+    fake.next("PUT /repos/acme/environments/pulls", Fault::LoseAnswer);
     fake.review("grace", number, Said::Approved);
     world.until("prod at 1.1.0", || world.pinned("prod", "1.1.0")).await;
     let merged = fake.thread(number).pull.unwrap().merged.unwrap();

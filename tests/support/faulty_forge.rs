@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use lockkeeper::commit::CommitId;
 use lockkeeper::forge::local::LocalForge;
 use lockkeeper::forge::{
-    Authors, Check, Comment, CommentId, Forge, ForgeError, Listed, MergeMethod, NewPullRequest, Number,
-    Person, PersonId, PullRequest, Reaction, Standing,
+    Authors, Check, Comment, CommentId, Forge, ForgeError, Listed, MergeMethod, NewCommit, NewPullRequest,
+    Number, Person, PersonId, PullRequest, Reaction, Standing,
 };
 
 use super::faults::{Fault, Faults};
@@ -78,6 +78,12 @@ impl Forge for FaultyForge {
     }
     async fn open_pull_requests(&self, base: &str) -> Result<Vec<Listed>, ForgeError> {
         self.call(self.inner.open_pull_requests(base)).await
+    }
+    async fn commit(&self, new: &NewCommit) -> Result<Option<CommitId>, ForgeError> {
+        self.inner.commit(new).await
+    }
+    async fn has_signed(&self, commit: CommitId) -> Result<bool, ForgeError> {
+        self.inner.has_signed(commit).await
     }
     async fn open(&self, new: &NewPullRequest) -> Result<PullRequest, ForgeError> {
         self.write(Forge::open(self.inner.as_ref(), new)).await

@@ -33,7 +33,7 @@ const REASON_CHARACTERS_MAX: usize = 300;
 /// How long to wait where GitHub says to slow down and not for how long.
 ///
 /// Source: GitHub's documentation, "Best practices for using the REST API": at least one minute.
-const REST_DEFAULT: Duration = Duration::from_mins(1);
+pub(super) const REST_DEFAULT: Duration = Duration::from_mins(1);
 /// The longest wait taken from an answer; the primary limit is reset once an hour.
 const REST_MAX: Duration = Duration::from_hours(1);
 
@@ -107,8 +107,7 @@ impl Answer {
         let parts: Vec<&str> =
             std::iter::once(problem.message.as_str()).chain(said).filter(|part| !part.is_empty()).collect();
         let text = if parts.is_empty() { self.status.to_string() } else { parts.join(": ") };
-        let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-        text.chars().take(REASON_CHARACTERS_MAX).collect()
+        bounded(&text)
     }
 
     /// The number of the next page, where there is one. Only the number: an address of another host would get our token.
@@ -119,6 +118,12 @@ impl Answer {
         let query = address.split_once('?')?.1;
         query.split('&').find_map(|pair| pair.strip_prefix("page="))?.parse().ok()
     }
+}
+
+/// What GitHub says, as one line of bounded length.
+pub(super) fn bounded(text: &str) -> String {
+    let characters = text.chars().map(|c| if c.is_control() { ' ' } else { c });
+    characters.take(REASON_CHARACTERS_MAX).collect()
 }
 
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {

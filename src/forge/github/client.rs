@@ -25,6 +25,8 @@ use crate::settings::{FullName, GitHub};
 /// The requests of one repository.
 pub(super) struct Client {
     octocrab: Octocrab,
+    /// The same, at the address of GraphQL.
+    graphql: Octocrab,
     tokens: Arc<Tokens>,
     limits: Limits,
     cache: Cache,
@@ -33,15 +35,19 @@ pub(super) struct Client {
 
 /// Bytes of one answer: a page of 100 pull requests with bodies of 64 kB has 8 MB.
 const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Where GraphQL is asked.
+pub(super) const GRAPHQL: &str = "/graphql";
 /// Entries of one page: the most that GitHub gives.
 pub(super) const PAGE_ENTRIES: usize = 100;
 
 impl Client {
     pub(super) fn new(name: FullName, github: &GitHub) -> Result<Self, ForgeError> {
         let tokens = Arc::new(Tokens::new(name, github)?);
-        let octocrab = octocrab(github, None)?;
+        let rest = octocrab(github, &github.api_url, None)?;
+        let base = github.graphql_base();
+        let graphql = if base == github.api_url { rest.clone() } else { octocrab(github, &base, None)? };
         let (limits, cache) = (Limits::default(), Cache::default());
-        Ok(Self { octocrab, tokens, limits, cache, timeout: github.timeout })
+        Ok(Self { octocrab: rest, graphql, tokens, limits, cache, timeout: github.timeout })
     }
 
     pub(super) fn token_source(&self) -> Arc<dyn TokenSource> {
@@ -166,15 +172,19 @@ impl Client {
         }
         let body = body.map(serde_json::from_slice::<serde_json::Value>).transpose();
         let body = body.map_err(|error| unavailable(error.to_string()))?;
-        let request = self.octocrab.build_request(request, body.as_ref()).map_err(|error| failed(&error))?;
-        answer(&self.octocrab, request, self.timeout).await
+        let octocrab = if path == GRAPHQL { &self.graphql } else { &self.octocrab };
+        let request = octocrab.build_request(request, body.as_ref()).map_err(|error| failed(&error))?;
+        answer(octocrab, request, self.timeout).await
     }
 }
 
 /// An octocrab at this address, with the waits that it has none of by itself. It signs for an App; a token is laid into
 /// each request.
-pub(super) fn octocrab(github: &GitHub, app: Option<(AppId, EncodingKey)>) -> Result<Octocrab, ForgeError> {
-    let address = github.api_url.as_str();
+pub(super) fn octocrab(
+    github: &GitHub,
+    address: &str,
+    app: Option<(AppId, EncodingKey)>,
+) -> Result<Octocrab, ForgeError> {
     let builder = Octocrab::builder()
         .set_connect_timeout(Some(github.timeout))
         .set_read_timeout(Some(github.timeout))

@@ -62,7 +62,8 @@ impl Tokens {
                 let key = octocrab::auth::EncodingKey::from_rsa_pem(key.as_bytes()).map_err(|_| {
                     refused(format!("{} holds no private RSA key in PEM", private_key_file.display()))
                 })?;
-                Way::App(Box::new(client::octocrab(github, Some((AppId(*id), key)))?))
+                let app = client::octocrab(github, &github.api_url, Some((AppId(*id), key)))?;
+                Way::App(Box::new(app))
             }
             GitHubIdentity::Token { file } => Way::File(file.clone()),
         };

@@ -12,6 +12,8 @@ mod cache;
 mod checks;
 mod client;
 mod comments;
+mod commits;
+mod graphql;
 mod identity;
 mod issues;
 mod limits;
@@ -31,7 +33,7 @@ use tokio::sync::OnceCell;
 use self::client::Client;
 use super::{CommentId, CommitId, ForgeError, Number, Person};
 use crate::repository::TokenSource;
-use crate::settings::{FullName, GitHub};
+use crate::settings::{FullName, GitHub, Signing};
 
 /// The pull requests of one repository at GitHub.
 pub struct GitHubForge {
@@ -39,6 +41,7 @@ pub struct GitHubForge {
     name: FullName,
     /// Where people look at it, without a slash at the end: `https://github.com/acme/environments`.
     web_url: String,
+    signing: Signing,
     me: OnceCell<Me>,
     known: Mutex<Known>,
 }
@@ -74,7 +77,15 @@ impl GitHubForge {
     pub fn new(name: FullName, github: &GitHub) -> Result<Self, ForgeError> {
         let web_url = format!("{}/{name}", github.web_url());
         let client = Client::new(name.clone(), github)?;
-        Ok(Self { client, name, web_url, me: OnceCell::new(), known: Mutex::default() })
+        let signing = Signing::default();
+        Ok(Self { client, name, web_url, signing, me: OnceCell::new(), known: Mutex::default() })
+    }
+
+    /// Which commits GitHub is to make, instead of git.
+    #[must_use]
+    pub fn signing(mut self, signing: Signing) -> Self {
+        self.signing = signing;
+        self
     }
 
     /// The token that counts now, for git.

@@ -8,8 +8,8 @@ use serde_json::json;
 use super::GitHubForge;
 use super::limits::Urgency;
 use crate::forge::{
-    Authors, Check, Comment, CommentId, CommitId, Forge, ForgeError, Listed, MergeMethod, NewPullRequest,
-    Number, Person, PersonId, PullRequest, Reaction, Standing,
+    Authors, Check, Comment, CommentId, CommitId, Forge, ForgeError, Listed, MergeMethod, NewCommit,
+    NewPullRequest, Number, Person, PersonId, PullRequest, Reaction, Standing,
 };
 
 #[async_trait]
@@ -24,6 +24,14 @@ impl Forge for GitHubForge {
 
     async fn open_pull_requests(&self, base: &str) -> Result<Vec<Listed>, ForgeError> {
         self.listed(base).await
+    }
+
+    async fn commit(&self, new: &NewCommit) -> Result<Option<CommitId>, ForgeError> {
+        self.sign(new).await
+    }
+
+    async fn has_signed(&self, commit: CommitId) -> Result<bool, ForgeError> {
+        self.is_signed(commit).await
     }
 
     async fn open(&self, new: &NewPullRequest) -> Result<PullRequest, ForgeError> {

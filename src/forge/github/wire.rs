@@ -195,3 +195,38 @@ pub(super) struct CommitText {
 pub(super) struct GitAuthor {
     pub(super) email: Option<String>,
 }
+
+/// What is known of a commit besides what git has of it.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Made {
+    pub(super) author: Option<Author>,
+    pub(super) commit: MadeText,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct MadeText {
+    pub(super) verification: Option<Verification>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Verification {
+    pub(super) verified: bool,
+}
+
+/// A rule that counts for a branch, whichever ruleset it comes from.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Rule {
+    #[serde(rename = "type")]
+    pub(super) kind: String,
+}
+
+/// Classic protection of a branch.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Protection {
+    pub(super) required_signatures: Option<Switch>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Switch {
+    pub(super) enabled: bool,
+}

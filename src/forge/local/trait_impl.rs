@@ -6,8 +6,8 @@ use async_trait::async_trait;
 
 use super::LocalForge;
 use crate::forge::{
-    Authors, Check, Comment, CommentId, Forge, ForgeError, Listed, MergeMethod, NewPullRequest, Number,
-    Permission, Person, PersonId, PullRequest, Reaction, Standing,
+    Authors, Check, Comment, CommentId, Forge, ForgeError, Listed, MergeMethod, NewCommit, NewPullRequest,
+    Number, Permission, Person, PersonId, PullRequest, Reaction, Standing,
 };
 use crate::repository::CommitId;
 
@@ -23,6 +23,15 @@ impl Forge for LocalForge {
 
     async fn open_pull_requests(&self, base: &str) -> Result<Vec<Listed>, ForgeError> {
         self.listed_open(base).await
+    }
+
+    /// It has no key: git makes the commits.
+    async fn commit(&self, _new: &NewCommit) -> Result<Option<CommitId>, ForgeError> {
+        Ok(None)
+    }
+
+    async fn has_signed(&self, _commit: CommitId) -> Result<bool, ForgeError> {
+        Ok(false)
     }
 
     async fn open(&self, new: &NewPullRequest) -> Result<PullRequest, ForgeError> {

@@ -268,7 +268,17 @@ impl Show<'_> {
                 "message": commit.message, "comment_count": 0, "url": self.at(&format!("/git/commits/{}", commit.id)),
                 "author": signature(&commit.author), "committer": signature(&commit.committer),
                 "tree": {"sha": commit.tree, "url": self.at(&format!("/git/trees/{}", commit.tree))},
+                "verification": self.verification(&commit.id),
             },
+        })
+    }
+
+    fn verification(&self, commit: &str) -> Value {
+        let is_signed = self.model.signed.contains(commit);
+        let signature = is_signed.then_some("-----BEGIN PGP SIGNATURE-----");
+        json!({
+            "verified": is_signed, "reason": if is_signed { "valid" } else { "unsigned" }, "signature": signature,
+            "payload": is_signed.then(|| format!("commit {commit}")), "verified_at": null,
         })
     }
 

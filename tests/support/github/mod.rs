@@ -43,7 +43,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use jiff::Timestamp;
 
 pub use faults::Fault;
-pub use model::{Membership, Role, Verdict};
+pub use model::{Membership, Role, Signatures, Verdict};
 pub use setting::Setting;
 pub use webhooks::{Webhook, sign};
 

@@ -32,6 +32,15 @@ pub struct Model {
     pub heads: BTreeMap<String, String>,
     /// The check that the default branch requires, of our app.
     pub required_check: Option<String>,
+    /// Where the default branch requires signed commits.
+    #[serde(default)]
+    pub signatures: Option<Signatures>,
+    /// Whether GitHub puts a line of its own under each commit that it is asked for.
+    #[serde(default)]
+    pub adds_a_line: bool,
+    /// The commits that GitHub made, and signed.
+    #[serde(default)]
+    pub signed: BTreeSet<String>,
     /// Other repositories, for comparisons: `owner/name` and where they are.
     pub sources: BTreeMap<String, PathBuf>,
     pub last_id: u64,
@@ -44,6 +53,15 @@ pub struct Repository {
     pub owner: String,
     pub name: String,
     pub default_branch: String,
+}
+
+/// What requires signed commits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Signatures {
+    /// A ruleset, which everybody reads.
+    Ruleset,
+    /// Classic protection, which administrators read.
+    Protection,
 }
 
 /// The App that we are; its bot is one of the people.

@@ -1,6 +1,6 @@
 //! The repository and the people that a fake begins with.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use super::model::{App, Model, Person, Repository, Role};
@@ -85,6 +85,9 @@ impl Setting {
             queue: Vec::new(),
             heads: BTreeMap::new(),
             required_check: self.required_check,
+            signatures: None,
+            adds_a_line: false,
+            signed: BTreeSet::new(),
             sources: self.sources,
             last_id: 10_000,
             last_number: 0,

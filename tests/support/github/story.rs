@@ -5,7 +5,7 @@ use serde_json::json;
 use super::Fake;
 use super::acts::{MergeRequest, Report};
 use super::answer::Done;
-use super::model::{Membership, Person, Role, Verdict};
+use super::model::{Membership, Person, Role, Signatures, Verdict};
 use super::world::World;
 
 impl Fake {
@@ -165,6 +165,16 @@ impl Fake {
             world.emit(event, action, by, fields);
             Ok(())
         });
+    }
+
+    /// From now on the default branch takes signed commits alone.
+    pub fn require_signatures(&self, of: Signatures) {
+        self.world().model.signatures = Some(of);
+    }
+
+    /// From now on GitHub makes other commits than it is asked for.
+    pub fn add_a_line_to_commits(&self) {
+        self.world().model.adds_a_line = true;
     }
 
     pub fn require_check(&self, name: Option<&str>) {

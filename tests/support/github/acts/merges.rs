@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::super::answer::{Answer, Done};
 use super::super::git::Signature;
-use super::super::model::Merged;
+use super::super::model::{Merged, Pull};
 use super::super::world::World;
 
 /// What the API takes for a merge.
@@ -54,6 +54,7 @@ impl World {
         let branch = format!("refs/heads/{}", pull.base_branch);
         let moved = |_| Answer::refused(405, "Base branch was modified. Review and try the merge again.");
         self.git.update(&branch, &commit, &base).map_err(moved)?;
+        self.model.signed.insert(commit.clone());
         let at = self.now();
         let thread = self.model.threads.get_mut(&number).unwrap();
         thread.closed = Some((by, at));
@@ -80,7 +81,21 @@ impl World {
         if let Some(wanted) = self.missing_check(&pull.base_branch, &pull.head) {
             return Err(refused(&format!("Required status check \"{wanted}\" is expected.")));
         }
+        if !request.squash && self.is_unsigned(pull) {
+            return Err(refused("Commits must have verified signatures."));
+        }
         self.git.merged_tree(&pull.base, &pull.head).ok_or_else(|| refused("Pull Request is not mergeable"))
+    }
+
+    /// Whether the base takes signed commits alone and the pull request has another one. What is squashed GitHub signs.
+    fn is_unsigned(&self, pull: &Pull) -> bool {
+        self.model.signatures.is_some()
+            && pull.base_branch == self.model.repository.default_branch
+            && self
+                .git
+                .commits(&pull.base, &pull.head)
+                .iter()
+                .any(|commit| !self.model.signed.contains(&commit.id))
     }
 
     /// The required check, if it is not successful: reported by our App, which nobody else can do.

@@ -117,8 +117,11 @@ fn commit(world: &mut World, owner: Owner, input: &Value) -> Result<String, (&'s
     } else {
         format!("{}\n\n{}", text("headline"), text("body"))
     };
+    let more = if world.model.adds_a_line { "\nCo-authored-by: octocat <octocat@github.com>" } else { "" };
+    let message = format!("{message}{more}");
     let commit = world.git.write_commit(&tree, &[&head], &message, &author);
     world.git.update(&format!("refs/heads/{branch}"), &commit, &head).map_err(|_| stale(&head))?;
+    world.model.signed.insert(commit.clone());
     world.look_after(by);
     Ok(commit)
 }

@@ -107,6 +107,7 @@ fn dispatch(world: &mut World, call: &Call) -> Done<Answer> {
         ("GET", "/pulls/{pull_number}/reviews") => pulls::reviews(world, call),
         (_, path) if path.starts_with("/issues") => issues::answer(world, call, method, path),
         (_, path) if path.starts_with("/deployments") => deployments::answer(world, call, method, path),
+        ("GET", "/commits/{ref}") => refs::commit(world, call),
         (_, path) if path.starts_with("/check-runs") || path.starts_with("/commits") => {
             checks::answer(world, call, method, path)
         }

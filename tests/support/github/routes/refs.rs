@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::super::answer::{Answer, Done};
 use super::super::git::Git;
 use super::super::json::{Show, put};
+use super::super::model::Signatures;
 use super::super::world::World;
 use super::Call;
 
@@ -43,8 +44,11 @@ fn repository(world: &World, call: &Call) -> Done<Answer> {
     Ok(Answer::ok(shown))
 }
 
+/// Whether classic protection has something to say of it.
 fn is_protected(world: &World, branch: &str) -> bool {
-    world.model.required_check.is_some() && branch == world.model.repository.default_branch
+    let model = &world.model;
+    (model.required_check.is_some() || model.signatures == Some(Signatures::Protection))
+        && branch == model.repository.default_branch
 }
 
 fn required(world: &World, call: &Call) -> Value {
@@ -66,7 +70,7 @@ fn branch(world: &World, call: &Call) -> Done<Answer> {
         "protection": {"enabled": is_protected(world, name)}, "protection_url": format!("{url}/protection"),
         "_links": {"self": url, "html": url},
     });
-    if is_protected(world, name) {
+    if is_protected(world, name) && world.model.required_check.is_some() {
         shown["protection"]["required_status_checks"] = required(world, call);
     }
     Ok(Answer::ok(shown))
@@ -76,22 +80,48 @@ fn protection(world: &World, call: &Call) -> Done<Answer> {
     if !is_protected(world, call.text("branch")) {
         return Err(Answer::refused(404, "Branch not protected"));
     }
-    Ok(Answer::ok(
-        json!({"required_status_checks": required(world, call), "enforce_admins": {"enabled": true}}),
-    ))
+    let signatures = json!({
+        "enabled": world.model.signatures == Some(Signatures::Protection),
+        "url": call.show(world).at("/branches/protection/required_signatures"),
+    });
+    let mut shown = json!({"enforce_admins": {"enabled": true}, "required_signatures": signatures});
+    if world.model.required_check.is_some() {
+        shown["required_status_checks"] = required(world, call);
+    }
+    Ok(Answer::ok(shown))
 }
 
 fn rules(world: &World, call: &Call) -> Done<Answer> {
-    if !is_protected(world, call.text("branch")) {
+    let model = &world.model;
+    if call.text("branch") != model.repository.default_branch {
         return call.page(Vec::new());
     }
-    let check = json!({"context": world.model.required_check, "integration_id": world.model.app.id});
-    let parameters =
-        json!({"required_status_checks": [check], "strict_required_status_checks_policy": false});
-    call.page(vec![json!({
-        "type": "required_status_checks", "parameters": parameters, "ruleset_id": 1, "ruleset_source": world.model.full_name(),
-        "ruleset_source_type": "Repository",
-    })])
+    let source =
+        json!({"ruleset_id": 1, "ruleset_source": model.full_name(), "ruleset_source_type": "Repository"});
+    let rule = |kind: &str, parameters: Option<Value>| {
+        let mut rule = source.clone();
+        put(&mut rule, json!({ "type": kind }));
+        if let Some(parameters) = parameters {
+            put(&mut rule, json!({ "parameters": parameters }));
+        }
+        rule
+    };
+    let checks = model.required_check.as_ref().map(|check| {
+        let check = json!({"context": check, "integration_id": model.app.id});
+        let parameters =
+            json!({"required_status_checks": [check], "strict_required_status_checks_policy": false});
+        rule("required_status_checks", Some(parameters))
+    });
+    let is_signed = model.signatures == Some(Signatures::Ruleset);
+    let signatures = is_signed.then(|| rule("required_signatures", None));
+    call.page(checks.into_iter().chain(signatures).collect())
+}
+
+/// One commit, with what GitHub says of its signature.
+pub(super) fn commit(world: &World, call: &Call) -> Done<Answer> {
+    let name = call.text("ref");
+    let id = world.git.commit(name).ok_or_else(|| invalid(&format!("No commit found for SHA: {name}")))?;
+    Ok(Answer::ok(call.show(world).commit(&world.git.show(&id))))
 }
 
 fn invalid(message: &str) -> Answer {
