@@ -231,6 +231,17 @@ pub struct NewPullRequest {
     pub base: String,
     /// Labels to set.
     pub labels: Vec<String>,
+    /// Who is asked for a review.
+    pub reviewers: Reviewers,
+}
+
+/// Who is asked for a review of a pull request. Whom the forge cannot ask is left out: it is a word to people, no gate.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Reviewers {
+    /// People, by login.
+    pub people: BTreeSet<String>,
+    /// Teams, named as the forge does.
+    pub teams: BTreeSet<String>,
 }
 
 /// How a pull request becomes a commit on the base branch. Rebase is refused: it leaves no commit of ours.

@@ -29,6 +29,8 @@ mod process;
 mod promotion;
 #[path = "github_contract/reporting.rs"]
 mod reporting;
+#[path = "github_contract/reviewing.rs"]
+mod reviewing;
 #[path = "github_contract/signing.rs"]
 mod signing;
 #[path = "github_contract/talking.rs"]

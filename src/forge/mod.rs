@@ -14,7 +14,8 @@ use async_trait::async_trait;
 pub use crate::commit::CommitId;
 pub use crate::pull_request::{
     Authors, Check, CheckStatus, Comment, CommentId, Listed, MergeMethod, NewCommit, NewPullRequest, Number,
-    Permission, Person, PersonId, PullRequest, PullRequestState, Reaction, Review, Standing, Verdict,
+    Permission, Person, PersonId, PullRequest, PullRequestState, Reaction, Review, Reviewers, Standing,
+    Verdict,
 };
 
 /// Why the forge did not do what was asked.
@@ -74,7 +75,8 @@ pub trait Forge: Send + Sync + fmt::Debug {
     /// Whether the forge made this commit for us, and signed it.
     async fn has_signed(&self, commit: CommitId) -> Result<bool, ForgeError>;
 
-    /// Opens a pull request, or returns the open one of the same head branch.
+    /// Opens a pull request, or returns the open one of the same head branch. Labels and asking for reviews are words: what
+    /// of them the forge refuses stops nothing.
     async fn open(&self, new: &NewPullRequest) -> Result<PullRequest, ForgeError>;
 
     /// Sets title and body.

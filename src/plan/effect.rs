@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::pins::FileEdit;
 use crate::commit::CommitId;
 use crate::image::Release;
-use crate::pipeline::StageName;
+use crate::pipeline::{Principal, StageName};
 use crate::promotion::{Actor, Approval, Entry, Event, Lane, Why};
 use crate::pull_request::{Check, MergeMethod, Number, Reaction};
 
@@ -94,6 +94,8 @@ pub struct Open {
     pub body: String,
     /// The labels.
     pub labels: Vec<String>,
+    /// Whose approval is wanted: who of them is asked for it, the authors decide.
+    pub approvers: Vec<Principal>,
 }
 
 /// A pull request to be closed.

@@ -19,6 +19,7 @@ pub mod messages;
 mod observed;
 mod pins;
 mod propose;
+mod reviewers;
 mod snapshot;
 mod step;
 pub mod view;
@@ -26,6 +27,7 @@ pub mod view;
 pub use candidate::{Candidate, candidate, compare};
 pub use effect::{Close, Effect, Gate, HoldReason, MergeNow, Open, Plan};
 pub use pins::{FileEdit, Files, Pins, read_pins};
+pub use reviewers::reviewers;
 pub use snapshot::{Asked, FileState, Pick, PlanSettings, Presence, Snapshot, Thread, is};
 pub use view::{PipelineView, view};
 

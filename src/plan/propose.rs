@@ -5,6 +5,7 @@ use super::effect::{Effect, Gate, HoldReason, Open, Plan};
 use super::gates;
 use super::messages;
 use super::pins::{self, Pins};
+use super::reviewers;
 use super::snapshot::{FileState, Snapshot};
 use super::step::is_rolling_back;
 use crate::image::Release;
@@ -229,5 +230,6 @@ fn resume_open(snapshot: &Snapshot, stage: &Stage, proposal: &Proposal, plan: &m
         title,
         body,
         labels: messages::labels(snapshot, stage, proposal),
+        approvers: reviewers::approvers(snapshot, stage, proposal.lane),
     })));
 }

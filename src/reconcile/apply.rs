@@ -5,7 +5,7 @@ use super::{Observed, Reconcile, ReconcileError, observe};
 use crate::commit::CommitId;
 use crate::forge::ForgeError;
 use crate::pipeline::StageName;
-use crate::plan::{self, Close, Effect, MergeNow};
+use crate::plan::{self, Close, Effect, MergeNow, Snapshot};
 use crate::promotion::{Approval, CloseIntent, Entry, Event, Why};
 use crate::pull_request::{CheckStatus, PullRequestState};
 use crate::repository::RefUpdate;
@@ -24,7 +24,11 @@ pub(super) enum Applied {
 ///
 /// # Errors
 /// [`ReconcileError`] if the reconcile cannot go on now.
-pub(super) async fn apply(run: &mut Reconcile<'_>, effect: &Effect) -> Result<Applied, ReconcileError> {
+pub(super) async fn apply(
+    run: &mut Reconcile<'_>,
+    effect: &Effect,
+    snapshot: &Snapshot,
+) -> Result<Applied, ReconcileError> {
     let forge = run.repository.forge.clone();
     match effect {
         Effect::Record(entries) => {
@@ -34,7 +38,7 @@ pub(super) async fn apply(run: &mut Reconcile<'_>, effect: &Effect) -> Result<Ap
             run.append(entries).await?;
             Ok(Applied::Next)
         }
-        Effect::Open(new) => open(run, new).await,
+        Effect::Open(new) => open(run, new, snapshot).await,
         Effect::Close(which) => close(run, which).await,
         Effect::Merge(which) => merge(run, effect, which).await,
         Effect::Edit { number, title, body } => Ok(said(run, forge.edit(*number, title, body).await)),

@@ -280,14 +280,30 @@ fn targets_of(snapshot: &Snapshot, stage: &Stage) -> BTreeSet<(Repository, Diges
 pub(super) async fn authors(run: &Reconcile<'_>, snapshot: &Snapshot) -> BTreeMap<StageName, Authors> {
     let mut found = BTreeMap::new();
     for stage in &snapshot.pipeline.stages {
-        let is_asked = stage.gates.approvals.as_ref().is_some_and(|rule| rule.independent);
         let proposal = snapshot.state.stage(&stage.name).and_then(|state| state.proposal.as_ref());
-        if let Some(proposal) = proposal.filter(|proposal| is_asked && proposal.lane == Lane::Normal) {
-            let authors = authors_between(run, snapshot, proposal.was.as_ref(), &proposal.release).await;
+        if let Some(proposal) = proposal.filter(|proposal| proposal.lane == Lane::Normal)
+            && let Some(authors) =
+                authors_of(run, snapshot, stage, proposal.was.as_ref(), &proposal.release).await
+        {
             found.insert(stage.name.clone(), authors);
         }
     }
     found
+}
+
+/// Who wrote the commits behind a release, where the stage asks for it.
+pub(super) async fn authors_of(
+    run: &Reconcile<'_>,
+    snapshot: &Snapshot,
+    stage: &Stage,
+    was: Option<&Release>,
+    release: &Release,
+) -> Option<Authors> {
+    let is_asked = stage.gates.approvals.as_ref().is_some_and(|rule| rule.independent);
+    if !is_asked {
+        return None;
+    }
+    Some(authors_between(run, snapshot, was, release).await)
 }
 
 async fn authors_between(

@@ -247,7 +247,7 @@ impl Reconcile<'_> {
             if !self.may_apply(effect, snapshot) {
                 continue;
             }
-            match apply::apply(self, effect).await? {
+            match apply::apply(self, effect, snapshot).await? {
                 Applied::Next => {}
                 Applied::ReadAnew => break,
                 Applied::Refused(text) => {

@@ -4,12 +4,12 @@
 //! commits have to be signed: then what it made is fetched and compared, and goes again if it is anything else.
 
 use super::apply::{Applied, delete_branch, record_now, reference, remember_thread, wrote};
-use super::{Reconcile, ReconcileError};
+use super::{Reconcile, ReconcileError, gather};
 use crate::commit::CommitId;
 use crate::forge::ForgeError;
-use crate::plan::Open;
+use crate::plan::{self, Open, Snapshot};
 use crate::promotion::Event;
-use crate::pull_request::{NewCommit, NewPullRequest};
+use crate::pull_request::{NewCommit, NewPullRequest, Reviewers};
 use crate::repository::{Edit, RefUpdate, RepositoryError, Signature};
 
 /// What became of the branch.
@@ -23,20 +23,24 @@ enum Branch {
 }
 
 /// Makes branch and pull request. After a stop in the middle the same intent gives the same commit.
-pub(super) async fn open(run: &mut Reconcile<'_>, new: &Open) -> Result<Applied, ReconcileError> {
+pub(super) async fn open(
+    run: &mut Reconcile<'_>,
+    new: &Open,
+    snapshot: &Snapshot,
+) -> Result<Applied, ReconcileError> {
     let begun = run.state.stage(&new.stage).and_then(|stage| stage.proposal.as_ref());
     let begun = begun.filter(|proposal| proposal.branch == new.branch).map(|proposal| proposal.base.clone());
     // Made before a stop, wherever the base is by now: the intent stands, and with it the base it was made from.
     if begun.is_some()
         && let Some(head) = adopt(run, new).await?
     {
-        return open_pull_request(run, new, head).await;
+        return open_pull_request(run, new, snapshot, head).await;
     }
     if begun.as_ref() != Some(&new.base.to_string()) {
         record_now(run, new.intent.clone()).await?;
     }
     match branch(run, new).await? {
-        Branch::At(head) => open_pull_request(run, new, head).await,
+        Branch::At(head) => open_pull_request(run, new, snapshot, head).await,
         Branch::Taken => taken(run, new).await,
         Branch::Refused(reason) => Ok(Applied::Refused(reason)),
     }
@@ -145,6 +149,7 @@ async fn difference(
 async fn open_pull_request(
     run: &mut Reconcile<'_>,
     new: &Open,
+    snapshot: &Snapshot,
     head: CommitId,
 ) -> Result<Applied, ReconcileError> {
     let wanted = NewPullRequest {
@@ -153,6 +158,7 @@ async fn open_pull_request(
         branch: new.branch.clone(),
         base: run.repository.base.clone(),
         labels: new.labels.clone(),
+        reviewers: reviewers(run, new, snapshot).await,
     };
     let pull_request = match run.repository.forge.open(&wanted).await {
         Ok(pull_request) => pull_request,
@@ -169,6 +175,20 @@ async fn open_pull_request(
         "opened"
     );
     Ok(Applied::Next)
+}
+
+/// Who is asked for a review. Authors that cannot be known leave nobody out: the gate decides, not the asking.
+async fn reviewers(run: &Reconcile<'_>, new: &Open, snapshot: &Snapshot) -> Reviewers {
+    let (Event::Proposing { release, was, requested_by, .. }, Some(stage)) =
+        (&new.intent, snapshot.pipeline.stage(&new.stage))
+    else {
+        return Reviewers::default();
+    };
+    if new.approvers.is_empty() {
+        return Reviewers::default();
+    }
+    let authors = gather::authors_of(run, snapshot, stage, was.as_ref(), release).await;
+    plan::reviewers(&new.approvers, authors.as_ref(), requested_by.as_ref(), &snapshot.me)
 }
 
 async fn taken(run: &mut Reconcile<'_>, new: &Open) -> Result<Applied, ReconcileError> {

@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
 use lockkeeper::forge::local::{Activity, AppEntry, LocalForge, People, PeopleFile, PersonEntry, token_hash};
-use lockkeeper::forge::{Check, CheckStatus, Forge, NewPullRequest, Permission, Person, PullRequest};
+use lockkeeper::forge::{
+    Check, CheckStatus, Forge, NewPullRequest, Permission, Person, PullRequest, Reviewers,
+};
 use lockkeeper::repository::{
     CommitId, Credentials, Edit, Location, Mirror, RefUpdate, Signature, create_bare,
 };
@@ -94,6 +96,7 @@ pub(crate) fn new_pull(branch: &str) -> NewPullRequest {
         branch: branch.to_owned(),
         base: "main".to_owned(),
         labels: vec!["promotion".to_owned(), "stage:prod".to_owned()],
+        reviewers: Reviewers::default(),
     }
 }
 

@@ -8,7 +8,7 @@ use lockkeeper::commit::CommitId;
 use lockkeeper::forge::github::GitHubForge;
 use lockkeeper::forge::{
     Authors, Check, CheckStatus, Forge as _, ForgeError, MergeMethod, NewPullRequest, Permission,
-    PullRequestState, Reaction, Verdict,
+    PullRequestState, Reaction, Reviewers, Verdict,
 };
 use lockkeeper::settings::{GitHub, GitHubIdentity};
 
@@ -62,6 +62,7 @@ pub(crate) fn new(branch: &str) -> NewPullRequest {
         branch: branch.to_owned(),
         base: "main".to_owned(),
         labels: vec!["promotion".to_owned(), "stage:prod".to_owned()],
+        reviewers: Reviewers::default(),
     }
 }
 

@@ -137,6 +137,9 @@ async fn a_signed_promotion_stopped_after_each_write_is_made_once() {
     // One for dev and one for prod, which follows.
     world.until("a pull request for prod", || world.open("prod").is_some()).await;
     assert_eq!(world.calls(COMMIT), 2);
+    let (number, _) = world.open("prod").unwrap();
+    let asked = || fake.thread(number).pull.unwrap().team_reviewers.contains("sre");
+    world.until("its approvers asked", asked).await;
     world.github.no_violations();
 }
 

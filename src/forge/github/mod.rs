@@ -20,6 +20,7 @@ mod limits;
 mod merge;
 mod people;
 mod pulls;
+mod reviewers;
 mod reviews;
 mod trait_impl;
 mod wire;

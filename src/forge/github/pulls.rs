@@ -87,6 +87,7 @@ impl GitHubForge {
             Err(error) => return Err(error),
         };
         self.label(pull.number, &new.labels).await;
+        self.ask_for_reviews(&pull, &new.reviewers).await;
         self.whole(pull).await
     }
 

@@ -56,6 +56,15 @@ pub(super) struct Pull {
     pub(super) merge_commit_sha: Option<String>,
     pub(super) mergeable: Option<bool>,
     pub(super) html_url: String,
+    #[serde(default)]
+    pub(super) requested_reviewers: Vec<User>,
+    #[serde(default)]
+    pub(super) requested_teams: Vec<Team>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Team {
+    pub(super) slug: String,
 }
 
 /// Head or base of a pull request.

@@ -36,6 +36,7 @@ impl LocalForge {
         self.view(self.current(number).await?).await
     }
 
+    /// Nobody is asked for a review: nothing here would tell them, and the body names who may approve.
     async fn new_thread(&self, author: Person, new: &NewPullRequest) -> Result<Thread, ForgeError> {
         let title = thread::title(&new.title)?;
         let head = self.branch_tip(&new.branch).await?;

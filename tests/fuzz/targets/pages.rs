@@ -10,7 +10,7 @@ use http::{HeaderValue, Request, Uri, header};
 use jiff::Timestamp;
 use lockkeeper::forge::local::pages::{self, PageOptions, SignIn};
 use lockkeeper::forge::local::{LocalForge, People, PeopleFile};
-use lockkeeper::forge::{Forge as _, NewPullRequest};
+use lockkeeper::forge::{Forge as _, NewPullRequest, Reviewers};
 use lockkeeper::repository::{Credentials, Edit, Location, Mirror, RefUpdate, Signature, create_bare};
 use lockkeeper::server::{App, Health, router};
 use lockkeeper::settings;
@@ -123,6 +123,7 @@ async fn forge(folder: &Path) -> LocalForge {
         branch: "b".to_owned(),
         base: "main".to_owned(),
         labels: vec!["<zz>".to_owned()],
+        reviewers: Reviewers::default(),
     };
     forge.open(&pull).await.unwrap();
     forge

@@ -3,8 +3,8 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
-use lockkeeper::forge::NewPullRequest;
 use lockkeeper::forge::local::Activity;
+use lockkeeper::forge::{NewPullRequest, Reviewers};
 use lockkeeper::repository::{Credentials, Edit, Location, Mirror, RefUpdate, Signature, create_bare};
 
 use super::cast::{manifest, person, repository};
@@ -125,7 +125,8 @@ impl Story {
         let name = format!("refs/heads/{branch}");
         mirror.push(vec![RefUpdate { name, old: None, new: Some(head) }]).await.map_err(text)?;
         let (title, body) = ("a person's change".to_owned(), String::new());
-        let new = NewPullRequest { title, body, branch, base: "main".to_owned(), labels: Vec::new() };
+        let (labels, reviewers) = (Vec::new(), Reviewers::default());
+        let new = NewPullRequest { title, body, branch, base: "main".to_owned(), labels, reviewers };
         let opened = self.running()?.forge.open_by(&person("li"), new).await.map_err(text)?;
         self.proposed = Some(opened.number);
         self.acted().await

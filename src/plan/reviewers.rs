@@ -1,0 +1,73 @@
+//! Who is asked for a review: those whose approval would count.
+
+use super::snapshot::Snapshot;
+use crate::pipeline::{Principal, Stage};
+use crate::promotion::{Actor, Lane};
+use crate::pull_request::{Authors, Person, Reviewers};
+
+/// Whose approval a stage wants; the owner's where anybody who may write can give it. Nobody's in the rollback lane.
+pub(super) fn approvers(snapshot: &Snapshot, stage: &Stage, lane: Lane) -> Vec<Principal> {
+    match &stage.gates.approvals {
+        Some(rule) if lane == Lane::Normal && rule.from.is_empty() => {
+            snapshot.pipeline.owner.iter().cloned().collect()
+        }
+        Some(rule) if lane == Lane::Normal => rule.from.clone(),
+        Some(_) | None => Vec::new(),
+    }
+}
+
+/// Those of the approvers who can be asked, without those whose approval would not count: authors as far as they are
+/// known, who asked for the promotion, and ourselves. A role is nobody in particular.
+#[must_use]
+pub fn reviewers(
+    approvers: &[Principal],
+    authors: Option<&Authors>,
+    requested_by: Option<&Actor>,
+    me: &Person,
+) -> Reviewers {
+    let mut left_out = vec![me.name.as_str()];
+    left_out.extend(requested_by.map(|actor| actor.name.as_str()));
+    if let Some(Authors::Known(people)) = authors {
+        left_out.extend(people.iter().map(|person| person.name.as_str()));
+    }
+    let mut found = Reviewers::default();
+    for approver in approvers {
+        match approver {
+            Principal::Team(team) => drop(found.teams.insert(team.clone())),
+            Principal::User(user) if left_out.iter().all(|name| !name.eq_ignore_ascii_case(user)) => {
+                found.people.insert(user.clone());
+            }
+            Principal::User(_) | Principal::Role(_) => {}
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_would_not_count_is_not_asked() {
+        let approvers: Vec<Principal> =
+            ["team:acme/sre", "user:ada", "user:Grace", "user:linus", "user:lockkeeper", "role:write"]
+                .iter()
+                .map(|text| text.parse().unwrap())
+                .collect();
+        let person = |id, name: &str| Person { id, name: name.to_owned(), bot: false };
+        let (me, grace) = (person(9, "lockkeeper"), person(2, "grace"));
+        let linus = Actor { id: 3, name: "linus".to_owned(), via: "comment 1".to_owned() };
+        let known = Authors::Known(vec![grace]);
+        let unknown = Authors::Unknown("nobody knows".to_owned());
+        for (authors, requested_by, want) in [
+            (Some(&known), Some(&linus), &["ada"][..]),
+            (Some(&known), None, &["ada", "linus"]),
+            (Some(&unknown), None, &["Grace", "ada", "linus"]),
+            (None, None, &["Grace", "ada", "linus"]),
+        ] {
+            let found = reviewers(&approvers, authors, requested_by, &me);
+            assert_eq!(found.people.iter().collect::<Vec<_>>(), want);
+            assert_eq!(found.teams.iter().collect::<Vec<_>>(), ["acme/sre"]);
+        }
+    }
+}
