@@ -244,6 +244,35 @@ pub struct Reviewers {
     pub teams: BTreeSet<String>,
 }
 
+/// One release in one stage as a forge shows it beside its commits: a mirror of history, on which nothing depends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deployment {
+    /// The commit on the base branch that brought it.
+    pub commit: CommitId,
+    /// The environment: pipeline and stage.
+    pub environment: String,
+    /// Whether people are served from there: nothing comes after the stage.
+    pub production: bool,
+    /// What it is, one line.
+    pub description: String,
+    /// How it stands.
+    pub standing: DeploymentStanding,
+    /// The page that tells of it.
+    pub url: String,
+}
+
+/// How a deployment stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeploymentStanding {
+    /// It is live.
+    Live,
+    /// It was rolled back.
+    RolledBack,
+    /// Another release took its place.
+    Replaced,
+}
+
 /// How a pull request becomes a commit on the base branch. Rebase is refused: it leaves no commit of ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

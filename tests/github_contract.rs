@@ -10,6 +10,8 @@ mod parts;
 
 #[path = "github_contract/client.rs"]
 mod client;
+#[path = "github_contract/deployments.rs"]
+mod deployments;
 #[path = "github_contract/events.rs"]
 mod events;
 #[path = "github_contract/failures.rs"]

@@ -85,6 +85,7 @@ fn stage_of(effect: &Effect, snapshot: &Snapshot) -> Option<StageName> {
         Effect::Open(open) => Some(open.stage.clone()),
         Effect::Close(close) => Some(close.stage.clone()),
         Effect::Merge(merge) => Some(merge.stage.clone()),
+        Effect::Deploy { stage, .. } => Some(stage.clone()),
         Effect::Record(entries) => entries.first().and_then(|entry| sentence::event(&entry.event).stage),
         Effect::Edit { number, .. } => of_number(*number),
         Effect::Comment { thread, .. } => of_number(*thread),

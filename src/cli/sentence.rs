@@ -5,6 +5,7 @@ use crate::image::{Digest, Release};
 use crate::pipeline::StageName;
 use crate::plan::Effect;
 use crate::promotion::{Actor, Event, HoldKind, Lane, Outcome, Why};
+use crate::pull_request::DeploymentStanding;
 
 /// An event, for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,7 +59,8 @@ fn stage_of(event: &Event) -> Option<&StageName> {
         | Event::Held { stage, .. }
         | Event::Resumed { stage, .. }
         | Event::Vetoed { stage, .. }
-        | Event::Loosened { stage, .. } => Some(stage),
+        | Event::Loosened { stage, .. }
+        | Event::Mirrored { stage, .. } => Some(stage),
     }
 }
 
@@ -68,6 +70,7 @@ fn weight_of(event: &Event) -> Weight {
         | Event::IssueOpened { .. }
         | Event::Answered { .. }
         | Event::Announced { .. }
+        | Event::Mirrored { .. }
         | Event::Replied { .. }
         | Event::Proposing { .. }
         | Event::Abandoned { .. }
@@ -147,6 +150,9 @@ fn text_of(event: &Event) -> String {
             format!("command {command} is answered: {}", outcome_word(*outcome))
         }
         Event::Announced { number } => format!("pull request {number} tells how it went on"),
+        Event::Mirrored { commit, standing, .. } => {
+            format!("the forge shows {} as {}", short(commit), standing_word(*standing))
+        }
         Event::FileBroken { text } => format!("lockkeeper.yaml cannot be used: {text}"),
         Event::FileMended => "lockkeeper.yaml can be used again".to_owned(),
         Event::Replied { command } => format!("the reply to {command} is written"),
@@ -198,6 +204,10 @@ pub(super) fn effect(done: &Effect) -> Vec<String> {
             format!("merge pull request {}: {} gets {}", merge.number, merge.stage, version(&merge.release))
         }
         Effect::Issue { title, .. } => format!("open the operations issue: {title}"),
+        Effect::Deploy { deployment, .. } => {
+            let (commit, word) = (deployment.commit.short(), standing_word(deployment.standing));
+            format!("show {commit} as {word} in {}", deployment.environment)
+        }
     };
     vec![plain(&line)]
 }
@@ -214,7 +224,20 @@ pub(super) fn effect_kind(effect: &Effect) -> &'static str {
         Effect::Close(_) => "close",
         Effect::Merge(_) => "merge",
         Effect::Issue { .. } => "issue",
+        Effect::Deploy { .. } => "deploy",
     }
+}
+
+fn standing_word(standing: DeploymentStanding) -> &'static str {
+    match standing {
+        DeploymentStanding::Live => "live",
+        DeploymentStanding::RolledBack => "rolled back",
+        DeploymentStanding::Replaced => "replaced",
+    }
+}
+
+fn short(commit: &str) -> &str {
+    commit.get(..12).unwrap_or(commit)
 }
 
 /// How a command ended, in a word.

@@ -13,9 +13,9 @@ use async_trait::async_trait;
 
 pub use crate::commit::CommitId;
 pub use crate::pull_request::{
-    Authors, Check, CheckStatus, Comment, CommentId, Listed, MergeMethod, NewCommit, NewPullRequest, Number,
-    Permission, Person, PersonId, PullRequest, PullRequestState, Reaction, Review, Reviewers, Standing,
-    Verdict,
+    Authors, Check, CheckStatus, Comment, CommentId, Deployment, DeploymentStanding, Listed, MergeMethod,
+    NewCommit, NewPullRequest, Number, Permission, Person, PersonId, PullRequest, PullRequestState, Reaction,
+    Review, Reviewers, Standing, Verdict,
 };
 
 /// Why the forge did not do what was asked.
@@ -114,6 +114,13 @@ pub trait Forge: Send + Sync + fmt::Debug {
 
     /// The open issue of ours with this key in its marker, opened if there is none; title and body are kept up.
     async fn upsert_issue(&self, key: &str, title: &str, body: &str) -> Result<Number, ForgeError>;
+
+    /// Whether the forge shows deployments.
+    fn has_deployments(&self) -> bool;
+
+    /// Shows a deployment as it stands; the same again changes nothing. What the forge refuses for good is no error: it is a
+    /// mirror of history, on which nothing depends.
+    async fn show_deployment(&self, deployment: &Deployment) -> Result<(), ForgeError>;
 
     /// Who the person is now, of these teams. A person the forge does not know has no permission.
     async fn standing(&self, person: PersonId, teams: &BTreeSet<String>) -> Result<Standing, ForgeError>;

@@ -8,7 +8,7 @@ use crate::commit::CommitId;
 use crate::image::Release;
 use crate::pipeline::{Principal, StageName};
 use crate::promotion::{Actor, Approval, Entry, Event, Lane, Why};
-use crate::pull_request::{Check, MergeMethod, Number, Reaction};
+use crate::pull_request::{Check, Deployment, MergeMethod, Number, Reaction};
 
 /// What is to be done, in this order, and what is not.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -64,6 +64,13 @@ pub enum Effect {
     Close(Box<Close>),
     /// Merge the pull request.
     Merge(Box<MergeNow>),
+    /// Show a merge among the forge's deployments.
+    Deploy {
+        /// The stage.
+        stage: StageName,
+        /// What is shown.
+        deployment: Deployment,
+    },
     /// Open the operations issue, or bring it up to date.
     Issue {
         /// The title.

@@ -7,12 +7,14 @@
 //! 1. **settle** ([`observed`]): what the world shows and the record does not say yet: merged, closed, pushed over,
 //!    seen for the first time, changed by somebody else;
 //! 2. **obey** ([`commands`]): what people asked for, by who they are now;
-//! 3. **close** and **merge** ([`step`]), or **open** ([`propose`]), stage by stage, rollbacks first.
+//! 3. **close** and **merge** ([`step`]), or **open** ([`propose`]), stage by stage, rollbacks first;
+//! 4. **show** ([`deployments`]) what happened where the forge has a place for it.
 //!
 //! What does not happen is a [`HoldReason`]: what it waits for, who can act, when it may open.
 
 mod candidate;
 mod commands;
+mod deployments;
 mod effect;
 mod gates;
 pub mod messages;
@@ -31,6 +33,11 @@ pub use reviewers::reviewers;
 pub use snapshot::{Asked, FileState, Pick, PlanSettings, Presence, Snapshot, Thread, is};
 pub use view::{PipelineView, view};
 
+use std::time::Duration;
+
+/// Longer than showing history may take.
+const SOON: Duration = Duration::from_secs(10);
+
 /// Decides what is to be done now, and says what is not and why.
 #[must_use]
 pub fn plan(snapshot: &Snapshot) -> Plan {
@@ -42,6 +49,15 @@ pub fn plan(snapshot: &Snapshot) -> Plan {
     if plan.effects.is_empty() {
         step::all(snapshot, &mut plan);
     }
+    if plan.effects.is_empty() && !is_about_to(snapshot, &plan) {
+        deployments::mirror(snapshot, &mut plan);
+    }
     plan.wake_at = plan.holds.iter().filter_map(|hold| hold.opens_at).min();
     plan
+}
+
+/// Whether a hold opens by itself within seconds: what only shows history does not come in between.
+fn is_about_to(snapshot: &Snapshot, plan: &Plan) -> bool {
+    let soon = candidate::later(snapshot.now, SOON);
+    plan.holds.iter().any(|hold| hold.opens_at.is_some_and(|at| at <= soon))
 }

@@ -70,6 +70,8 @@ pub struct PlanSettings {
     pub merge_method: MergeMethod,
     /// The page of a pull request or issue is this and its number.
     pub url_prefix: String,
+    /// Whether the forge shows deployments.
+    pub has_deployments: bool,
 }
 
 /// How `lockkeeper.yaml` stands at the tip of the base.

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::terms::{Actor, Approval, HoldKind, Lane, Outcome, Why};
 use crate::image::{Digest, Release};
 use crate::pipeline::StageName;
+use crate::pull_request::DeploymentStanding;
 
 /// One event of a pipeline and when it happened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -252,6 +253,15 @@ pub enum Event {
         /// The pull request.
         number: u64,
     },
+    /// The forge shows a merge of the stage among its deployments.
+    Mirrored {
+        /// The stage.
+        stage: StageName,
+        /// The commit on the base branch, 40 hex digits.
+        commit: String,
+        /// How it is shown to stand.
+        standing: DeploymentStanding,
+    },
     /// `lockkeeper.yaml` cannot be used; said in the operations issue.
     FileBroken {
         /// What is wrong.
@@ -294,6 +304,7 @@ impl Event {
             Self::Answered { .. } => "answered",
             Self::Replied { .. } => "replied",
             Self::Announced { .. } => "announced",
+            Self::Mirrored { .. } => "mirrored",
             Self::FileBroken { .. } => "file_broken",
             Self::FileMended => "file_mended",
             Self::RetryAsked { .. } => "retry_asked",

@@ -9,6 +9,7 @@ use super::state::{CloseIntent, Hold, MergeIntent, Proposal, Request, push_bound
 use super::stint::{End, Origin, Stint, Stints};
 use super::{Actor, Event, HoldKind, Lane, Why};
 use crate::image::{Release, ReleaseId};
+use crate::pull_request::DeploymentStanding;
 
 /// The state of one stage.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -27,6 +28,9 @@ pub struct StageState {
     pub closed: VecDeque<u64>,
     /// Releases that a person refused here by closing their pull request.
     pub refused: BTreeSet<ReleaseId>,
+    /// The merge that the forge's deployments show last, 40 hex digits, and how it stands there.
+    #[serde(default)]
+    pub mirrored: Option<(String, DeploymentStanding)>,
     /// Approvals up to this time are void.
     pub void_until: Option<Timestamp>,
     /// Attempts made, by lane and release.
@@ -85,6 +89,7 @@ impl StageState {
                 self.void_until = Some(at);
                 self.proposal.as_mut()?.loosened.clone_from(what);
             }
+            Event::Mirrored { commit, standing, .. } => self.mirrored = Some((commit.clone(), *standing)),
             Event::Started { .. }
             | Event::Seen { .. }
             | Event::IssueOpened { .. }

@@ -287,7 +287,8 @@ impl State {
             | Event::OutOfBand { stage, .. }
             | Event::Held { stage, .. }
             | Event::Resumed { stage, .. }
-            | Event::Loosened { stage, .. } => {
+            | Event::Loosened { stage, .. }
+            | Event::Mirrored { stage, .. } => {
                 self.speak(stage, &entry.event);
                 let illegal = IllegalEvent { event: entry.event.name(), stage: stage.clone(), at };
                 self.stages.entry(stage.clone()).or_default().apply(&entry.event, at).ok_or(illegal)?;

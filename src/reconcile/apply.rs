@@ -1,5 +1,7 @@
 //! Carrying out one effect. No choice is made here: what an effect needs stands in it.
 
+use std::time::Duration;
+
 use super::open::open;
 use super::{Observed, Reconcile, ReconcileError, observe};
 use crate::commit::CommitId;
@@ -7,8 +9,12 @@ use crate::forge::ForgeError;
 use crate::pipeline::StageName;
 use crate::plan::{self, Close, Effect, MergeNow, Snapshot};
 use crate::promotion::{Approval, CloseIntent, Entry, Event, Why};
-use crate::pull_request::{CheckStatus, PullRequestState};
+use crate::pull_request::{CheckStatus, Deployment, PullRequestState};
 use crate::repository::RefUpdate;
+
+/// Longest that showing one deployment may take: some requests, each a fraction of a second. What it leaves half done is
+/// found by the next one.
+const SHOW_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How carrying out one effect ended.
 pub(super) enum Applied {
@@ -49,6 +55,7 @@ pub(super) async fn apply(
         }
         Effect::React { comment, reaction } => Ok(said(run, forge.react(*comment, *reaction).await)),
         Effect::Issue { title, body } => issue(run, title, body).await,
+        Effect::Deploy { stage, deployment } => deploy(run, stage, deployment).await,
     }
 }
 
@@ -95,6 +102,33 @@ async fn issue(run: &mut Reconcile<'_>, title: &str, body: &str) -> Result<Appli
         }
         Err(error) => Ok(said(run, Err(error))),
     }
+}
+
+/// Shows a deployment. Nothing waits for it: where it fails it is due again with a later look.
+async fn deploy(
+    run: &mut Reconcile<'_>,
+    stage: &StageName,
+    deployment: &Deployment,
+) -> Result<Applied, ReconcileError> {
+    let show = tokio::time::timeout(SHOW_TIMEOUT, run.repository.forge.show_deployment(deployment)).await;
+    let reason = match show {
+        Ok(Ok(())) => {
+            record_now(run, mirrored(stage, deployment)).await?;
+            return Ok(Applied::Next);
+        }
+        Ok(Err(error)) => error.to_string(),
+        Err(late) => late.to_string(),
+    };
+    let (repository, environment) = (&run.repository.name, &deployment.environment);
+    tracing::info!(repository, environment, reason, "a deployment is not shown, later again");
+    run.is_unmirrored = true;
+    Ok(Applied::Next)
+}
+
+/// The outcome, for the record.
+pub(super) fn mirrored(stage: &StageName, deployment: &Deployment) -> Event {
+    let (commit, standing) = (deployment.commit.to_string(), deployment.standing);
+    Event::Mirrored { stage: stage.clone(), commit, standing }
 }
 
 /// Remembers whose thread this is, so that a comment on it finds its pipeline.

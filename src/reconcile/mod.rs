@@ -131,6 +131,8 @@ struct Reconcile<'a> {
     refusals: Vec<HoldReason>,
     /// Whether comments cannot be written now: they stay due, and stop nothing.
     is_muted: bool,
+    /// Whether the forge took no deployment: it is due again later, and stops nothing.
+    is_unmirrored: bool,
     /// Whether a registry took too long in this reconcile.
     is_registry_slow: AtomicBool,
     /// Whether a registry gave no answer in this reconcile: what asked for the look may have no answer yet.
@@ -161,6 +163,7 @@ async fn reconcile(world: &World, lease: &Lease) -> Result<Finished, ReconcileEr
         state,
         refusals: Vec::new(),
         is_muted: false,
+        is_unmirrored: false,
         is_registry_slow: AtomicBool::new(false),
         is_registry_away: AtomicBool::new(false),
         standings: Mutex::default(),
@@ -238,7 +241,8 @@ impl Reconcile<'_> {
         );
         let is_refused = stage_of(effect, snapshot)
             .is_some_and(|stage| self.refusals.iter().any(|refusal| refusal.stage == stage));
-        !(is_refused || is_word && self.is_muted)
+        let is_mirror = matches!(effect, Effect::Deploy { .. });
+        !(is_refused || is_word && self.is_muted || is_mirror && self.is_unmirrored)
     }
 
     /// Applies the effects in order, until one wants the world read anew. One that is refused stops its stage alone.
@@ -277,7 +281,7 @@ impl Reconcile<'_> {
     /// where something was refused, could not be said, or could not be asked.
     fn again_at(&self) -> Option<Timestamp> {
         let is_away = self.is_registry_away.load(Ordering::Relaxed);
-        let interval = if is_away || self.is_muted || !self.refusals.is_empty() {
+        let interval = if is_away || self.is_muted || self.is_unmirrored || !self.refusals.is_empty() {
             REFUSED_AGAIN.min(self.world.settings.poll_interval)
         } else {
             self.world.settings.poll_interval
@@ -300,6 +304,7 @@ fn stage_of(effect: &Effect, snapshot: &Snapshot) -> Option<StageName> {
         Effect::Open(open) => Some(open.stage.clone()),
         Effect::Close(close) => Some(close.stage.clone()),
         Effect::Merge(merge) => Some(merge.stage.clone()),
+        Effect::Deploy { stage, .. } => Some(stage.clone()),
         Effect::Edit { number, .. } => snapshot.stage_of(*number).cloned(),
         Effect::Check { head, .. } => {
             let found = snapshot.pull_requests.values().find(|found| found.head == *head)?;

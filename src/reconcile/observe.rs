@@ -77,6 +77,7 @@ pub(super) async fn observe(run: &Reconcile<'_>) -> Result<Observed, ReconcileEr
             command_age_max: run.world.settings.command_age_max,
             merge_method: repository.merge_method,
             url_prefix: repository.url_prefix.clone(),
+            has_deployments: repository.forge.has_deployments(),
         },
     };
     snapshot.images = gather::images(run, &snapshot, is_hurried).await;

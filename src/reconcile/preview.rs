@@ -7,6 +7,7 @@
 use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
 
+use super::apply::mirrored;
 use super::observe::{Observed, observe};
 use super::{Reconcile, ReconcileError, World, load, rebuild};
 use crate::pipeline::Pipeline;
@@ -52,6 +53,7 @@ pub async fn preview(
         state,
         refusals: Vec::new(),
         is_muted: false,
+        is_unmirrored: false,
         is_registry_slow: AtomicBool::new(false),
         is_registry_away: AtomicBool::new(false),
         standings: Mutex::default(),
@@ -103,6 +105,7 @@ fn is_foreseen(effect: &Effect) -> bool {
         | Effect::Comment { .. }
         | Effect::React { .. }
         | Effect::Issue { .. }
+        | Effect::Deploy { .. }
         | Effect::Close(_) => true,
         Effect::Open(_) | Effect::Edit { .. } | Effect::Check { .. } | Effect::Merge(_) => false,
     }
@@ -115,6 +118,7 @@ fn recorded_by(effect: &Effect, now: jiff::Timestamp) -> Vec<Entry> {
         Effect::Record(entries) => entries.clone(),
         // The number is the forge's to give; until then nothing links there.
         Effect::Issue { .. } => one(Event::IssueOpened { number: 0 }),
+        Effect::Deploy { stage, deployment } => one(mirrored(stage, deployment)),
         Effect::Close(close) => {
             one(Event::Closed { stage: close.stage.clone(), number: close.number, why: close.why.clone() })
         }

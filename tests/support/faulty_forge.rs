@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use lockkeeper::commit::CommitId;
 use lockkeeper::forge::local::LocalForge;
 use lockkeeper::forge::{
-    Authors, Check, Comment, CommentId, Forge, ForgeError, Listed, MergeMethod, NewCommit, NewPullRequest,
-    Number, Person, PersonId, PullRequest, Reaction, Standing,
+    Authors, Check, Comment, CommentId, Deployment, Forge, ForgeError, Listed, MergeMethod, NewCommit,
+    NewPullRequest, Number, Person, PersonId, PullRequest, Reaction, Standing,
 };
 
 use super::faults::{Fault, Faults};
@@ -125,6 +125,12 @@ impl Forge for FaultyForge {
     }
     async fn upsert_issue(&self, key: &str, title: &str, body: &str) -> Result<Number, ForgeError> {
         self.tell(self.inner.upsert_issue(key, title, body)).await
+    }
+    fn has_deployments(&self) -> bool {
+        self.inner.has_deployments()
+    }
+    async fn show_deployment(&self, deployment: &Deployment) -> Result<(), ForgeError> {
+        self.tell(self.inner.show_deployment(deployment)).await
     }
     async fn standing(&self, person: PersonId, teams: &BTreeSet<String>) -> Result<Standing, ForgeError> {
         self.call(self.inner.standing(person, teams)).await

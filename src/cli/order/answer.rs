@@ -32,6 +32,7 @@ pub(super) async fn rehearse(
         | Effect::React { .. }
         | Effect::Close(_)
         | Effect::Merge(_)
+        | Effect::Deploy { .. }
         | Effect::Issue { .. } => &[],
     });
     let answer = events.into_iter().find_map(|entry| {

@@ -13,6 +13,7 @@ mod checks;
 mod client;
 mod comments;
 mod commits;
+mod deployments;
 mod graphql;
 mod identity;
 mod issues;
@@ -27,6 +28,7 @@ mod wire;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::OnceCell;
@@ -45,6 +47,8 @@ pub struct GitHubForge {
     signing: Signing,
     me: OnceCell<Me>,
     known: Mutex<Known>,
+    /// Whether it was said that deployments are refused.
+    has_told_of_deployments: AtomicBool,
 }
 
 /// Who we are at GitHub.
@@ -79,7 +83,15 @@ impl GitHubForge {
         let web_url = format!("{}/{name}", github.web_url());
         let client = Client::new(name.clone(), github)?;
         let signing = Signing::default();
-        Ok(Self { client, name, web_url, signing, me: OnceCell::new(), known: Mutex::default() })
+        Ok(Self {
+            client,
+            name,
+            web_url,
+            signing,
+            me: OnceCell::new(),
+            known: Mutex::default(),
+            has_told_of_deployments: AtomicBool::new(false),
+        })
     }
 
     /// Which commits GitHub is to make, instead of git.

@@ -8,8 +8,8 @@ use serde_json::json;
 use super::GitHubForge;
 use super::limits::Urgency;
 use crate::forge::{
-    Authors, Check, Comment, CommentId, CommitId, Forge, ForgeError, Listed, MergeMethod, NewCommit,
-    NewPullRequest, Number, Person, PersonId, PullRequest, Reaction, Standing,
+    Authors, Check, Comment, CommentId, CommitId, Deployment, Forge, ForgeError, Listed, MergeMethod,
+    NewCommit, NewPullRequest, Number, Person, PersonId, PullRequest, Reaction, Standing,
 };
 
 #[async_trait]
@@ -83,6 +83,14 @@ impl Forge for GitHubForge {
 
     async fn upsert_issue(&self, key: &str, title: &str, body: &str) -> Result<Number, ForgeError> {
         self.keep_issue(key, title, body).await
+    }
+
+    fn has_deployments(&self) -> bool {
+        true
+    }
+
+    async fn show_deployment(&self, deployment: &Deployment) -> Result<(), ForgeError> {
+        self.show(deployment).await
     }
 
     async fn standing(&self, person: PersonId, teams: &BTreeSet<String>) -> Result<Standing, ForgeError> {

@@ -239,3 +239,16 @@ pub(super) struct Protection {
 pub(super) struct Switch {
     pub(super) enabled: bool,
 }
+
+/// A deployment.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Deployed {
+    pub(super) id: u64,
+    pub(super) creator: Option<User>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct DeploymentStatus {
+    pub(super) id: u64,
+    pub(super) state: String,
+}

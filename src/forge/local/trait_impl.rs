@@ -6,8 +6,8 @@ use async_trait::async_trait;
 
 use super::LocalForge;
 use crate::forge::{
-    Authors, Check, Comment, CommentId, Forge, ForgeError, Listed, MergeMethod, NewCommit, NewPullRequest,
-    Number, Permission, Person, PersonId, PullRequest, Reaction, Standing,
+    Authors, Check, Comment, CommentId, Deployment, Forge, ForgeError, Listed, MergeMethod, NewCommit,
+    NewPullRequest, Number, Permission, Person, PersonId, PullRequest, Reaction, Standing,
 };
 use crate::repository::CommitId;
 
@@ -83,6 +83,15 @@ impl Forge for LocalForge {
 
     async fn upsert_issue(&self, key: &str, title: &str, body: &str) -> Result<Number, ForgeError> {
         self.keep_issue(key, title, body).await
+    }
+
+    fn has_deployments(&self) -> bool {
+        false
+    }
+
+    /// Its pages have no place for them.
+    async fn show_deployment(&self, _deployment: &Deployment) -> Result<(), ForgeError> {
+        Ok(())
     }
 
     async fn standing(&self, person: PersonId, teams: &BTreeSet<String>) -> Result<Standing, ForgeError> {
