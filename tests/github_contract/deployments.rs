@@ -122,7 +122,9 @@ async fn the_history_of_a_promotion_and_its_rollback() {
         "web/dev 1.1.1: in_progress success",
     ];
     until(&world, &next).await;
-    // Nothing changed: nothing is asked.
+    // All of it is in the record: nothing is asked again.
+    let recorded = || world.place.run(&["history", "--all"]).out.matches("the forge shows").count() == 6;
+    world.until("a record of it", recorded).await;
     let calls = || {
         fake.calls()
             .into_iter()
