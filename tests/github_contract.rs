@@ -10,12 +10,22 @@ mod parts;
 
 #[path = "github_contract/client.rs"]
 mod client;
+#[path = "github_contract/commands.rs"]
+mod commands;
 #[path = "github_contract/deployments.rs"]
 mod deployments;
+#[path = "github_contract/engine.rs"]
+mod engine;
 #[path = "github_contract/events.rs"]
 mod events;
 #[path = "github_contract/failures.rs"]
 mod failures;
+#[path = "support/fake_registry.rs"]
+#[allow(dead_code, unreachable_pub, clippy::missing_panics_doc, reason = "shared with other tests")]
+mod fake_registry;
+#[path = "support/faults.rs"]
+#[allow(dead_code, unreachable_pub, reason = "shared with other tests")]
+mod faults;
 #[path = "github_contract/forge.rs"]
 mod forge;
 #[path = "github_contract/merging.rs"]

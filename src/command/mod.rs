@@ -18,7 +18,7 @@ mod help;
 pub use error::{CommandError, Problem};
 pub use help::help_text;
 pub use target::{Target, Until};
-pub use verb::{Role, Verb, allowed};
+pub use verb::{Place, Role, Verb, allowed, works_on};
 
 use std::collections::BTreeSet;
 

@@ -74,6 +74,50 @@ pub fn allowed(verb: Verb) -> &'static [Role] {
     }
 }
 
+/// Where a command is written. The command line is no such place: it names what it means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Place {
+    /// A promotion's pull request that is open.
+    OpenPromotion,
+    /// One that is merged or closed.
+    EndedPromotion,
+    /// The operations issue of the pipeline.
+    OperationsIssue,
+}
+
+/// The places where a verb works; in others it is refused.
+///
+/// The table is the design page's, section 6.
+#[must_use]
+pub fn works_on(verb: Verb) -> &'static [Place] {
+    match verb {
+        Verb::Promote => &[Place::OpenPromotion, Place::OperationsIssue],
+        Verb::Retry => &[Place::OpenPromotion],
+        Verb::Rollback
+        | Verb::Hold
+        | Verb::Resume
+        | Verb::Veto
+        | Verb::Unveto
+        | Verb::Status
+        | Verb::Explain
+        | Verb::History
+        | Verb::Help => &[Place::OpenPromotion, Place::EndedPromotion, Place::OperationsIssue],
+    }
+}
+
+impl Place {
+    /// In words, after "on".
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::OpenPromotion => "an open promotion",
+            Self::EndedPromotion => "a merged or closed promotion",
+            Self::OperationsIssue => "the operations issue",
+        }
+    }
+}
+
 impl Verb {
     /// All verbs, in the order of the help.
     pub const ALL: [Self; 11] = [

@@ -173,16 +173,7 @@ impl Snapshot {
     /// The stage that a pull request of ours is (or was) for.
     #[must_use]
     pub fn stage_of(&self, number: Number) -> Option<&StageName> {
-        let is_for = |state: &crate::promotion::StageState| {
-            state
-                .proposal
-                .as_ref()
-                .and_then(|proposal| proposal.open.as_ref())
-                .is_some_and(|open| open.0 == number)
-                || state.stints.newest_first().any(|stint| stint.number == Some(number))
-                || state.closed.contains(&number)
-        };
-        self.state.stages.iter().find(|(_, state)| is_for(state)).map(|(name, _)| name)
+        self.state.stage_of(number)
     }
 
     /// What is known of each image of a release, in its order.

@@ -220,6 +220,18 @@ impl State {
         self.seen.iter().position(|(seen, _)| seen.is_same(release))
     }
 
+    /// The stage that a pull request of ours is (or was) for.
+    #[must_use]
+    pub fn stage_of(&self, number: u64) -> Option<&StageName> {
+        let is_for = |state: &StageState| {
+            let open = state.proposal.as_ref().and_then(|proposal| proposal.open.as_ref());
+            open.is_some_and(|open| open.0 == number)
+                || state.stints.newest_first().any(|stint| stint.number == Some(number))
+                || state.closed.contains(&number)
+        };
+        self.stages.iter().find(|(_, state)| is_for(state)).map(|(name, _)| name)
+    }
+
     /// Whether this command was answered.
     #[must_use]
     pub fn is_answered(&self, command: &str) -> bool {

@@ -69,7 +69,7 @@ async fn asked_by(
 
 /// The stage of a pull request of ours that the record does not know by number: one from before the store was lost.
 async fn stage_of_thread(run: &Reconcile<'_>, number: Number) -> Result<Option<StageName>, ReconcileError> {
-    if run.state.issue == Some(number) {
+    if run.state.issue == Some(number) || run.state.stage_of(number).is_some() {
         return Ok(None);
     }
     match run.repository.forge.pull_request(number).await {

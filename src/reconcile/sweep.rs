@@ -1,6 +1,6 @@
 //! The repository itself: its rules, its missed comments, and the pull requests of others.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
@@ -121,16 +121,23 @@ async fn comments(world: &World, repository: &EnvironmentRepository) -> Result<(
     let cursor = format!("comments:{}", repository.name);
     let mut after: u64 = world.store.cursor(&cursor).await?.and_then(|text| text.parse().ok()).unwrap_or(0);
     let me = repository.forge.me().await?;
+    // A thread is asked for once, however much is said in it.
+    let mut threads: BTreeMap<u64, bool> = BTreeMap::new();
     loop {
         let page = repository.forge.comments_after(after, COMMENTS_PAGE).await?;
-        for comment in &page {
-            after = after.max(comment.id);
-            if comment.author.id != me.id && is_ours(world, repository, &me, comment.thread).await? {
+        for comment in page.iter().filter(|comment| comment.author.id != me.id) {
+            let is_ours = match threads.get(&comment.thread) {
+                Some(known) => *known,
+                None => is_ours(world, repository, &me, comment.thread).await?,
+            };
+            threads.insert(comment.thread, is_ours);
+            if is_ours {
                 let id = comment_delivery_id(&repository.name, comment.id);
                 let hint = Hint::Comment { id: comment.id, thread: comment.thread };
                 deliver_activity(&world.store, &repository.name, &id, hint, comment.created_at).await?;
             }
         }
+        after = page.iter().map(|comment| comment.id).max().unwrap_or(after);
         world.store.set_cursor(&cursor, &after.to_string()).await?;
         if page.len() < COMMENTS_PAGE {
             return Ok(());
@@ -282,10 +289,7 @@ fn touched(
 ) -> Vec<(PipelineName, crate::pipeline::StageName, OutOfBand)> {
     let paths: BTreeSet<&str> = changes.iter().map(|change| change.path.as_str()).collect();
     let side = |pick: &dyn Fn(&Change) -> Option<Vec<u8>>| {
-        changes
-            .iter()
-            .map(|change| (change.path.clone(), Ok(pick(change))))
-            .collect::<std::collections::BTreeMap<_, _>>()
+        changes.iter().map(|change| (change.path.clone(), Ok(pick(change)))).collect::<BTreeMap<_, _>>()
     };
     let (before, after) = (side(&|change| change.before.clone()), side(&|change| change.after.clone()));
     let mut found = Vec::new();

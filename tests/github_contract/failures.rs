@@ -108,7 +108,7 @@ async fn every_operation_of_the_slice_is_answered() {
         let path =
             path.replace("{basehead}", "main...a").replace("{username}", "ada").replace("{org}", "acme");
         let path = path.replace("{comment_id}", &comment.to_string()).replace("{team_slug}", "release");
-        let path = ["{pull_number}", "{issue_number}", "{account_id}", "{deployment_id}"]
+        let path = ["{pull_number}", "{issue_number}", "{account_id}", "{deployment_id}", "{ruleset_id}"]
             .iter()
             .fold(path, |path, name| path.replace(name, &number.to_string()));
         let status = app.get(&path).await.status;

@@ -65,6 +65,11 @@ impl Place {
         self.folder.path()
     }
 
+    /// The clock of this GitHub, in seconds.
+    pub(crate) fn clock(&self) -> Arc<AtomicI64> {
+        Arc::clone(&self.seconds)
+    }
+
     pub(crate) fn pass(&self, seconds: i64) {
         self.seconds.fetch_add(seconds, Ordering::SeqCst);
     }

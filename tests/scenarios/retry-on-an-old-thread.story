@@ -17,5 +17,5 @@ expect prod open 1.1.0
 push web 1.2.0
 expect prod open 1.2.0
 comment number 3 by li: /retry
-expect reply pull request 3 is not open
+expect reply this is a merged or closed promotion
 expect prod open 1.2.0

@@ -24,3 +24,14 @@ fn each_command_has_its_roles_and_no_others() {
         assert_eq!(Verb::ALL.iter().filter(|other| **other == verb).count(), 1);
     }
 }
+
+#[test]
+fn each_command_has_its_places_and_no_others() {
+    let all = [Place::OpenPromotion, Place::EndedPromotion, Place::OperationsIssue];
+    for verb in Verb::ALL {
+        let want = [(Verb::Promote, "x - x"), (Verb::Retry, "x - -")];
+        let want = want.iter().find(|(limited, _)| *limited == verb).map_or("x x x", |(_, want)| *want);
+        let found = all.map(|place| if works_on(verb).contains(&place) { "x" } else { "-" });
+        assert_eq!(found.join(" "), want, "{verb:?}");
+    }
+}

@@ -10,7 +10,7 @@ use super::authorise::authorise;
 use super::promote::promote;
 use super::rollback::rollback;
 use super::veto::{unveto, veto};
-use crate::command::{self, Command, Until, Verb};
+use crate::command::{self, Command, Place, Until, Verb};
 use crate::pipeline::Stage;
 use crate::plan::candidate::{self, minute};
 use crate::plan::effect::Plan;
@@ -18,6 +18,7 @@ use crate::plan::messages::{self, code, prose};
 use crate::plan::snapshot::{Asked, FileState, Snapshot, Thread};
 use crate::plan::step;
 use crate::promotion::{Event, HoldKind};
+use crate::pull_request::Number;
 
 /// What a command records, and its reply.
 pub(super) type Done = Result<(Vec<Event>, String), Refusal>;
@@ -33,6 +34,7 @@ pub(super) fn one(snapshot: &Snapshot, asked: &Asked, command: &Command) -> Done
     {
         return Err(Refusal::refused(prose(&messages::broken_file(snapshot))));
     }
+    works_here(snapshot, asked, verb)?;
     if !matches!(verb, Verb::Hold | Verb::Veto | Verb::Status | Verb::Explain | Verb::History | Verb::Help) {
         not_too_old(snapshot, asked)?;
     }
@@ -53,7 +55,33 @@ pub(super) fn one(snapshot: &Snapshot, asked: &Asked, command: &Command) -> Done
         Command::Status { stage } | Command::Explain { stage } | Command::History { stage } => {
             tell(snapshot, asked, verb, stage.as_deref())
         }
-        Command::Help => Ok((Vec::new(), command::help_text())),
+        Command::Help => help(snapshot, asked),
+    }
+}
+
+/// Whether the verb works where it was written; on the command line every one does.
+fn works_here(snapshot: &Snapshot, asked: &Asked, verb: Verb) -> Result<(), Refusal> {
+    let Thread::Forge { number, .. } = asked.thread else { return Ok(()) };
+    let found = place(snapshot, number);
+    let wanted = command::works_on(verb);
+    if wanted.contains(&found) {
+        return Ok(());
+    }
+    let places: Vec<&str> = wanted.iter().map(|place| place.name()).collect();
+    let text = format!("`/{}` works on {}; this is {}.", verb.name(), places.join(" and on "), found.name());
+    Err(Refusal::refused(text))
+}
+
+fn place(snapshot: &Snapshot, number: Number) -> Place {
+    let is_open = |stage: &Stage| {
+        snapshot.pull_request_of(&stage.name).is_some_and(|pull_request| pull_request.number == number)
+    };
+    if snapshot.state.issue == Some(number) {
+        Place::OperationsIssue
+    } else if snapshot.pipeline.stages.iter().any(is_open) {
+        Place::OpenPromotion
+    } else {
+        Place::EndedPromotion
     }
 }
 
@@ -182,15 +210,15 @@ fn retry(snapshot: &Snapshot, asked: &Asked) -> Done {
     let Some(pull_request) = snapshot.pull_request_of(&stage.name) else {
         return Err(Refusal::refused(format!("no pull request is open for `{}`.", stage.name)));
     };
-    if let Thread::Forge { number, .. } = asked.thread
-        && number != pull_request.number
-    {
-        let text =
-            format!("pull request {number} is not open; `{}` has {} open.", stage.name, pull_request.number);
-        return Err(Refusal::refused(text));
-    }
     let event = Event::RetryAsked { stage: stage.name.clone(), by: asked.actor() };
     Ok((vec![event], format!("Closing pull request {} and making another attempt.", pull_request.number)))
+}
+
+/// The table of commands, for whoever may read.
+fn help(snapshot: &Snapshot, asked: &Asked) -> Done {
+    let stage = snapshot.pipeline.stages.first().ok_or_else(|| Refusal::refused("no stage."))?;
+    authorise(snapshot, asked, Verb::Help, stage)?;
+    Ok((Vec::new(), command::help_text()))
 }
 
 /// Status, explanation and history, in the words of the plan.

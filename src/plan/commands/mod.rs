@@ -8,11 +8,12 @@ mod veto;
 
 use std::collections::BTreeSet;
 
-use super::effect::Plan;
+use super::effect::{Effect, Plan};
 use super::messages::code;
 use super::snapshot::{Asked, Snapshot, Thread};
 use crate::command::{self, Command};
 use crate::promotion::{Entry, Event, Outcome, State};
+use crate::pull_request::Reaction;
 
 /// Why a command is not carried out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,6 +49,10 @@ pub(super) fn obey(snapshot: &Snapshot, plan: &mut Plan) {
                 Thread::CommandLine => None,
             };
             plan.record(snapshot.now, Event::Answered { command, place, outcome, text });
+            // It is taken, whatever happens now: who wrote it sees that before the world is read anew for the reply.
+            if let Some((_, comment)) = place {
+                plan.push(Effect::React { comment, reaction: Reaction::Eyes });
+            }
             return;
         }
     }

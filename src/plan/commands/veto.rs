@@ -7,7 +7,7 @@ use super::authorise::authorise;
 use super::execute::Done;
 use crate::command::{Target, Verb};
 use crate::image::{Digest, Pinned, Release};
-use crate::pipeline::StageName;
+use crate::pipeline::{Stage, StageName};
 use crate::plan::messages::code;
 use crate::plan::snapshot::{Asked, Snapshot, Thread};
 use crate::promotion::{self, Event};
@@ -34,13 +34,7 @@ pub(super) fn veto(
     reason: Option<&String>,
 ) -> Done {
     let of_thread = release_of_thread(snapshot, asked);
-    let first = snapshot.pipeline.stages.first().map(|stage| &stage.name);
-    let stage_name = of_thread
-        .map(|(name, _)| name)
-        .or(first)
-        .ok_or_else(|| Refusal::refused("the pipeline has no stages."))?;
-    let stage = snapshot.pipeline.stage(stage_name).ok_or_else(|| Refusal::refused("the stage is gone."))?;
-    authorise(snapshot, asked, Verb::Veto, stage)?;
+    let stage_name = &stage_of_veto(snapshot, asked)?.name;
     let release = match target {
         Some(target) => known_release(snapshot, target)?,
         None => of_thread.map(|(_, release)| release.clone()).ok_or_else(|| {
@@ -66,6 +60,26 @@ pub(super) fn veto(
         reason: reason.cloned(),
     };
     Ok((vec![event], reply))
+}
+
+/// The stage from which on the veto counts: that of the pull request; elsewhere the first for which the person may.
+fn stage_of_veto<'a>(snapshot: &'a Snapshot, asked: &Asked) -> Result<&'a Stage, Refusal> {
+    let of_thread = match asked.thread {
+        Thread::Forge { number, .. } => snapshot.stage_of(number).or(asked.stage.as_ref()),
+        Thread::CommandLine => None,
+    };
+    let stages: Vec<&Stage> = match of_thread {
+        Some(name) => snapshot.pipeline.stage(name).into_iter().collect(),
+        None => snapshot.pipeline.stages.iter().collect(),
+    };
+    let mut first = None;
+    for stage in stages {
+        match authorise(snapshot, asked, Verb::Veto, stage) {
+            Ok(()) => return Ok(stage),
+            Err(refusal) => first = first.or(Some(refusal)),
+        }
+    }
+    Err(first.unwrap_or_else(|| Refusal::refused("the stage is gone.")))
 }
 
 fn known_release(snapshot: &Snapshot, target: &Target) -> Result<Release, Refusal> {

@@ -77,7 +77,7 @@ impl Show<'_> {
         json!({
             "id": id, "slug": slug, "node_id": format!("A_{id}"), "name": slug, "owner": self.repository()["owner"],
             "html_url": format!("{}/apps/{slug}", self.host), "external_url": self.host, "client_id": format!("Iv1.{id}"),
-            "permissions": permissions(), "events": ["pull_request", "issue_comment", "push"], "description": null,
+            "permissions": self.model.upkeep.app_permissions(), "events": self.model.upkeep.events, "description": null,
         })
     }
 
@@ -85,8 +85,9 @@ impl Show<'_> {
         let app = &self.model.app;
         json!({
             "id": app.installation, "app_id": app.id, "app_slug": app.slug, "client_id": format!("Iv1.{}", app.id),
-            "account": self.repository()["owner"], "target_type": "Organization", "permissions": permissions(),
-            "repository_selection": "selected", "single_file_name": null, "suspended_at": null, "suspended_by": null,
+            "account": self.repository()["owner"], "target_type": "Organization", "permissions": self.model.upkeep.permissions,
+            "events": self.model.upkeep.events, "repository_selection": "selected", "single_file_name": null,
+            "suspended_at": self.model.upkeep.suspended_at, "suspended_by": null,
         })
     }
 
@@ -329,13 +330,6 @@ fn suite(check: &CheckRun) -> u64 {
 
 fn signature(of: &Signature) -> Value {
     json!({"name": of.name, "email": of.email, "date": of.at})
-}
-
-fn permissions() -> Value {
-    json!({
-        "checks": "write", "contents": "write", "deployments": "write", "issues": "write", "members": "read",
-        "metadata": "read", "pull_requests": "write",
-    })
 }
 
 /// Puts these fields on top.

@@ -32,6 +32,7 @@ pub mod schema;
 mod server;
 mod setting;
 mod story;
+pub mod upkeep;
 pub mod webhooks;
 mod world;
 

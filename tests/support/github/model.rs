@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::upkeep::Upkeep;
+
 /// One repository and the people around it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Model {
@@ -43,6 +45,8 @@ pub struct Model {
     pub signed: BTreeSet<String>,
     /// Other repositories, for comparisons: `owner/name` and where they are.
     pub sources: BTreeMap<String, PathBuf>,
+    /// How the App and the base branch are set up.
+    pub upkeep: Upkeep,
     pub last_id: u64,
     pub last_number: u64,
 }

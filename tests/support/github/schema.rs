@@ -1,7 +1,7 @@
 //! GitHub's description of its API as JSON schemas: the slice, converted once; validators, compiled when first asked
 //! for and kept.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, LazyLock, Mutex};
 
 use jsonschema::error::ValidationErrorKind;
@@ -30,6 +30,9 @@ static REGISTRY: LazyLock<Registry<'static>> =
     LazyLock::new(|| Registry::new().add(ADDRESS, converted(SLICE.clone())).unwrap().prepare().unwrap());
 
 static VALIDATORS: Mutex<BTreeMap<String, Arc<Validator>>> = Mutex::new(BTreeMap::new());
+
+/// What [`at`] found: bodies are made whole by the same places again and again.
+static PLACES: LazyLock<Mutex<HashMap<String, (&'static Value, String)>>> = LazyLock::new(Mutex::default);
 
 /// Whether the value is valid against the schema at this place; if not, at most three reasons.
 ///
@@ -83,6 +86,15 @@ pub fn step(name: &str) -> String {
 /// # Panics
 /// If nothing is there: the slice would be broken.
 pub fn at(place: &str) -> (&'static Value, String) {
+    if let Some(known) = PLACES.lock().unwrap().get(place) {
+        return known.clone();
+    }
+    let found = look_at(place);
+    PLACES.lock().unwrap().insert(place.to_owned(), found.clone());
+    found
+}
+
+fn look_at(place: &str) -> (&'static Value, String) {
     let found = SLICE.pointer(place).unwrap_or_else(|| panic!("nothing is at {place}"));
     match found["$ref"].as_str() {
         Some(reference) => at(reference.strip_prefix('#').unwrap()),

@@ -283,6 +283,7 @@ fn authenticated(world: &World, asked: &Asked) -> Done<Owner> {
         return Err(bad());
     }
     if token.split('.').count() == 3 {
+        world.model.upkeep.clock_is_right()?;
         return jwt_is_right(&world.model.app, token).map(|()| Owner::App);
     }
     let kept = world.model.tokens.get(token).ok_or_else(bad)?;

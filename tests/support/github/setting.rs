@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use super::model::{App, Model, Person, Repository, Role};
+use super::upkeep::Upkeep;
 
 /// What a fake begins with.
 #[derive(Debug, Clone)]
@@ -89,6 +90,7 @@ impl Setting {
             adds_a_line: false,
             signed: BTreeSet::new(),
             sources: self.sources,
+            upkeep: Upkeep::default(),
             last_id: 10_000,
             last_number: 0,
         }

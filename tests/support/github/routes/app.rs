@@ -4,6 +4,7 @@ use jiff::ToSpan as _;
 use serde_json::{Value, json};
 
 use super::super::answer::{Answer, Done};
+use super::super::json::put;
 use super::super::model::{Delivery, Owner, Token};
 use super::super::world::World;
 use super::Call;
@@ -13,12 +14,19 @@ pub(super) fn app(world: &World, call: &Call) -> Done<Answer> {
 }
 
 pub(super) fn installation(world: &World, call: &Call) -> Done<Answer> {
+    if !world.model.upkeep.is_installed {
+        return Err(Answer::not_found());
+    }
     Ok(Answer::ok(call.show(world).installation()))
 }
 
-pub(super) fn hook_config(_: &World, call: &Call) -> Done<Answer> {
-    let url = format!("{}/hook", call.host);
-    Ok(Answer::ok(json!({"content_type": "json", "insecure_ssl": "0", "secret": "********", "url": url})))
+pub(super) fn hook_config(world: &World, call: &Call) -> Done<Answer> {
+    let mut config = json!({
+        "content_type": "json", "insecure_ssl": "0", "secret": "********", "url": format!("{}/hook", call.host)
+    });
+    put(&mut config, world.model.upkeep.hook.clone());
+    config.as_object_mut().unwrap().retain(|_, value| !value.is_null());
+    Ok(Answer::ok(config))
 }
 
 /// A token for the installation, for an hour.
@@ -71,6 +79,21 @@ fn show(world: &World, delivery: &Delivery) -> Value {
         "action": delivery.action, "installation_id": world.model.app.installation,
         "repository_id": world.model.repository.id,
     })
+}
+
+/// One delivery, with what was sent.
+pub(super) fn delivery(world: &World, call: &Call) -> Done<Answer> {
+    let id = call.number("delivery_id");
+    let found = world.model.deliveries.iter().find(|delivery| delivery.id == id);
+    let found = found.ok_or_else(Answer::not_found)?;
+    let payload: Value = serde_json::from_str(&found.body).unwrap();
+    let headers = json!({"X-GitHub-Event": found.event, "X-GitHub-Delivery": found.guid});
+    let mut shown = show(world, found);
+    let exchange = json!({
+        "request": {"headers": headers, "payload": payload}, "response": {"headers": {}, "payload": "ok"}
+    });
+    put(&mut shown, exchange);
+    Ok(Answer::ok(shown))
 }
 
 /// The same event again, with the same guid.

@@ -87,6 +87,7 @@ fn dispatch(world: &mut World, call: &Call) -> Done<Answer> {
         ("GET", "/app") => app::app(world, call),
         ("GET", "/app/hook/config") => app::hook_config(world, call),
         ("GET", "/app/hook/deliveries") => app::deliveries(world, call),
+        ("GET", "/app/hook/deliveries/{delivery_id}") => app::delivery(world, call),
         ("POST", "/app/hook/deliveries/{delivery_id}/attempts") => app::redeliver(world, call),
         ("POST", "/app/installations/{installation_id}/access_tokens") => app::new_token(world, call),
         ("GET", "/installation") => app::installation(world, call),

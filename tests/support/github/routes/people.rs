@@ -47,9 +47,12 @@ pub(super) fn permission(world: &World, call: &Call) -> Done<Answer> {
 pub(super) fn membership(world: &World, call: &Call) -> Done<Answer> {
     let (team, login) = (call.text("team_slug"), call.text("username"));
     let is_ours = call.text("org").eq_ignore_ascii_case(&world.model.repository.owner);
-    let members = world.model.teams.get(team).filter(|_| is_ours);
     let person = world.model.by_login(login).map(|person| person.id);
-    let membership = members.zip(person).and_then(|(members, id)| members.get(&id));
+    // Members of the teams below count: `sre/berlin` is one of `sre`.
+    let below = format!("{team}/");
+    let is_it = |name: &str| is_ours && (name == team || name.starts_with(&below));
+    let mut teams = world.model.teams.iter().filter(|(name, _)| is_it(name));
+    let membership = person.and_then(|id| teams.find_map(|(_, members)| members.get(&id)));
     let state = match membership.ok_or_else(Answer::not_found)? {
         Membership::Active => "active",
         Membership::Pending => "pending",

@@ -17,6 +17,7 @@ pub(super) fn answer(world: &mut World, call: &Call, method: &str, path: &str) -
         ("GET", "/branches/{branch}") => branch(world, call),
         ("GET", "/branches/{branch}/protection") => protection(world, call),
         ("GET", "/rules/branches/{branch}") => rules(world, call),
+        ("GET", "/rulesets/{ruleset_id}") => ruleset(world, call),
         ("GET", "/compare/{basehead}") => compare(world, call),
         ("GET", "/git/ref/{ref}") => {
             let name = format!("refs/{}", call.text("ref"));
@@ -65,6 +66,7 @@ fn branch(world: &World, call: &Call) -> Done<Answer> {
     let not_found = || Answer::refused(404, "Branch not found");
     let head = world.model.heads.get(name).ok_or_else(not_found)?;
     let url = call.show(world).at(&format!("/branches/{name}"));
+    let classic = &world.model.upkeep.classic;
     let mut shown = json!({
         "name": name, "commit": call.show(world).commit(&world.git.show(head)), "protected": is_protected(world, name),
         "protection": {"enabled": is_protected(world, name)}, "protection_url": format!("{url}/protection"),
@@ -73,10 +75,25 @@ fn branch(world: &World, call: &Call) -> Done<Answer> {
     if is_protected(world, name) && world.model.required_check.is_some() {
         shown["protection"]["required_status_checks"] = required(world, call);
     }
+    if classic.is_object() {
+        let checks = &classic["required_status_checks"];
+        shown["protected"] = json!(true);
+        shown["protection"] = json!({"enabled": true, "required_status_checks": {
+            "contexts": [], "checks": checks["checks"], "enforcement_level": "everyone"
+        }});
+    }
     Ok(Answer::ok(shown))
 }
 
+/// To whoever may administer; an App without that permission learns not even whether there is one.
 fn protection(world: &World, call: &Call) -> Done<Answer> {
+    let upkeep = &world.model.upkeep;
+    if upkeep.is_protection_hidden {
+        return Err(Answer::refused(403, "Resource not accessible by integration"));
+    }
+    if upkeep.classic.is_object() {
+        return Ok(Answer::ok(upkeep.classic.clone()));
+    }
     if !is_protected(world, call.text("branch")) {
         return Err(Answer::refused(404, "Branch not protected"));
     }
@@ -91,7 +108,16 @@ fn protection(world: &World, call: &Call) -> Done<Answer> {
     Ok(Answer::ok(shown))
 }
 
+/// A ruleset; who may bypass it is shown to those who may change it.
+fn ruleset(world: &World, call: &Call) -> Done<Answer> {
+    let found = world.model.upkeep.rulesets.get(&call.number("ruleset_id")).ok_or_else(Answer::not_found)?;
+    Ok(Answer::ok(found.clone()))
+}
+
 fn rules(world: &World, call: &Call) -> Done<Answer> {
+    if let Some(rules) = &world.model.upkeep.rules {
+        return call.page(rules.clone());
+    }
     let model = &world.model;
     if call.text("branch") != model.repository.default_branch {
         return call.page(Vec::new());
