@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::GitHubForge;
+use super::client::PAGE_ENTRIES;
 use super::pulls::query;
 use super::wire::{self, Compared, Comparison};
 use crate::forge::{Authors, ForgeError, Person};
@@ -28,21 +29,18 @@ impl GitHubForge {
             return Ok(Authors::Unknown(format!("source {source} is not at this GitHub")));
         };
         let path = format!("/repos/{name}/compare/{}...{}", query(from), query(to));
-        let pages = self.client.pages_of(&path, PAGES_MAX, |page: Comparison| page.commits);
-        let commits: Vec<Compared> = match pages.await {
-            Ok(commits) => commits,
+        let pages = self.client.pages_within(&path, PAGES_MAX, |page: Comparison| page.commits);
+        match pages.await {
+            Ok(Some(commits)) => Ok(people(&commits)),
+            Ok(None) => {
+                let most = PAGES_MAX as usize * PAGE_ENTRIES;
+                Ok(Authors::Unknown(format!("{name} has more than {most} commits between them")))
+            }
             Err(ForgeError::NotFound { .. }) => {
-                return Ok(Authors::Unknown(format!("the commits of {name} cannot be read")));
+                Ok(Authors::Unknown(format!("the commits of {name} cannot be read")))
             }
-            Err(ForgeError::Unavailable { reason, .. }) if reason.contains("more than") => {
-                return Ok(Authors::Unknown(format!(
-                    "{name} has more than {} commits between them",
-                    PAGES_MAX * 100
-                )));
-            }
-            Err(error) => return Err(error),
-        };
-        Ok(people(&commits))
+            Err(error) => Err(error),
+        }
     }
 
     /// `https://github.com/acme/web(.git)` → `acme/web`, where that is the GitHub we speak to.

@@ -80,6 +80,18 @@ impl Client {
         entries: impl Fn(P) -> Vec<T>,
     ) -> Result<Vec<T>, ForgeError> {
         let what = named(&Method::GET, path);
+        let cut = || unavailable(format!("{what} has more than {pages_max} pages of {PAGE_ENTRIES}"));
+        self.pages_within(path, pages_max, entries).await?.ok_or_else(cut)
+    }
+
+    /// The same; none where there are more pages.
+    pub(super) async fn pages_within<P: DeserializeOwned, T>(
+        &self,
+        path: &str,
+        pages_max: u32,
+        entries: impl Fn(P) -> Vec<T>,
+    ) -> Result<Option<Vec<T>>, ForgeError> {
+        let what = named(&Method::GET, path);
         let separator = if path.contains('?') { '&' } else { '?' };
         let (mut found, mut page) = (Vec::new(), 1);
         for _ in 0..pages_max {
@@ -88,10 +100,10 @@ impl Client {
             found.extend(entries(answer.read(&what)?));
             match answer.next_page().filter(|next| *next > page) {
                 Some(next) => page = next,
-                None => return Ok(found),
+                None => return Ok(Some(found)),
             }
         }
-        Err(unavailable(format!("{what} has more than {pages_max} pages of {PAGE_ENTRIES}")))
+        Ok(None)
     }
 
     /// Reads as the App itself; none with a token.
