@@ -30,6 +30,8 @@ mod faults;
 mod forge;
 #[path = "github_contract/merging.rs"]
 mod merging;
+#[path = "github_contract/missed.rs"]
+mod missed;
 #[path = "github_contract/people.rs"]
 mod people;
 #[path = "github_contract/place.rs"]

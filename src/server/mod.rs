@@ -24,7 +24,7 @@ use axum::routing::{get, post};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
-pub use self::github::GitHubReceiver;
+pub use self::github::{GitHubReceiver, Missed, MissedError, sweep_missed};
 use self::guard::Guards;
 use self::listener::{Bounded, Connection};
 pub use self::probes::Health;

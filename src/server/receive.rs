@@ -168,6 +168,14 @@ pub(super) fn unavailable(error: &StoreError) -> Outcome {
 }
 
 impl Outcome {
+    /// Whether it is in the store, and known when it comes again.
+    pub(super) fn is_stored(&self) -> bool {
+        match self {
+            Self::Accepted | Self::Repeat | Self::Unparsable => true,
+            Self::Unauthorized | Self::TooLarge | Self::Unavailable => false,
+        }
+    }
+
     pub(super) fn name(&self) -> &'static str {
         match self {
             Self::Accepted => "accepted",

@@ -17,6 +17,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::assemble::Activities;
+use super::github::sweep_always;
 use super::webhooks::verify::EmptySecret;
 use super::{App, GitHubReceiver, Health, Receiver, ServeError, Serving, serve};
 use crate::reconcile::{self, World};
@@ -139,10 +140,13 @@ pub async fn run(
     let (stop, stopping) = watch::channel(false);
     let stop = Arc::new(stop);
     let working = tokio::spawn(reconcile::work(Arc::clone(&world), workers, stopping));
-    let beside = [
+    let mut beside = vec![
         tokio::spawn(note(Arc::clone(&world), activities)),
         tokio::spawn(prune(Arc::clone(&world), remember_deliveries)),
     ];
+    if let Some(receiver) = app.github.clone() {
+        beside.push(tokio::spawn(sweep_always(Arc::new(app.clone()), receiver)));
+    }
     let stop_timeout = app.settings.stop_timeout;
     let stop_signal = Arc::clone(&stop);
     let signal = async move {

@@ -315,7 +315,12 @@ pub(super) fn check_secret_file(key: &str, file: Option<&Path>) -> Result<(), Se
     file.map_or(Ok(()), |file: &Path| Secret::read(key, &PathBuf::from(file)).map(|_| ()))
 }
 
-fn at_least(layers: &Layers, key: &str, found: Duration, min: Duration) -> Result<(), SettingsError> {
+pub(super) fn at_least(
+    layers: &Layers,
+    key: &str,
+    found: Duration,
+    min: Duration,
+) -> Result<(), SettingsError> {
     if found >= min {
         return Ok(());
     }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::check::{check_secret_file, secrets};
+use super::check::{at_least, check_secret_file, secrets};
 use super::layers::Layers;
 use super::raw::{RawGitHub, RawGitHubForge};
 use super::{Secret, SettingsError};
@@ -20,6 +20,9 @@ const API_PATH: &str = "/api/v3";
 /// Longest owner or name: a repository's has at most 100 characters, an owner's fewer.
 const PART_BYTES_MAX: usize = 100;
 
+/// Each reading is one request.
+const DELIVERIES_INTERVAL_MIN: Duration = Duration::from_secs(10);
+
 /// A GitHub, and who we are there.
 #[derive(Debug, Clone)]
 pub struct GitHub {
@@ -31,6 +34,8 @@ pub struct GitHub {
     pub webhook_secrets: Vec<Secret>,
     /// The longest that one request may take.
     pub timeout: Duration,
+    /// How often GitHub's list of deliveries is read for those that did not arrive.
+    pub deliveries_interval: Duration,
 }
 
 /// How we prove who we are.
@@ -180,6 +185,7 @@ impl GitHub {
 
 /// The table, checked.
 pub(super) fn check(raw: RawGitHub, layers: &Layers) -> Result<GitHub, SettingsError> {
+    at_least(layers, "github.deliveries_interval", raw.deliveries_interval, DELIVERIES_INTERVAL_MIN)?;
     Ok(GitHub {
         api_url: check_api_url(&raw.api_url, layers)?,
         identity: check_identity(&raw, layers)?,
@@ -190,6 +196,7 @@ pub(super) fn check(raw: RawGitHub, layers: &Layers) -> Result<GitHub, SettingsE
             layers,
         )?,
         timeout: raw.timeout,
+        deliveries_interval: raw.deliveries_interval,
     })
 }
 
@@ -325,8 +332,13 @@ mod tests {
         ] {
             let identity = GitHubIdentity::Token { file: PathBuf::from("/t") };
             let api_url = api_url.to_owned();
-            let github =
-                GitHub { api_url, identity, webhook_secrets: vec![], timeout: Duration::from_secs(1) };
+            let github = GitHub {
+                api_url,
+                identity,
+                webhook_secrets: vec![],
+                timeout: Duration::from_secs(1),
+                deliveries_interval: Duration::from_secs(1),
+            };
             assert_eq!(github.location(&"acme/web".parse().unwrap()), location);
             assert_eq!(github.registry(), registry);
             assert_eq!(github.graphql_base(), graphql);

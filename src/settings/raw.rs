@@ -61,6 +61,8 @@ pub(super) struct RawGitHub {
     pub(super) webhook_secret: Option<String>,
     #[serde(default = "timeout", with = "duration")]
     pub(super) timeout: Duration,
+    #[serde(default = "deliveries_interval", with = "duration")]
+    pub(super) deliveries_interval: Duration,
 }
 
 #[derive(Deserialize)]
@@ -147,6 +149,10 @@ fn api_url() -> String {
 
 fn timeout() -> Duration {
     Duration::from_secs(30)
+}
+
+fn deliveries_interval() -> Duration {
+    Duration::from_mins(5)
 }
 
 fn merge() -> String {

@@ -61,6 +61,12 @@ impl Store {
         row.as_ref().map(body).transpose()
     }
 
+    /// Whether a delivery of this id is remembered.
+    pub async fn has_delivery(&self, id: &str) -> Result<bool, StoreError> {
+        let select = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM delivery WHERE id = ?)").bind(id);
+        Ok(select.fetch_one(&self.readers).await?)
+    }
+
     /// How far something was read.
     pub async fn cursor(&self, name: &str) -> Result<Option<String>, StoreError> {
         let select = sqlx::query_scalar("SELECT value FROM cursor WHERE name = ?").bind(name);

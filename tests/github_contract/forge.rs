@@ -41,6 +41,7 @@ impl World {
             identity: GitHubIdentity::App { id: 77, private_key_file },
             webhook_secrets: Vec::new(),
             timeout: Duration::from_secs(5),
+            deliveries_interval: Duration::from_mins(5),
         };
         let forge = GitHubForge::new("acme/environments".parse().unwrap(), &github).unwrap();
         Some(Self { place, forge, _folder: folder })

@@ -188,8 +188,8 @@ impl World {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn from_the_registry_to_production_and_back_by_a_comment() {
-    let Some(world) = World::new().await else { return };
-    let fake = &world.github.fake;
+    let Some(mut world) = World::new().await else { return };
+    let fake = &world.github.fake.clone();
     let digest = world.release("1.1.0");
     world.until("dev at 1.1.0", || world.pinned("dev", "1.1.0")).await;
     assert_eq!(
@@ -209,16 +209,7 @@ async fn from_the_registry_to_production_and_back_by_a_comment() {
         })
         .await;
     assert!(fake.thread(number).body.unwrap().contains("Decision needed"));
-    // A person's own pull request is checked as well, and passes where it touches no pin.
-    world.github.push("notes", "notes.md", "hello");
-    let foreign = fake.open_by("grace", "notes", "main", "notes");
-    let foreign_head = fake.head("notes").unwrap();
-    world
-        .until("a check on a person's pull request", || {
-            fake.check_runs(&foreign_head).iter().any(|check| check.conclusion.as_deref() == Some("success"))
-        })
-        .await;
-    assert_eq!(fake.comments(foreign).len(), 0);
+    foreign_pull_request(&world).await;
     // Who is in no team that may approve does not count; a call that fails under way changes nothing.
     fake.review("ada", number, Said::Approved);
     fake.next("PUT /repos/acme/environments/pulls", Fault::LoseAnswer);
@@ -254,10 +245,41 @@ async fn from_the_registry_to_production_and_back_by_a_comment() {
     world.release("1.1.1");
     world.until("dev at 1.1.1", || world.pinned("dev", "1.1.1")).await;
     assert!(world.pinned("prod", "1.0.0") && world.open("prod").is_none());
+    missed_while_down(&mut world, number).await;
     world.github.no_violations();
     let doubles = fake.pull_requests().into_iter().map(|thread| thread.title).collect::<Vec<_>>();
     let once: std::collections::BTreeSet<&String> = doubles.iter().collect();
     assert_eq!(once.len(), doubles.len(), "{doubles:?}");
+}
+
+/// A person's own pull request is checked as well, and passes where it touches no pin.
+async fn foreign_pull_request(world: &World) {
+    let fake = &world.github.fake;
+    world.github.push("notes", "notes.md", "hello");
+    let foreign = fake.open_by("grace", "notes", "main", "notes");
+    let foreign_head = fake.head("notes").unwrap();
+    world
+        .until("a check on a person's pull request", || {
+            fake.check_runs(&foreign_head).iter().any(|check| check.conclusion.as_deref() == Some("success"))
+        })
+        .await;
+    assert_eq!(fake.comments(foreign).len(), 0);
+}
+
+/// What was written while the server was down is fetched from GitHub's list at the start, and done once.
+async fn missed_while_down(world: &mut World, number: u64) {
+    let fake = world.github.fake.clone();
+    world.deliver().await;
+    assert_eq!(world.server.take().unwrap().stop(), 0);
+    let asked = fake.comment("ada", number, "/status");
+    let lost = fake.take_webhooks();
+    world.server = Some(world.place.serve());
+    world
+        .until("the answer to it", || fake.reactions(asked).iter().any(|found| found.content == "rocket"))
+        .await;
+    world.until("the list read", || world.server.as_ref().unwrap().log().contains(&lost[0].guid)).await;
+    let marker = format!("reply:{asked} ");
+    assert_eq!(fake.comments(number).iter().filter(|comment| comment.body.contains(&marker)).count(), 1);
 }
 
 impl Place {

@@ -112,11 +112,16 @@ impl Answer {
 
     /// The number of the next page, where there is one. Only the number: an address of another host would get our token.
     pub(super) fn next_page(&self) -> Option<u32> {
+        self.next_in("page")?.parse().ok()
+    }
+
+    /// What this parameter is in the address of the next page, where there is one.
+    pub(super) fn next_in(&self, parameter: &str) -> Option<String> {
         let link = self.headers.get(http::header::LINK)?.to_str().ok()?;
         let next = link.split(',').find(|part| part.contains("rel=\"next\""))?;
         let address = next.trim().strip_prefix('<')?.split('>').next()?;
-        let query = address.split_once('?')?.1;
-        query.split('&').find_map(|pair| pair.strip_prefix("page="))?.parse().ok()
+        let mut pairs = address.split_once('?')?.1.split('&').filter_map(|pair| pair.split_once('='));
+        pairs.find(|(name, _)| *name == parameter).map(|(_, value)| value.to_owned())
     }
 }
 

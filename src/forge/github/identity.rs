@@ -1,16 +1,14 @@
 //! Who we are to GitHub: an App, whose installation gets tokens for an hour each, or the holder of a token.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use octocrab::Octocrab;
-use octocrab::models::AppId;
 use serde::Deserialize;
 use tokio::sync::Mutex;
 
 use super::answer::{Answer, unavailable};
-use super::client;
+use super::app::AppClient;
 use crate::forge::ForgeError;
 use crate::settings::{FullName, GitHub, GitHubIdentity};
 
@@ -18,13 +16,11 @@ use crate::settings::{FullName, GitHub, GitHubIdentity};
 pub(super) struct Tokens {
     way: Way,
     name: FullName,
-    timeout: Duration,
     kept: Mutex<Option<Kept>>,
 }
 
 enum Way {
-    /// The App's own client, which signs each request with its key.
-    App(Box<Octocrab>),
+    App(Box<AppClient>),
     File(PathBuf),
 }
 
@@ -58,16 +54,11 @@ impl Tokens {
     pub(super) fn new(name: FullName, github: &GitHub) -> Result<Self, ForgeError> {
         let way = match &github.identity {
             GitHubIdentity::App { id, private_key_file } => {
-                let key = read(private_key_file)?;
-                let key = octocrab::auth::EncodingKey::from_rsa_pem(key.as_bytes()).map_err(|_| {
-                    refused(format!("{} holds no private RSA key in PEM", private_key_file.display()))
-                })?;
-                let app = client::octocrab(github, &github.api_url, Some((AppId(*id), key)))?;
-                Way::App(Box::new(app))
+                Way::App(Box::new(AppClient::new(github, *id, private_key_file)?))
             }
             GitHubIdentity::Token { file } => Way::File(file.clone()),
         };
-        Ok(Self { way, name, timeout: github.timeout, kept: Mutex::default() })
+        Ok(Self { way, name, kept: Mutex::default() })
     }
 
     /// The token to be sent now.
@@ -100,36 +91,30 @@ impl Tokens {
     /// Asks as the App itself; none with a token.
     pub(super) async fn as_app(&self, path: &str) -> Option<Result<Answer, ForgeError>> {
         match &self.way {
-            Way::App(app) => Some(self.ask(app, http::Method::GET, path).await),
+            Way::App(app) => Some(app.ask(http::Method::GET, path).await),
             Way::File(_) => None,
         }
     }
 
-    async fn issue(&self, app: &Octocrab) -> Result<Issued, ForgeError> {
+    async fn issue(&self, app: &AppClient) -> Result<Issued, ForgeError> {
         let name = &self.name;
         let path = format!("/repos/{name}/installation");
-        let found = self.ask(app, http::Method::GET, &path).await?;
+        let found = app.ask(http::Method::GET, &path).await?;
         let installation: Installation = found.read(&path).map_err(|error| match error {
             ForgeError::NotFound { .. } => refused(format!("the App is not installed in {name}")),
             ForgeError::Unavailable { .. } | ForgeError::Moved { .. } | ForgeError::Refused { .. } => error,
         })?;
         let path = format!("/app/installations/{}/access_tokens", installation.id);
-        let issued: Issued = self.ask(app, http::Method::POST, &path).await?.read(&path)?;
+        let issued: Issued = app.ask(http::Method::POST, &path).await?.read(&path)?;
         if http::HeaderValue::from_str(&format!("Bearer {}", issued.token)).is_err() {
             return Err(unavailable("the token of the installation fits into no header"));
         }
         Ok(issued)
     }
-
-    async fn ask(&self, app: &Octocrab, method: http::Method, path: &str) -> Result<Answer, ForgeError> {
-        let request = http::Request::builder().method(method).uri(path);
-        let request = app.build_request(request, None::<&()>).map_err(|error| client::failed(&error))?;
-        client::answer(app, request, self.timeout).await
-    }
 }
 
 /// The one line of a file with a secret, or its whole text where it is a key. Not even an error quotes it.
-fn read(path: &PathBuf) -> Result<String, ForgeError> {
+pub(super) fn read(path: &Path) -> Result<String, ForgeError> {
     let text =
         std::fs::read_to_string(path).map_err(|error| refused(format!("{}: {error}", path.display())))?;
     let text = text.trim();
@@ -139,6 +124,6 @@ fn read(path: &PathBuf) -> Result<String, ForgeError> {
     Ok(text.to_owned())
 }
 
-fn refused(reason: String) -> ForgeError {
+pub(super) fn refused(reason: String) -> ForgeError {
     ForgeError::Refused { what: "access to GitHub".to_owned(), reason }
 }

@@ -7,6 +7,7 @@
 //! Source: GitHub's REST API, version 2022-11-28; its description in `OpenAPI` holds the tests' own GitHub.
 
 mod answer;
+mod app;
 mod authors;
 mod cache;
 mod checks;
@@ -15,6 +16,7 @@ mod comments;
 mod commits;
 mod deployments;
 mod graphql;
+mod hook;
 mod identity;
 mod issues;
 mod limits;
@@ -32,6 +34,8 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::OnceCell;
+
+pub use self::hook::{DeliveriesPage, Hook, ListedDelivery};
 
 use self::client::Client;
 use super::{CommentId, CommitId, ForgeError, Number, Person};

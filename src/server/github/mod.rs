@@ -1,4 +1,8 @@
 //! `POST /webhooks/github`: verified over the raw bytes, stored, answered. Nothing else happens here.
+//!
+//! What GitHub could not bring is in its own list of deliveries, and is fetched from there ([`missed`]).
+
+mod missed;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -13,10 +17,12 @@ use futures::StreamExt as _;
 use jiff::Timestamp;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
+pub(super) use self::missed::sweep_always;
+pub use self::missed::{Missed, MissedError, sweep as sweep_missed};
 use super::App;
 use super::receive::{Outcome, ended, unavailable};
 use super::webhooks::ReceiveError;
-use super::webhooks::github::{self, BODY_BYTES_MAX, News, SIGNATURE_HEADER, Sender};
+use super::webhooks::github::{self, BODY_BYTES_MAX, News, Received, SIGNATURE_HEADER, Sender};
 use super::webhooks::verify::{Authentication, EmptySecret, Secret};
 use crate::image::Repository;
 use crate::reconcile::{branch_key, deliver_comment, thread_key};
@@ -38,6 +44,8 @@ pub struct GitHubReceiver {
     sender: Sender,
     repositories: Vec<Watched>,
     large_bodies: Semaphore,
+    /// Where what was missed is asked for.
+    github: settings::GitHub,
 }
 
 /// A repository of the settings that lives at GitHub.
@@ -79,7 +87,8 @@ impl GitHubReceiver {
             registry: github.registry(),
         };
         let repositories = settings.repositories.iter().filter_map(Watched::of).collect();
-        Ok(Some(Self { sender, repositories, large_bodies: Semaphore::new(LARGE_BODIES_MAX) }))
+        let large_bodies = Semaphore::new(LARGE_BODIES_MAX);
+        Ok(Some(Self { sender, repositories, large_bodies, github: github.clone() }))
     }
 
     fn named(&self, full_name: &FullName) -> impl Iterator<Item = &Watched> {
@@ -146,7 +155,18 @@ async fn take(
     body: &[u8],
     now: Timestamp,
 ) -> Outcome {
-    let (id, due) = match github::receive(&receiver.sender, headers, body) {
+    let received = github::receive(&receiver.sender, headers, body);
+    keep(app, receiver, received, now).await
+}
+
+/// Stores what a delivery tells of, by whatever way it came.
+async fn keep(
+    app: &App,
+    receiver: &GitHubReceiver,
+    received: Result<Received, ReceiveError>,
+    now: Timestamp,
+) -> Outcome {
+    let (id, due) = match received {
         Ok(received) => match due(app, receiver, &received.news, now).await {
             Ok(due) => (received.delivery_id, due),
             Err(error) => {
@@ -166,7 +186,7 @@ async fn take(
         }
     };
     let Due { hints, keys, images } = due;
-    let delivery = Delivery { id: format!("{NAME}:{id}"), source: NAME.to_owned(), received_at: now, hints };
+    let delivery = Delivery { id: inbox_id(&id), source: NAME.to_owned(), received_at: now, hints };
     let put = if images.is_empty() {
         let keys: Vec<Key> = keys.into_iter().collect();
         app.store.put(&delivery, &keys).await.map(|put| (put, keys.len()))
@@ -174,6 +194,11 @@ async fn take(
         app.store.put_for_watchers(&delivery, images).await
     };
     ended(app, &delivery, put)
+}
+
+/// The id in the inbox.
+fn inbox_id(delivery_id: &str) -> String {
+    format!("{NAME}:{delivery_id}")
 }
 
 /// Whom the news concern. A comment in a thread that is known is stored here, under its own id, before its delivery is:

@@ -36,7 +36,7 @@ pub const DELIVERY_HEADER: HeaderName = HeaderName::from_static("x-github-delive
 pub const EVENT_HEADER: HeaderName = HeaderName::from_static("x-github-event");
 
 /// Events that may concern us; all others are stored, and not read.
-const EVENTS: [&str; 11] = [
+pub const EVENTS: [&str; 11] = [
     "issue_comment",
     "pull_request",
     "pull_request_review",
@@ -146,6 +146,30 @@ pub fn receive(sender: &Sender, headers: &HeaderMap, body: &[u8]) -> Result<Rece
     }
 }
 
+/// Reads a delivery as GitHub's own list has it, which we asked for: what it holds was sent by whoever made the event,
+/// and is believed no more than what comes by itself.
+///
+/// # Errors
+/// [`ReceiveError::Unparsable`].
+pub fn receive_listed(
+    sender: &Sender,
+    guid: &str,
+    event: &str,
+    listed: &[u8],
+) -> Result<Received, ReceiveError> {
+    let delivery_id = id_of_listed(guid);
+    match Payload::parse_listed(listed).and_then(|payload| read_payload(sender, event, &payload)) {
+        Ok(news) => Ok(Received { delivery_id, news }),
+        Err(reason) => Err(ReceiveError::Unparsable { delivery_id, reason }),
+    }
+}
+
+/// The id of a delivery of which the list tells this one.
+#[must_use]
+pub fn id_of_listed(guid: &str) -> String {
+    id_or_hash(Some(guid), guid.as_bytes())
+}
+
 fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
 }
@@ -155,20 +179,24 @@ fn read(sender: &Sender, event: &str, body: &[u8]) -> Result<News, ParseError> {
     if !EVENTS.contains(&event) {
         return Ok(News::Nothing);
     }
-    let payload = Payload::parse(body)?;
+    read_payload(sender, event, &Payload::parse(body)?)
+}
+
+fn read_payload(sender: &Sender, event: &str, payload: &Payload) -> Result<News, ParseError> {
     // What we did ourselves is no news.
     if payload.sender.as_ref().is_some_and(|account| is_us(sender, account)) {
         return Ok(News::Nothing);
     }
     match event {
-        "issue_comment" => comment(&payload),
-        "pull_request" => pull_request(&payload, &PULL_REQUEST_ACTIONS),
-        "pull_request_review" => pull_request(&payload, &REVIEW_ACTIONS),
-        "check_run" | "check_suite" => checked(sender, &payload),
-        "status" => status(&payload),
-        "push" => push(&payload),
-        "package" | "registry_package" => package(sender, &payload),
-        _ => Ok(access(&payload)),
+        "issue_comment" => comment(payload),
+        "pull_request" => pull_request(payload, &PULL_REQUEST_ACTIONS),
+        "pull_request_review" => pull_request(payload, &REVIEW_ACTIONS),
+        "check_run" | "check_suite" => checked(sender, payload),
+        "status" => status(payload),
+        "push" => push(payload),
+        "package" | "registry_package" => package(sender, payload),
+        "installation" | "installation_repositories" => Ok(access(payload)),
+        _ => Ok(News::Nothing),
     }
 }
 

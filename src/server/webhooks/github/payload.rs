@@ -34,6 +34,16 @@ pub(super) struct Payload {
 }
 
 #[derive(Deserialize)]
+struct Listed {
+    request: Request,
+}
+
+#[derive(Deserialize)]
+struct Request {
+    payload: Option<Payload>,
+}
+
+#[derive(Deserialize)]
 pub(super) struct Account {
     pub(super) id: Option<u64>,
     pub(super) login: Option<String>,
@@ -135,6 +145,12 @@ pub(super) struct First<T> {
 impl Payload {
     pub(super) fn parse(body: &[u8]) -> Result<Self, ParseError> {
         serde_json::from_slice(body).map_err(|error| form(&error))
+    }
+
+    /// What was sent, in an entry of GitHub's list of deliveries.
+    pub(super) fn parse_listed(listed: &[u8]) -> Result<Self, ParseError> {
+        let listed: Listed = serde_json::from_slice(listed).map_err(|error| form(&error))?;
+        listed.request.payload.ok_or_else(|| absent("request.payload"))
     }
 
     /// Whether the action is one of these.

@@ -79,6 +79,36 @@ fn payload(fields: Value) -> Value {
 fn check(event: &str, fields: Value, want: &str) {
     let payload = payload(fields);
     assert_eq!(told(event, payload.to_string().as_bytes()), want, "{event} {payload}");
+    let listed = json!({ "id": 1, "request": { "headers": {}, "payload": payload }, "response": {} });
+    assert_eq!(told_by_list(event, listed.to_string().as_bytes()), want, "{event} {payload} in the list");
+}
+
+/// The same of an entry of GitHub's list of deliveries.
+fn told_by_list(event: &str, listed: &[u8]) -> String {
+    match receive_listed(&sender(), GUID, event, listed) {
+        Ok(received) => {
+            assert_eq!(received.delivery_id, GUID);
+            line(&received.news)
+        }
+        Err(ReceiveError::Unparsable { delivery_id, reason }) => {
+            assert_eq!(delivery_id, GUID);
+            reason.to_string()
+        }
+        Err(error) => error.to_string(),
+    }
+}
+
+#[test]
+fn an_entry_of_the_list_without_what_was_sent_is_none() {
+    for (listed, want) in [
+        ("{\"request\":{\"payload\":null}}", "request.payload"),
+        ("{\"request\":{}}", "request.payload"),
+        ("{}", "request"),
+        ("[]", ""),
+    ] {
+        let found = told_by_list("push", listed.as_bytes());
+        assert!(found.contains(want) && found != "nothing", "{listed}: {found}");
+    }
 }
 
 fn comment_by(user: &Value) -> Value {
