@@ -5,10 +5,12 @@
 #[path = "support/parts.rs"]
 mod parts;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use lockkeeper::forge::github::needs::{Access, EVENTS, PERMISSIONS};
 use lockkeeper::settings::Settings;
 use parts::part;
 
@@ -211,4 +213,27 @@ fn systemd_accepts_the_unit() {
     assert!(status.success() && !stderr.contains("lockkeeper.service:"), "{stderr}");
     let arguments = ["security", "--offline=true", "--no-pager", "--threshold=20"];
     output(Command::new(&analyze).args(arguments).arg(&unit));
+}
+
+/// One list of what the App needs: the program's, to which `lockkeeper doctor` holds an installation.
+#[test]
+fn the_app_is_registered_with_what_the_program_needs() {
+    let manifest: serde_json::Value = serde_json::from_str(&text("deploy/github-app.json")).unwrap();
+    let wanted: BTreeMap<String, String> =
+        PERMISSIONS.iter().map(|need| (need.name.to_owned(), need.access.name().to_owned())).collect();
+    let found: BTreeMap<String, String> =
+        serde_json::from_value(manifest["default_permissions"].clone()).unwrap();
+    assert_eq!(found, wanted, "deploy/github-app.json");
+    assert_eq!(manifest["default_events"], serde_json::json!(EVENTS), "deploy/github-app.json");
+    let document = text("docs/github.md");
+    for need in PERMISSIONS {
+        let access = match need.access {
+            Access::Read => "read",
+            Access::Write => "read and write",
+        };
+        let row = format!("| {} | {access} | ", need.title);
+        assert_eq!(document.matches(&row).count(), 1, "docs/github.md: {row}");
+    }
+    let events = EVENTS.map(|event| format!("`{event}`")).join(", ");
+    assert!(document.contains(&format!("Events: {events}.")), "docs/github.md: {events}");
 }

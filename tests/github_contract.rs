@@ -14,6 +14,8 @@ mod client;
 mod commands;
 #[path = "github_contract/deployments.rs"]
 mod deployments;
+#[path = "github_contract/doctor.rs"]
+mod doctor;
 #[path = "github_contract/engine.rs"]
 mod engine;
 #[path = "github_contract/events.rs"]

@@ -164,7 +164,10 @@ pub async fn open_mirror(
 }
 
 /// The client of a repository at GitHub; none for another forge.
-fn open_github(
+///
+/// # Errors
+/// [`AssembleError::Forge`] if the settings of GitHub cannot be used.
+pub fn open_github(
     settings: &Settings,
     repository: &settings::Repository,
 ) -> Result<Option<GitHubForge>, AssembleError> {

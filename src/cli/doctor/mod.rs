@@ -1,5 +1,6 @@
 //! `lockkeeper doctor`: what is set up, what is not, and what to do about it.
 
+mod github;
 mod host;
 mod registry;
 mod repository;
@@ -103,6 +104,7 @@ async fn check(settings: &Settings, findings: &mut Findings) {
     for repository in &settings.repositories {
         repository::people(repository, findings).await;
         repository::credentials(repository, findings);
+        github::look(settings, repository, findings).await;
         if let Some(pipelines) = repository::look(settings, repository, findings).await {
             for pipeline in &pipelines.pipelines {
                 registry::images(&oci, &repository.name, pipeline, findings).await;

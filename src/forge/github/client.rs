@@ -108,8 +108,13 @@ impl Client {
 
     /// Reads as the App itself; none with a token.
     pub(super) async fn as_app<T: DeserializeOwned>(&self, path: &str) -> Option<Result<T, ForgeError>> {
-        let answer = self.tokens.as_app(path).await?;
+        let answer = self.answer_as_app(path).await?;
         Some(answer.and_then(|answer| answer.read(&named(&Method::GET, path))))
+    }
+
+    /// The same, with GitHub's answer whatever its status.
+    pub(super) async fn answer_as_app(&self, path: &str) -> Option<Result<Answer, ForgeError>> {
+        self.tokens.as_app(path).await
     }
 
     /// Writes, and gives GitHub's answer whatever its status. Never repeated by itself: what became of it is not known.

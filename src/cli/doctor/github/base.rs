@@ -1,0 +1,261 @@
+//! What protects the base branch: our check, from our App, and nothing that would keep lockkeeper's own merge from it.
+
+use std::collections::BTreeSet;
+
+use super::{Findings, Look};
+use crate::forge::ForgeError;
+use crate::forge::github::inspect::{BypassActor, Classic, RequiredCheck, Rule, Ruleset, Summary};
+use crate::pull_request::MergeMethod;
+use crate::settings::Forge;
+
+/// The name of our check.
+const CHECK: &str = "lockkeeper";
+
+/// What a rule or a classic protection asks, in one shape.
+#[derive(Debug, Default)]
+struct Asked {
+    checks: Vec<RequiredCheck>,
+    approvals: u64,
+    obstacles: Vec<Obstacle>,
+    /// The methods of merging that it leaves.
+    methods: Option<Vec<String>>,
+}
+
+/// What keeps lockkeeper's merge from the base, or makes it wait for what lockkeeper itself decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Obstacle {
+    Owners,
+    LastPush,
+    UpToDate,
+    Queue,
+    Locked,
+    Linear,
+}
+
+impl Obstacle {
+    /// What it does, and how it is taken away.
+    fn said(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Owners => ("asks for a review of code owners", "turn the review of code owners off"),
+            Self::LastPush => {
+                ("asks for an approval of the last push", "turn the approval of the most recent push off")
+            }
+            Self::UpToDate => (
+                "asks for branches that are up to date",
+                "turn `require branches to be up to date before merging` off: lockkeeper closes what is stale",
+            ),
+            Self::Queue => (
+                "has a merge queue",
+                "turn the merge queue off: lockkeeper merges exactly the head that was reviewed",
+            ),
+            Self::Locked => ("lets nobody update the branch", "let this App bypass it, or turn it off"),
+            Self::Linear => ("refuses merge commits", "set `merge = \"squash\"` for this repository"),
+        }
+    }
+}
+
+/// Those that are so.
+fn only(obstacles: &[(Obstacle, bool)]) -> Vec<Obstacle> {
+    obstacles.iter().filter(|(_, is_so)| *is_so).map(|(obstacle, _)| *obstacle).collect()
+}
+
+pub(super) async fn look(look: &Look<'_>, app_id: Option<u64>, findings: &mut Findings) {
+    let base = &look.repository.base;
+    let mut asked = Vec::new();
+    match look.forge.rules_of(base).await {
+        Ok(rules) => {
+            asked.extend(rules.iter().map(of_rule));
+            bypasses(look, &rules, findings).await;
+        }
+        Err(error) => look.unseen("rules", &error, findings),
+    }
+    match look.forge.branch_facts(base).await {
+        Ok(branch) => asked.extend(classic(look, branch.protection, findings).await),
+        Err(error) => look.unseen("protection", &error, findings),
+    }
+    if let Some(app_id) = app_id {
+        check(look, app_id, &asked, findings);
+    }
+    obstacles(look, &asked, findings);
+    method(look, findings).await;
+}
+
+fn of_rule(rule: &Rule) -> Asked {
+    let parameters = rule.parameters.clone().unwrap_or_default();
+    let is = |kind: &str| rule.kind == kind;
+    let obstacles = only(&[
+        (Obstacle::Owners, parameters.require_code_owner_review),
+        (Obstacle::LastPush, parameters.require_last_push_approval),
+        (Obstacle::UpToDate, parameters.strict_required_status_checks_policy),
+        (Obstacle::Queue, is("merge_queue")),
+        (Obstacle::Locked, is("update")),
+        (Obstacle::Linear, is("required_linear_history")),
+    ]);
+    Asked {
+        checks: parameters.required_status_checks,
+        approvals: parameters.required_approving_review_count,
+        obstacles,
+        methods: parameters.allowed_merge_methods,
+    }
+}
+
+/// Classic protection: all of it where we may see it, else the required checks, which everybody sees.
+async fn classic(look: &Look<'_>, summary: Summary, findings: &mut Findings) -> Option<Asked> {
+    if !summary.enabled {
+        return None;
+    }
+    match look.forge.classic_protection(&look.repository.base).await {
+        Ok(classic) => Some(of_classic(classic)),
+        Err(ForgeError::Refused { .. } | ForgeError::NotFound { .. }) => {
+            findings.notice(
+                look.subject("classic protection"),
+                "only its required checks can be seen by an App that does not administer",
+                "see that it asks for 0 approvals, no branch up to date, no linear history; or use a ruleset instead",
+            );
+            let checks = summary.required_status_checks.unwrap_or_default();
+            let obstacles = only(&[(Obstacle::UpToDate, checks.strict)]);
+            Some(Asked { checks: checks.checks, obstacles, ..Asked::default() })
+        }
+        Err(error) => {
+            look.unseen("classic protection", &error, findings);
+            None
+        }
+    }
+}
+
+fn of_classic(classic: Classic) -> Asked {
+    let checks = classic.required_status_checks.unwrap_or_default();
+    let reviews = classic.required_pull_request_reviews.unwrap_or_default();
+    let obstacles = only(&[
+        (Obstacle::Owners, reviews.require_code_owner_reviews),
+        (Obstacle::LastPush, reviews.require_last_push_approval),
+        (Obstacle::UpToDate, checks.strict),
+        (Obstacle::Locked, classic.lock_branch.enabled),
+        (Obstacle::Linear, classic.required_linear_history.enabled),
+    ]);
+    let approvals = reviews.required_approving_review_count;
+    Asked { checks: checks.checks, approvals, obstacles, methods: None }
+}
+
+/// Our check has to be required, and from nobody but us: whoever may push can report a status of any name.
+fn check(look: &Look<'_>, app_id: u64, asked: &[Asked], findings: &mut Findings) {
+    let (subject, base) = (look.subject("required check"), &look.repository.base);
+    let mut ours = asked.iter().flat_map(|asked| &asked.checks).filter(|check| check.context == CHECK);
+    let is_from_us =
+        |check: &RequiredCheck| check.integration_id.is_some_and(|id| u64::try_from(id) == Ok(app_id));
+    let Some(first) = ours.next() else {
+        let fix = format!("require the check `{CHECK}`, from this App, in a ruleset for {base}");
+        findings.bad(
+            subject,
+            format!("`{CHECK}` is not required on {base}: people merge past its gates"),
+            fix,
+        );
+        return;
+    };
+    if is_from_us(first) || ours.any(is_from_us) {
+        findings.good(subject, format!("`{CHECK}`, from this App, on {base}"));
+        return;
+    }
+    let from = match first.integration_id {
+        Some(id) if id > 0 => format!("App {id}"),
+        Some(_) | None => "anybody".to_owned(),
+    };
+    let fix = format!("set the source of the required check `{CHECK}` to this App (id {app_id})");
+    findings.bad(subject, format!("`{CHECK}` is required from {from}"), fix);
+}
+
+/// Each obstacle once, however many rules put it up.
+fn obstacles(look: &Look<'_>, asked: &[Asked], findings: &mut Findings) {
+    let subject = look.subject("protection");
+    let mut found: Vec<(String, &str)> = Vec::new();
+    let approvals = asked.iter().map(|asked| asked.approvals).max().unwrap_or(0);
+    if approvals > 0 {
+        let text = format!("asks for {approvals} approvals of its own");
+        found.push((text, "set the required approvals to 0: lockkeeper.yaml says who may approve what"));
+    }
+    let is_squash = method_of(look) == MergeMethod::Squash;
+    let all: BTreeSet<Obstacle> = asked.iter().flat_map(|asked| asked.obstacles.iter().copied()).collect();
+    for obstacle in all.into_iter().filter(|obstacle| !(is_squash && *obstacle == Obstacle::Linear)) {
+        let (text, fix) = obstacle.said();
+        found.push((text.to_owned(), fix));
+    }
+    let mut left = asked.iter().filter_map(|asked| asked.methods.as_ref());
+    if left.any(|left| left.iter().all(|name| name != word(look))) {
+        let text = format!("does not take the method `{}`", word(look));
+        found.push((text, "allow that method, or set `merge` of the repository to another"));
+    }
+    if found.is_empty() && !asked.is_empty() {
+        findings.good(&subject, "nothing stands in the way of lockkeeper's merges");
+    }
+    for (text, fix) in found {
+        findings.bad(&subject, text, fix);
+    }
+}
+
+/// Who may go past the rules: named, as a person should know.
+async fn bypasses(look: &Look<'_>, rules: &[Rule], findings: &mut Findings) {
+    let ids: BTreeSet<u64> = rules.iter().filter_map(|rule| rule.ruleset_id).collect();
+    for id in ids {
+        match look.forge.ruleset(id).await {
+            Ok(ruleset) => bypass(look, &ruleset, findings),
+            Err(error) => look.unseen(&format!("ruleset {id}"), &error, findings),
+        }
+    }
+}
+
+fn bypass(look: &Look<'_>, ruleset: &Ruleset, findings: &mut Findings) {
+    let subject = look.subject(&format!("ruleset {}", ruleset.name));
+    let actors = ruleset.bypass_actors.as_deref().map(|actors| {
+        let actor = |actor: &BypassActor| {
+            let id = actor.actor_id.map_or_else(String::new, |id| format!(" {id}"));
+            let mode = actor.bypass_mode.as_deref().unwrap_or("always");
+            format!("{}{id} ({mode})", actor.actor_type)
+        };
+        actors.iter().map(actor).collect::<Vec<_>>()
+    });
+    let us = ruleset.current_user_can_bypass.as_deref().filter(|word| *word != "never");
+    let mut who: Vec<String> = us.map(|word| format!("this App ({word})")).into_iter().collect();
+    who.extend(actors.iter().flatten().cloned());
+    if who.is_empty() {
+        let text = if actors.is_some() {
+            "nobody may bypass it"
+        } else {
+            "not this App may bypass it; who else may, GitHub does not show"
+        };
+        findings.good(subject, text);
+        return;
+    }
+    let text = format!("may be bypassed by {}", who.join(", "));
+    findings.notice(subject, text, "leave it only to those who may merge without lockkeeper's gates");
+}
+
+/// The way of merging that the settings name has to be on in the repository.
+async fn method(look: &Look<'_>, findings: &mut Findings) {
+    let facts = match look.forge.repository_facts().await {
+        Ok(facts) => facts,
+        Err(error) => return look.unseen("repository settings", &error, findings),
+    };
+    let is_allowed = match method_of(look) {
+        MergeMethod::Merge => facts.allow_merge_commit,
+        MergeMethod::Squash => facts.allow_squash_merge,
+    };
+    if is_allowed == Some(false) {
+        let text = format!("the repository does not allow the method `{}`", word(look));
+        let fix = "allow it in the repository's settings, or set `merge` to another";
+        findings.bad(look.subject("merge method"), text, fix);
+    }
+}
+
+fn method_of(look: &Look<'_>) -> MergeMethod {
+    match &look.repository.forge {
+        Forge::GitHub(forge) => forge.merge,
+        Forge::Local(_) => MergeMethod::Merge,
+    }
+}
+
+fn word(look: &Look<'_>) -> &'static str {
+    match method_of(look) {
+        MergeMethod::Merge => "merge",
+        MergeMethod::Squash => "squash",
+    }
+}
