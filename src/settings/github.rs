@@ -1,6 +1,7 @@
 //! GitHub: one App, or one token, for all repositories there.
 
 use std::fmt;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -31,6 +32,24 @@ pub struct GitHub {
     pub webhook_secrets: Vec<Secret>,
     /// The longest that one request may take.
     pub timeout: Duration,
+    /// The most that is written.
+    pub ceilings: Ceilings,
+}
+
+/// The most that is written to GitHub.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ceilings {
+    /// In a minute.
+    pub per_minute: usize,
+    /// In an hour.
+    pub per_hour: usize,
+}
+
+impl Default for Ceilings {
+    /// Source: GitHub's documentation, "About secondary rate limits": of everything that creates content.
+    fn default() -> Self {
+        Self { per_minute: 80, per_hour: 500 }
+    }
 }
 
 /// How we prove who we are.
@@ -180,6 +199,7 @@ impl GitHub {
 
 /// The table, checked.
 pub(super) fn check(raw: RawGitHub, layers: &Layers) -> Result<GitHub, SettingsError> {
+    let ceilings = Ceilings::default();
     Ok(GitHub {
         api_url: check_api_url(&raw.api_url, layers)?,
         identity: check_identity(&raw, layers)?,
@@ -190,6 +210,10 @@ pub(super) fn check(raw: RawGitHub, layers: &Layers) -> Result<GitHub, SettingsE
             layers,
         )?,
         timeout: raw.timeout,
+        ceilings: Ceilings {
+            per_minute: raw.writes_per_minute.map_or(ceilings.per_minute, NonZeroUsize::get),
+            per_hour: raw.writes_per_hour.map_or(ceilings.per_hour, NonZeroUsize::get),
+        },
     })
 }
 
@@ -325,8 +349,9 @@ mod tests {
         ] {
             let identity = GitHubIdentity::Token { file: PathBuf::from("/t") };
             let api_url = api_url.to_owned();
+            let (webhook_secrets, timeout) = (vec![], Duration::from_secs(1));
             let github =
-                GitHub { api_url, identity, webhook_secrets: vec![], timeout: Duration::from_secs(1) };
+                GitHub { api_url, identity, webhook_secrets, timeout, ceilings: Ceilings::default() };
             assert_eq!(github.location(&"acme/web".parse().unwrap()), location);
             assert_eq!(github.registry(), registry);
             assert_eq!(github.graphql_base(), graphql);

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -61,6 +62,8 @@ pub(super) struct RawGitHub {
     pub(super) webhook_secret: Option<String>,
     #[serde(default = "timeout", with = "duration")]
     pub(super) timeout: Duration,
+    pub(super) writes_per_minute: Option<NonZeroUsize>,
+    pub(super) writes_per_hour: Option<NonZeroUsize>,
 }
 
 #[derive(Deserialize)]

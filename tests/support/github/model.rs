@@ -6,6 +6,20 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+/// What has ids of its own; no two tables have one in common, so that none passes for another's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Table {
+    Threads,
+    Comments,
+    Reviews,
+    Reactions,
+    Checks,
+    Statuses,
+    Deployments,
+    Tokens,
+    Deliveries,
+}
+
 /// One repository and the people around it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Model {
@@ -43,7 +57,8 @@ pub struct Model {
     pub signed: BTreeSet<String>,
     /// Other repositories, for comparisons: `owner/name` and where they are.
     pub sources: BTreeMap<String, PathBuf>,
-    pub last_id: u64,
+    /// The last id of each table: each counts for itself, so that one that is told again has the id that it had.
+    pub last_ids: BTreeMap<Table, u64>,
     pub last_number: u64,
 }
 
@@ -274,10 +289,11 @@ pub struct Delivery {
 }
 
 impl Model {
-    /// The next id of anything.
-    pub fn next_id(&mut self) -> u64 {
-        self.last_id += 1;
-        self.last_id
+    /// The next id in a table.
+    pub fn next_id(&mut self, of: Table) -> u64 {
+        let last = self.last_ids.entry(of).or_insert(10_000 + 100_000_000 * of as u64);
+        *last += 1;
+        *last
     }
 
     pub fn person(&self, id: u64) -> &Person {

@@ -89,7 +89,7 @@ impl Setting {
             adds_a_line: false,
             signed: BTreeSet::new(),
             sources: self.sources,
-            last_id: 10_000,
+            last_ids: BTreeMap::new(),
             last_number: 0,
         }
     }
