@@ -11,7 +11,8 @@ use std::time::Instant;
 use futures::stream::{self, StreamExt as _};
 use support::faults::Fault;
 use support::secrets::{self, Eyes};
-use support::story::{At, key};
+use support::story::At;
+use support::story::github::key;
 use support::sweep::{self, Extent, Told};
 
 /// Stories told at one time: two for each core of the smallest machine, as half of a story is waiting for git.
@@ -93,15 +94,12 @@ fn forges() -> Vec<At> {
 
 /// A sample at GitHub takes one story of so many, each with its own number: what is disturbed there costs three times as
 /// much as on the local forge.
-const GITHUB_PART: u64 = 6;
+const GITHUB_PART: u64 = 12;
 
 fn part(at: At, extent: Extent, index: usize) -> Extent {
-    match extent {
-        Extent::Sample(seed) if at == At::GitHub && (seed + index as u64) % GITHUB_PART != 0 => {
-            Extent::Undisturbed
-        }
-        other => other,
-    }
+    let Extent::Sample(seed) = extent else { return extent };
+    let is_in = at == At::Local || (seed + index as u64).is_multiple_of(GITHUB_PART);
+    if is_in { extent } else { Extent::Undisturbed }
 }
 
 async fn tell(at: At, path: PathBuf, extent: Extent) -> Told {

@@ -2,7 +2,7 @@
 //! for and kept.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, LazyLock, Mutex};
+use std::sync::{Arc, LazyLock, Mutex, RwLock};
 
 use jsonschema::error::ValidationErrorKind;
 use jsonschema::{Registry, ValidationError, Validator};
@@ -28,6 +28,9 @@ pub static SLICE: LazyLock<Value> =
 
 static REGISTRY: LazyLock<Registry<'static>> =
     LazyLock::new(|| Registry::new().add(ADDRESS, converted(SLICE.clone())).unwrap().prepare().unwrap());
+
+/// Places that were looked for already: every field of every answer is.
+static PLACES: RwLock<BTreeMap<String, (&'static Value, String)>> = RwLock::new(BTreeMap::new());
 
 static VALIDATORS: Mutex<BTreeMap<String, Arc<Validator>>> = Mutex::new(BTreeMap::new());
 
@@ -83,6 +86,15 @@ pub fn step(name: &str) -> String {
 /// # Panics
 /// If nothing is there: the slice would be broken.
 pub fn at(place: &str) -> (&'static Value, String) {
+    if let Some(known) = PLACES.read().unwrap().get(place) {
+        return known.clone();
+    }
+    let found = follow(place);
+    PLACES.write().unwrap().insert(place.to_owned(), found.clone());
+    found
+}
+
+fn follow(place: &str) -> (&'static Value, String) {
     let found = SLICE.pointer(place).unwrap_or_else(|| panic!("nothing is at {place}"));
     match found["$ref"].as_str() {
         Some(reference) => at(reference.strip_prefix('#').unwrap()),

@@ -15,7 +15,7 @@ use axum::http::{Request, StatusCode};
 use jiff::Timestamp;
 use lockkeeper::commit::CommitId;
 use lockkeeper::forge::github::GitHubForge;
-use lockkeeper::forge::{Check, CheckStatus, Clock, Forge, Permission, Person, Verdict};
+use lockkeeper::forge::{Check, CheckStatus, Clock, Permission, Person, Verdict};
 use lockkeeper::reconcile::World;
 use lockkeeper::server::run::Tally;
 use lockkeeper::server::{self, router};
@@ -30,7 +30,7 @@ use super::super::github::{Fake, Membership, Role, Setting, Verdict as Word};
 use super::super::parts;
 use super::super::secrets::{HOOK_SECRET, token_of};
 use super::cast::people;
-use super::host::{Host, Pull, Said};
+use super::host::{Host, Pull, Said, Sides};
 use super::{Checked, text};
 
 /// The source repository of the images, at this GitHub.
@@ -109,7 +109,7 @@ impl GitHub {
     }
 
     /// Our client of it, and its other side.
-    pub fn open(&self, store: Store, clock: Clock) -> Result<(Arc<dyn Forge>, Arc<dyn Host>), String> {
+    pub fn open(&self, store: Store, clock: Clock) -> Result<Sides, String> {
         let Begun { fake, settings, .. } = self.begun.as_ref().ok_or("it has not begun")?;
         let github = settings.github.as_ref().ok_or("no GitHub in the settings")?;
         let name = "acme/environments".parse().map_err(text)?;

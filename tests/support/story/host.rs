@@ -1,13 +1,17 @@
 //! The place where pull requests live, as people, other apps and the test itself see it: not as lockkeeper does.
 
 use std::fmt;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use lockkeeper::commit::CommitId;
-use lockkeeper::forge::{Check, CheckStatus, Person, Verdict};
+use lockkeeper::forge::{Check, CheckStatus, Forge, Person, Verdict};
 use lockkeeper::reconcile::World;
 
 use super::Checked;
+
+/// One place from both sides: as lockkeeper has it, and as everybody else does.
+pub type Sides = (Arc<dyn Forge>, Arc<dyn Host>);
 
 /// A pull request.
 #[derive(Debug, Clone)]

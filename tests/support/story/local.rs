@@ -18,7 +18,7 @@ use lockkeeper::store::{Key, Urgency};
 use super::super::faults::Faults;
 use super::super::faulty_forge::Connection;
 use super::cast::people;
-use super::host::{Host, Pull, Said};
+use super::host::{Host, Pull, Said, Sides};
 use super::{Checked, text};
 
 /// The local forge with what happened there and was not told yet.
@@ -38,7 +38,7 @@ impl LocalHost {
         sources: BTreeMap<String, PathBuf>,
         faults: Arc<Faults>,
         connection: Arc<Connection>,
-    ) -> Result<(Arc<dyn Forge>, Arc<dyn Host>), String> {
+    ) -> Result<Sides, String> {
         let people = People::fixed(people());
         let url = "http://127.0.0.1:1/forge/env".to_owned();
         let activities = Arc::<Mutex<Vec<Activity>>>::default();

@@ -7,7 +7,7 @@ mod audit;
 mod cast;
 mod environment;
 mod expect;
-mod github;
+pub mod github;
 mod host;
 mod images;
 mod local;
@@ -33,7 +33,6 @@ use super::faults::Faults;
 use super::faulty_forge::{Connection, FaultyForge};
 use cast::repository;
 use github::GitHub;
-pub use github::key;
 use host::Host;
 use script::Line;
 

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use lockkeeper::forge::{Clock, Forge};
+use lockkeeper::forge::Clock;
 use lockkeeper::pipeline::parse_duration;
 use lockkeeper::pull_request::MergeMethod;
 use lockkeeper::reconcile::{EnvironmentRepository, RulesCache, World, WorldSettings, run_one, start};
@@ -14,7 +14,7 @@ use lockkeeper::repository::{Credentials, Location, Mirror, create_bare};
 use lockkeeper::store::{Key, Store, Urgency};
 
 use super::super::secrets::GIT_TOKEN;
-use super::host::Host;
+use super::host::Sides;
 use super::local::LocalHost;
 use super::{Checked, FaultyForge, Running, Side, Story, text};
 
@@ -110,11 +110,7 @@ impl Story {
         Ok(())
     }
 
-    async fn open_local(
-        &self,
-        mirror: Mirror,
-        clock: Clock,
-    ) -> Result<(Arc<dyn Forge>, Arc<dyn Host>), String> {
+    async fn open_local(&self, mirror: Mirror, clock: Clock) -> Result<Sides, String> {
         let sources = BTreeMap::from([(self.source_address(), self.folder.path().join("source.git"))]);
         let (faults, connection) = (self.faults.clone(), self.connection.clone());
         let folder = self.folder.path().join("forge");
