@@ -46,6 +46,7 @@ use jiff::Timestamp;
 use lockkeeper::witness::{self, Witness};
 
 pub use faults::Fault;
+#[allow(unused_imports, reason = "no test uses all of it")]
 pub use model::{Membership, Role, Signatures, Verdict};
 pub use setting::Setting;
 #[allow(unused_imports, reason = "no test uses all of it")]

@@ -274,6 +274,7 @@ impl Host for GitHubHost {
             lines.extend(shown.lines().map(|line| format!("threads/{number}.json {line}")));
         }
         lines.extend(checks_of(&model));
+        lines.extend(deployments_of(&model));
         Ok(())
     }
 
@@ -429,6 +430,17 @@ fn checks_of(model: &Model) -> Vec<String> {
     let shown = newest.into_values().map(|check| {
         let said = json!([check.status, check.conclusion, check.title, check.summary, check.text]);
         format!("checks {} {} {} {said}", check.head, check.app, check.name)
+    });
+    shown.collect()
+}
+
+/// What was deployed where, without ids: nothing refers to them.
+fn deployments_of(model: &Model) -> Vec<String> {
+    let shown = model.deployments.values().map(|of| {
+        let statuses: Vec<Value> =
+            of.statuses.iter().map(|status| json!([status.state, status.description, status.at])).collect();
+        let said = json!([of.reference, of.task, of.description, of.payload, of.is_production, statuses]);
+        format!("deployment {} {} {said}", of.environment, of.commit)
     });
     shown.collect()
 }

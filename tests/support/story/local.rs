@@ -9,7 +9,8 @@ use async_trait::async_trait;
 use lockkeeper::commit::CommitId;
 use lockkeeper::forge::local::{Activity, LocalForge, People};
 use lockkeeper::forge::{
-    Check, CheckStatus, Clock, Forge, ForgeError, NewPullRequest, Person, PullRequestState, Verdict,
+    Check, CheckStatus, Clock, Forge, ForgeError, NewPullRequest, Person, PullRequestState, Reviewers,
+    Verdict,
 };
 use lockkeeper::reconcile::{World, note_activity};
 use lockkeeper::repository::Mirror;
@@ -126,6 +127,7 @@ impl Host for LocalHost {
             branch: branch.to_owned(),
             base: "main".to_owned(),
             labels: Vec::new(),
+            reviewers: Reviewers::default(),
         };
         self.forge.open_by(by, new).await.map(|opened| opened.number).map_err(text)
     }
