@@ -7,9 +7,11 @@ pub mod local;
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 
 pub use crate::commit::CommitId;
 pub use crate::pull_request::{
@@ -17,6 +19,9 @@ pub use crate::pull_request::{
     NewCommit, NewPullRequest, Number, Permission, Person, PersonId, PullRequest, PullRequestState, Reaction,
     Review, Reviewers, Standing, Verdict,
 };
+
+/// What time it is.
+pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
 /// Why the forge did not do what was asked.
 #[derive(Debug, thiserror::Error)]

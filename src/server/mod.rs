@@ -14,6 +14,7 @@ pub mod run;
 mod serving;
 pub mod webhooks;
 
+use std::fmt;
 use std::future::Future;
 use std::io;
 use std::sync::Arc;
@@ -21,6 +22,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
+use jiff::Timestamp;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
@@ -30,6 +32,7 @@ use self::listener::{Bounded, Connection};
 pub use self::probes::Health;
 pub use self::receive::Receiver;
 pub use self::serving::{Serving, is_serving};
+use crate::forge;
 use crate::settings;
 use crate::store::Store;
 use crate::telemetry::Metrics;
@@ -49,6 +52,36 @@ pub struct App {
     pub metrics: Arc<Metrics>,
     /// What `/readyz` says.
     pub health: Arc<Health>,
+    /// When a delivery came: by the clock of those who work on it.
+    pub clock: Clock,
+}
+
+/// What time it is.
+#[derive(Clone)]
+pub struct Clock(forge::Clock);
+
+impl Clock {
+    /// A clock that shows this.
+    #[must_use]
+    pub fn new(now: forge::Clock) -> Self {
+        Self(now)
+    }
+
+    fn now(&self) -> Timestamp {
+        (self.0)()
+    }
+}
+
+impl Default for Clock {
+    fn default() -> Self {
+        Self(Arc::new(Timestamp::now))
+    }
+}
+
+impl fmt::Debug for Clock {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Clock({})", self.now())
+    }
 }
 
 /// Why the server stopped before it was asked to.

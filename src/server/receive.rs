@@ -93,7 +93,7 @@ pub(super) async fn receive(
         return (StatusCode::NOT_FOUND, "no webhook of this name\n").into_response();
     };
     let outcome = match to_bytes(body, app.settings.body_bytes_max).await {
-        Ok(bytes) => take(&app, receiver, &headers, &bytes, Timestamp::now()).await,
+        Ok(bytes) => take(&app, receiver, &headers, &bytes, app.clock.now()).await,
         // Also a body that broke off, whose sender does not read the answer.
         Err(_) => Outcome::TooLarge,
     };

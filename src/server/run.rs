@@ -19,7 +19,7 @@ use tokio::task::JoinHandle;
 use super::assemble::Activities;
 use super::github::sweep_always;
 use super::webhooks::verify::EmptySecret;
-use super::{App, GitHubReceiver, Health, Receiver, ServeError, Serving, serve};
+use super::{App, Clock, GitHubReceiver, Health, Receiver, ServeError, Serving, serve};
 use crate::reconcile::{self, World};
 use crate::settings::Settings;
 use crate::store::{Store, StoreError};
@@ -119,6 +119,7 @@ impl Tally {
             store,
             metrics: Arc::clone(&self.metrics),
             health: Arc::clone(&self.health),
+            clock: Clock::default(),
         })
     }
 }

@@ -60,6 +60,7 @@ async fn run_with(routers: Vec<Router>, timeout: Duration) -> Running {
         store: Store::open(&folder.path().join("store.db")).await.unwrap(),
         metrics: Arc::default(),
         health: Arc::new(Health::new(["shop".to_owned()])),
+        clock: Clock::default(),
     };
     let (stop, stopped) = oneshot::channel::<()>();
     let shutdown = async {

@@ -1,6 +1,7 @@
 //! GitHub: one App, or one token, for all repositories there.
 
 use std::fmt;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -36,6 +37,24 @@ pub struct GitHub {
     pub timeout: Duration,
     /// How often GitHub's list of deliveries is read for those that did not arrive.
     pub deliveries_interval: Duration,
+    /// The most that is written.
+    pub ceilings: Ceilings,
+}
+
+/// The most that is written to GitHub.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ceilings {
+    /// In a minute.
+    pub per_minute: usize,
+    /// In an hour.
+    pub per_hour: usize,
+}
+
+impl Default for Ceilings {
+    /// Source: GitHub's documentation, "About secondary rate limits": of everything that creates content.
+    fn default() -> Self {
+        Self { per_minute: 80, per_hour: 500 }
+    }
 }
 
 /// How we prove who we are.
@@ -186,6 +205,7 @@ impl GitHub {
 /// The table, checked.
 pub(super) fn check(raw: RawGitHub, layers: &Layers) -> Result<GitHub, SettingsError> {
     at_least(layers, "github.deliveries_interval", raw.deliveries_interval, DELIVERIES_INTERVAL_MIN)?;
+    let ceilings = Ceilings::default();
     Ok(GitHub {
         api_url: check_api_url(&raw.api_url, layers)?,
         identity: check_identity(&raw, layers)?,
@@ -197,6 +217,10 @@ pub(super) fn check(raw: RawGitHub, layers: &Layers) -> Result<GitHub, SettingsE
         )?,
         timeout: raw.timeout,
         deliveries_interval: raw.deliveries_interval,
+        ceilings: Ceilings {
+            per_minute: raw.writes_per_minute.map_or(ceilings.per_minute, NonZeroUsize::get),
+            per_hour: raw.writes_per_hour.map_or(ceilings.per_hour, NonZeroUsize::get),
+        },
     })
 }
 
@@ -338,6 +362,7 @@ mod tests {
                 webhook_secrets: vec![],
                 timeout: Duration::from_secs(1),
                 deliveries_interval: Duration::from_secs(1),
+                ceilings: Ceilings::default(),
             };
             assert_eq!(github.location(&"acme/web".parse().unwrap()), location);
             assert_eq!(github.registry(), registry);

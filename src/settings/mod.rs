@@ -9,7 +9,7 @@ mod secret;
 
 pub use error::SettingsError;
 pub(crate) use github::host_name;
-pub use github::{FullName, FullNameError, GitHub, GitHubForge, GitHubIdentity, Signing};
+pub use github::{Ceilings, FullName, FullNameError, GitHub, GitHubForge, GitHubIdentity, Signing};
 pub use layers::DEFAULT;
 pub use secret::Secret;
 

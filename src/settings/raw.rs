@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -63,6 +64,8 @@ pub(super) struct RawGitHub {
     pub(super) timeout: Duration,
     #[serde(default = "deliveries_interval", with = "duration")]
     pub(super) deliveries_interval: Duration,
+    pub(super) writes_per_minute: Option<NonZeroUsize>,
+    pub(super) writes_per_hour: Option<NonZeroUsize>,
 }
 
 #[derive(Deserialize)]

@@ -10,7 +10,7 @@ use lockkeeper::forge::{
     Authors, Check, CheckStatus, Forge as _, ForgeError, MergeMethod, NewPullRequest, Permission,
     PullRequestState, Reaction, Reviewers, Verdict,
 };
-use lockkeeper::settings::{GitHub, GitHubIdentity};
+use lockkeeper::settings::{Ceilings, GitHub, GitHubIdentity};
 
 use crate::github::{Fault, Membership, Role, Setting, Verdict as Said};
 use crate::place::{BEGIN, Place, commit, repository, setting};
@@ -42,6 +42,7 @@ impl World {
             webhook_secrets: Vec::new(),
             timeout: Duration::from_secs(5),
             deliveries_interval: Duration::from_mins(5),
+            ceilings: Ceilings::default(),
         };
         let forge = GitHubForge::new("acme/environments".parse().unwrap(), &github).unwrap();
         Some(Self { place, forge, _folder: folder })

@@ -1,4 +1,4 @@
-# An approval is for one head: after a push by a person nothing merges, and the review of the older head is refused.
+# An approval is for one head: after a push by a person nothing merges, and a review of the older head counts for nothing.
 pin dev web 1.0.0
 pin staging web 1.0.0
 pin prod web 1.0.0
@@ -12,7 +12,7 @@ person pushes on prod
 expect prod hold somebody pushed
 expect prod check failed somebody pushed
 expect prod says is not overwritten
-approve prod by li at remembered head is refused
+approve prod by li at remembered head
 approve prod by li
 expect prod pins web 1.0.0
 comment prod by li: /retry

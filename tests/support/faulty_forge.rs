@@ -1,4 +1,4 @@
-//! The local forge behind a connection that fails.
+//! A forge behind a connection that fails.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use lockkeeper::commit::CommitId;
-use lockkeeper::forge::local::LocalForge;
 use lockkeeper::forge::{
     Authors, Check, Comment, CommentId, Deployment, Forge, ForgeError, Listed, MergeMethod, NewCommit,
     NewPullRequest, Number, Person, PersonId, PullRequest, Reaction, Standing,
@@ -27,7 +26,7 @@ pub struct Connection {
 
 #[derive(Debug)]
 pub struct FaultyForge {
-    pub inner: Arc<LocalForge>,
+    pub inner: Arc<dyn Forge>,
     pub connection: Arc<Connection>,
     pub faults: Arc<Faults>,
 }
@@ -86,7 +85,7 @@ impl Forge for FaultyForge {
         self.inner.has_signed(commit).await
     }
     async fn open(&self, new: &NewPullRequest) -> Result<PullRequest, ForgeError> {
-        self.write(Forge::open(self.inner.as_ref(), new)).await
+        self.write(self.inner.open(new)).await
     }
     async fn edit(&self, number: Number, title: &str, body: &str) -> Result<(), ForgeError> {
         self.tell(self.inner.edit(number, title, body)).await

@@ -16,6 +16,7 @@ pub mod fake_registry;
 pub mod faults;
 pub mod faulty_forge;
 pub mod git_http;
+pub mod github;
 pub mod parts;
 pub mod secrets;
 pub mod story;

@@ -13,11 +13,13 @@ use super::secrets::leak;
 use super::story::portrait::{difference, free, loose};
 use super::story::saved::Saved;
 use super::story::script::{Line, lines};
-use super::story::{Checked, Story};
+use super::story::{At, Checked, Story};
 
 /// Which moments are disturbed.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Extent {
+    /// None.
+    Undisturbed,
     /// One of each kind in each story, chosen by this number.
     Sample(u64),
     /// Every stop.
@@ -51,13 +53,14 @@ struct Moment {
 /// that was meant for a later one.
 const UNDISTURBED: [&str; 1] = ["forge-fails"];
 
-/// Tells the story `name`.
-pub async fn tell(name: &str, text: &str, extent: Extent) -> Told {
+/// Tells the story `name` at this forge.
+pub async fn tell(at: At, name: &str, text: &str, extent: Extent) -> Told {
     let mut told = Told::default();
-    let mut story = Story::new();
+    let mut story = Story::new(at);
     let mut sample: BTreeMap<Fault, (usize, Moment)> = BTreeMap::new();
     for line in lines(text) {
-        let before = (!line.is_expectation()).then(|| story.save());
+        let is_disturbed = !line.is_expectation() && extent != Extent::Undisturbed;
+        let before = is_disturbed.then(|| story.save());
         story.faults.begin(None);
         if let Err(error) = story.tell(&line).await {
             told.failures.push(format!("{name}: {error}"));
@@ -77,6 +80,7 @@ pub async fn tell(name: &str, text: &str, extent: Extent) -> Told {
             Moment { fault, place, line, before, want }
         });
         match extent {
+            Extent::Undisturbed => {}
             Extent::Sample(seed) => moments.for_each(|moment| choose(&mut sample, moment, name, seed)),
             Extent::All | Extent::Stops => {
                 let after = story.save();
@@ -90,6 +94,7 @@ pub async fn tell(name: &str, text: &str, extent: Extent) -> Told {
             }
         }
     }
+    told.failures.extend(story.audit().await.into_iter().map(|wrong| format!("{name} at its end: {wrong}")));
     if let Some(leak) = leak(&story.shown().await.unwrap()) {
         told.failures.push(format!("{name} shows a secret: {leak}"));
     }

@@ -46,7 +46,7 @@ impl Client {
         let rest = octocrab(github, &github.api_url, None)?;
         let base = github.graphql_base();
         let graphql = if base == github.api_url { rest.clone() } else { octocrab(github, &base, None)? };
-        let (limits, cache) = (Limits::default(), Cache::default());
+        let (limits, cache) = (Limits::new(github.ceilings), Cache::default());
         Ok(Self { octocrab: rest, graphql, tokens, limits, cache, timeout: github.timeout })
     }
 

@@ -65,7 +65,7 @@ impl GitHubForge {
         if let Some((_, at)) = known.filter(|(newest, _)| *newest == id) {
             return Ok(at);
         }
-        let long_ago = Timestamp::now().checked_sub(FIRST_LOOK).unwrap_or(Timestamp::UNIX_EPOCH);
+        let long_ago = (self.clock)().checked_sub(FIRST_LOOK).unwrap_or(Timestamp::UNIX_EPOCH);
         if id == 0 {
             return Ok(long_ago);
         }

@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::forge::ForgeError;
+use crate::settings::Ceilings;
 
 /// How urgent a write is. What decides has room where notes have none left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -19,7 +20,10 @@ pub(super) enum Urgency {
 
 /// Writes of the last hour, and until when GitHub wants not to be asked.
 #[derive(Debug, Default)]
-pub(super) struct Limits(Mutex<State>);
+pub(super) struct Limits {
+    ceilings: Ceilings,
+    state: Mutex<State>,
+}
 
 #[derive(Debug, Default)]
 struct State {
@@ -29,10 +33,6 @@ struct State {
 
 const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
-/// What GitHub takes in a minute and in an hour, of everything that creates content.
-///
-/// Source: GitHub's documentation, "About secondary rate limits": 80 and 500.
-const WRITES_MAX: [(Duration, usize); 2] = [(MINUTE, 80), (HOUR, 500)];
 
 impl Urgency {
     /// The part of the ceiling that writes of this kind may use, in percent: 60 notes a minute leave room for 20 gates
@@ -47,6 +47,10 @@ impl Urgency {
 }
 
 impl Limits {
+    pub(super) fn new(ceilings: Ceilings) -> Self {
+        Self { ceilings, state: Mutex::default() }
+    }
+
     /// Whether GitHub may be asked at all.
     ///
     /// # Errors
@@ -67,7 +71,8 @@ impl Limits {
         while state.writes.front().is_some_and(|at| now.duration_since(*at) >= HOUR) {
             state.writes.pop_front();
         }
-        for (window, ceiling) in WRITES_MAX {
+        let Ceilings { per_minute, per_hour } = self.ceilings;
+        for (window, ceiling) in [(MINUTE, per_minute), (HOUR, per_hour)] {
             let room = ceiling * urgency.share() / 100;
             let recent = state.writes.iter().rev().take_while(|at| now.duration_since(**at) < window).count();
             if recent >= room {
@@ -87,7 +92,7 @@ impl Limits {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -35,12 +35,13 @@ use std::fmt;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use jiff::Timestamp;
 use tokio::sync::OnceCell;
 
 pub use self::hook::{DeliveriesPage, Hook, ListedDelivery};
 
 use self::client::Client;
-use super::{CommentId, CommitId, ForgeError, Number, Person};
+use super::{Clock, CommentId, CommitId, ForgeError, Number, Person};
 use crate::repository::TokenSource;
 use crate::settings::{FullName, GitHub, Signing};
 
@@ -52,6 +53,7 @@ pub struct GitHubForge {
     web_url: String,
     signing: Signing,
     me: OnceCell<Me>,
+    clock: Clock,
     known: Mutex<Known>,
     /// Whether it was said that deployments are refused.
     has_told_of_deployments: AtomicBool,
@@ -73,7 +75,7 @@ struct Known {
     issues: BTreeMap<String, (Number, String, String)>,
     checks: BTreeMap<CommitId, checks::OwnCheck>,
     /// The newest comment seen, and when it was written.
-    newest_comment: Option<(CommentId, jiff::Timestamp)>,
+    newest_comment: Option<(CommentId, Timestamp)>,
 }
 
 /// Most entries of each kind that are kept; past that they are found anew. 10,000 of half a kilobyte are 5 MB.
@@ -95,6 +97,7 @@ impl GitHubForge {
             web_url,
             signing,
             me: OnceCell::new(),
+            clock: Arc::new(Timestamp::now),
             known: Mutex::default(),
             has_told_of_deployments: AtomicBool::new(false),
         })
@@ -104,6 +107,13 @@ impl GitHubForge {
     #[must_use]
     pub fn signing(mut self, signing: Signing) -> Self {
         self.signing = signing;
+        self
+    }
+
+    /// Goes by this clock where it looks back.
+    #[must_use]
+    pub fn with_clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
         self
     }
 

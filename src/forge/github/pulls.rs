@@ -1,5 +1,7 @@
 //! Pull requests: read, opened, edited and closed.
 
+use std::time::Duration;
+
 use http::Method;
 use serde_json::json;
 
@@ -11,10 +13,28 @@ use crate::forge::{ForgeError, Listed, NewPullRequest, Number, PullRequest, Pull
 
 /// Open pull requests that are looked at: 10 pages. A repository with more has another problem.
 const OPEN_PAGES_MAX: u32 = 10;
+/// Before each further look at a pull request of which GitHub does not know yet whether it merges: a second in all. Later
+/// it is looked at anew, as what waits for it is due again.
+const MERGEABLE_PAUSES: [Duration; 3] =
+    [Duration::ZERO, Duration::from_millis(250), Duration::from_millis(750)];
 
 impl GitHubForge {
     pub(super) async fn pull(&self, number: Number) -> Result<Pull, ForgeError> {
         self.client.get(&self.path(format!("pulls/{number}"))).await
+    }
+
+    /// The pull request, with GitHub's word on whether it merges where that comes soon: the first look after a push only
+    /// makes GitHub find out. What would be said of it in between would be one write more, and one more when it is known.
+    pub(super) async fn looked_at(&self, number: Number) -> Result<Pull, ForgeError> {
+        let mut pull = self.pull(number).await?;
+        for pause in MERGEABLE_PAUSES {
+            if pull.state != "open" || pull.mergeable.is_some() {
+                break;
+            }
+            tokio::time::sleep(pause).await;
+            pull = self.pull(number).await?;
+        }
+        Ok(pull)
     }
 
     /// The pull request, with its reviews and the checks on its head.

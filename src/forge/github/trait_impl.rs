@@ -19,7 +19,7 @@ impl Forge for GitHubForge {
     }
 
     async fn pull_request(&self, number: Number) -> Result<PullRequest, ForgeError> {
-        self.whole(self.pull(number).await?).await
+        self.whole(self.looked_at(number).await?).await
     }
 
     async fn open_pull_requests(&self, base: &str) -> Result<Vec<Listed>, ForgeError> {

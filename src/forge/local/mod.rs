@@ -46,7 +46,7 @@ use jiff::Timestamp;
 
 use self::folder::Folder;
 use self::relation::Relations;
-use super::{CommentId, ForgeError, Number, Person, PersonId};
+use super::{Clock, CommentId, ForgeError, Number, Person, PersonId};
 use crate::repository::{CommitId, Mirror, RepositoryError};
 use crate::witness::Witness;
 
@@ -58,9 +58,6 @@ pub const BOT_NAME: &str = "lockkeeper";
 pub const FORGE_ID: PersonId = 0;
 /// The name under which the forge itself acts.
 pub const FORGE_NAME: &str = "forge";
-
-/// Where the time comes from, so that tests can move it.
-pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
 /// Who is told of what happened.
 pub type Listener = Arc<dyn Fn(Activity) + Send + Sync>;

@@ -115,7 +115,7 @@ async fn receive(
     body: Body,
 ) -> Response {
     let outcome = match read(&app, &receiver, body).await {
-        Ok((bytes, _place)) => take(&app, &receiver, &headers, &bytes, Timestamp::now()).await,
+        Ok((bytes, _place)) => take(&app, &receiver, &headers, &bytes, app.clock.now()).await,
         Err(outcome) => outcome,
     };
     app.metrics.add(&DELIVERIES, &[("webhook", NAME), ("outcome", outcome.name())], 1);

@@ -12,7 +12,7 @@ use lockkeeper::forge::local::pages::{self, PageOptions, SignIn};
 use lockkeeper::forge::local::{LocalForge, People, PeopleFile};
 use lockkeeper::forge::{Forge as _, NewPullRequest, Reviewers};
 use lockkeeper::repository::{Credentials, Edit, Location, Mirror, RefUpdate, Signature, create_bare};
-use lockkeeper::server::{App, Health, router};
+use lockkeeper::server::{App, Clock, Health, router};
 use lockkeeper::settings;
 use lockkeeper::store::{Key, Store};
 use tokio::runtime::Runtime;
@@ -89,6 +89,7 @@ async fn site(folder: &Path) -> Router {
         store,
         metrics: Arc::default(),
         health: Arc::new(Health::new([])),
+        clock: Clock::default(),
     };
     let options = PageOptions {
         title: "shop".to_owned(),

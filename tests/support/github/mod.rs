@@ -37,21 +37,26 @@ pub mod webhooks;
 mod world;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use jiff::Timestamp;
+use lockkeeper::witness::{self, Witness};
 
 pub use faults::Fault;
+#[allow(unused_imports, reason = "no test uses all of it")]
 pub use model::{Membership, Role, Signatures, Verdict};
 pub use setting::Setting;
+#[allow(unused_imports, reason = "no test uses all of it")]
 pub use webhooks::{Webhook, sign};
 
 use faults::Faults;
 use git::Git;
-use model::{Model, Owner, Token};
-use world::World;
+use model::{Model, Owner, Table, Token};
+use world::{Clock, World};
 
 /// The server; it ends with the test's runtime.
 #[derive(Clone)]
@@ -64,6 +69,10 @@ struct Shared {
     world: Mutex<World>,
     faults: Mutex<Faults>,
     traffic: Mutex<Traffic>,
+    /// Is told of every write of ours, before it is answered.
+    witness: Arc<dyn Witness>,
+    /// Requests that are being carried out.
+    at_work: AtomicUsize,
 }
 
 /// What went over the wire.
@@ -77,26 +86,38 @@ struct Traffic {
 
 impl Fake {
     /// Serves this repository. `clock`: what time it is there.
+    #[allow(clippy::unused_async, reason = "the server needs the test's runtime")]
     pub async fn start(
         setting: Setting,
         repository: &Path,
         clock: impl Fn() -> Timestamp + Send + Sync + 'static,
     ) -> Self {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Self::start_at(listener, setting, repository, Box::new(clock), witness::nobody())
+    }
+
+    /// The same at an address that is taken already. `witness` is told of each write of the App right after it.
+    pub fn start_at(
+        listener: TcpListener,
+        setting: Setting,
+        repository: &Path,
+        clock: Clock,
+        witness: Arc<dyn Witness>,
+    ) -> Self {
         let address = listener.local_addr().unwrap();
         let git = Git::new(repository);
         let mut model = setting.model();
         model.heads = git.heads();
-        let world = World {
-            model,
-            git,
-            clock: Box::new(clock),
-            host: format!("http://{address}"),
-            violations: Vec::new(),
-        };
-        let shared = Shared { world: Mutex::new(world), faults: Mutex::default(), traffic: Mutex::default() };
-        let shared = Arc::new(shared);
-        server::serve(listener, Arc::clone(&shared));
+        let world = World { model, git, clock, host: format!("http://{address}"), violations: Vec::new() };
+        let shared = Arc::new(Shared {
+            world: Mutex::new(world),
+            faults: Mutex::default(),
+            traffic: Mutex::default(),
+            witness,
+            at_work: AtomicUsize::new(0),
+        });
+        listener.set_nonblocking(true).unwrap();
+        server::serve(tokio::net::TcpListener::from_std(listener).unwrap(), Arc::clone(&shared));
         Self { shared, address }
     }
 
@@ -114,7 +135,7 @@ impl Fake {
     pub fn token(&self, login: &str) -> String {
         let mut world = self.world();
         let owner = Owner::Person(world.person(login).id);
-        let token = format!("ghp_{:036}", world.model.next_id());
+        let token = format!("ghp_{:036}", world.model.next_id(Table::Tokens));
         world.model.tokens.insert(token.clone(), Token { owner, expires_at: None });
         token
     }
@@ -122,7 +143,7 @@ impl Fake {
     /// A token of the App, valid until it is revoked: for tests that are not about how it is got.
     pub fn installation_token(&self) -> String {
         let mut world = self.world();
-        let token = format!("ghs_{:036}", world.model.next_id());
+        let token = format!("ghs_{:036}", world.model.next_id(Table::Tokens));
         world.model.tokens.insert(token.clone(), Token { owner: Owner::Installation, expires_at: None });
         token
     }
@@ -158,6 +179,20 @@ impl Fake {
         std::mem::take(&mut self.shared.traffic.lock().unwrap().requests)
     }
 
+    /// This token is a person's from now on.
+    pub fn let_in(&self, login: &str, token: &str) {
+        let mut world = self.world();
+        let owner = Owner::Person(world.person(login).id);
+        world.model.tokens.insert(token.to_owned(), Token { owner, expires_at: None });
+    }
+
+    /// Whether webhooks wait.
+    pub fn has_webhooks(&self) -> bool {
+        let mut world = self.world();
+        world.look();
+        !world.model.queue.is_empty()
+    }
+
     /// The webhooks since the last call, oldest first.
     pub fn take_webhooks(&self) -> Vec<Webhook> {
         let mut world = self.world();
@@ -184,6 +219,24 @@ impl Fake {
         let model: Model = serde_json::from_str(saved).unwrap();
         let mut world = self.world();
         world.model = model;
+    }
+
+    /// The model, to be taken up from there by [`Fake::set_model`]; quicker than [`Fake::save`].
+    pub fn model(&self) -> Model {
+        self.world().model.clone()
+    }
+
+    /// Takes up from there. The branches must be put back by the test.
+    pub fn set_model(&self, model: Model) {
+        self.world().model = model;
+        *self.shared.traffic.lock().unwrap() = Traffic::default();
+    }
+
+    /// Waits until nothing is carried out any more: requests whose client is gone go on for a moment.
+    pub async fn rest(&self) {
+        while self.shared.at_work.load(Ordering::SeqCst) > 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
     }
 
     fn world(&self) -> MutexGuard<'_, World> {

@@ -7,6 +7,19 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::upkeep::Upkeep;
+/// What has ids of its own; no two tables have one in common, so that none passes for another's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Table {
+    Threads,
+    Comments,
+    Reviews,
+    Reactions,
+    Checks,
+    Statuses,
+    Deployments,
+    Tokens,
+    Deliveries,
+}
 
 /// One repository and the people around it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -47,7 +60,8 @@ pub struct Model {
     pub sources: BTreeMap<String, PathBuf>,
     /// How the App and the base branch are set up.
     pub upkeep: Upkeep,
-    pub last_id: u64,
+    /// The last id of each table: each counts for itself, so that one that is told again has the id that it had.
+    pub last_ids: BTreeMap<Table, u64>,
     pub last_number: u64,
 }
 
@@ -278,10 +292,11 @@ pub struct Delivery {
 }
 
 impl Model {
-    /// The next id of anything.
-    pub fn next_id(&mut self) -> u64 {
-        self.last_id += 1;
-        self.last_id
+    /// The next id in a table.
+    pub fn next_id(&mut self, of: Table) -> u64 {
+        let last = self.last_ids.entry(of).or_insert(10_000 + 100_000_000 * of as u64);
+        *last += 1;
+        *last
     }
 
     pub fn person(&self, id: u64) -> &Person {

@@ -1,8 +1,8 @@
 //! GitHub's description of its API as JSON schemas: the slice, converted once; validators, compiled when first asked
 //! for and kept.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, LazyLock, Mutex};
+use std::collections::BTreeMap;
+use std::sync::{Arc, LazyLock, Mutex, RwLock};
 
 use jsonschema::error::ValidationErrorKind;
 use jsonschema::{Registry, ValidationError, Validator};
@@ -29,10 +29,10 @@ pub static SLICE: LazyLock<Value> =
 static REGISTRY: LazyLock<Registry<'static>> =
     LazyLock::new(|| Registry::new().add(ADDRESS, converted(SLICE.clone())).unwrap().prepare().unwrap());
 
-static VALIDATORS: Mutex<BTreeMap<String, Arc<Validator>>> = Mutex::new(BTreeMap::new());
+/// Places that were looked for already: every field of every answer is.
+static PLACES: RwLock<BTreeMap<String, (&'static Value, String)>> = RwLock::new(BTreeMap::new());
 
-/// What [`at`] found: bodies are made whole by the same places again and again.
-static PLACES: LazyLock<Mutex<HashMap<String, (&'static Value, String)>>> = LazyLock::new(Mutex::default);
+static VALIDATORS: Mutex<BTreeMap<String, Arc<Validator>>> = Mutex::new(BTreeMap::new());
 
 /// Whether the value is valid against the schema at this place; if not, at most three reasons.
 ///
@@ -86,15 +86,15 @@ pub fn step(name: &str) -> String {
 /// # Panics
 /// If nothing is there: the slice would be broken.
 pub fn at(place: &str) -> (&'static Value, String) {
-    if let Some(known) = PLACES.lock().unwrap().get(place) {
+    if let Some(known) = PLACES.read().unwrap().get(place) {
         return known.clone();
     }
-    let found = look_at(place);
-    PLACES.lock().unwrap().insert(place.to_owned(), found.clone());
+    let found = follow(place);
+    PLACES.write().unwrap().insert(place.to_owned(), found.clone());
     found
 }
 
-fn look_at(place: &str) -> (&'static Value, String) {
+fn follow(place: &str) -> (&'static Value, String) {
     let found = SLICE.pointer(place).unwrap_or_else(|| panic!("nothing is at {place}"));
     match found["$ref"].as_str() {
         Some(reference) => at(reference.strip_prefix('#').unwrap()),

@@ -1,6 +1,7 @@
 //! The way of a request: faults, tokens, the contract, the act, the contract again, and what GitHub puts around it.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use axum::Router;
@@ -9,6 +10,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, header};
 use axum::response::Response;
 use axum::serve::ListenerExt as _;
+use lockkeeper::witness::Write;
 use octocrab::jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -53,21 +55,30 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
         Some(Fault::Cut) => return cut(),
         Some(_) | None => {}
     }
+    let (witness, is_write) = (Arc::clone(&shared.witness), asked.is_write());
+    let work = AtWork::begin(&shared);
     // Git runs meanwhile, which would hold up the test's runtime.
-    let task = tokio::task::spawn_blocking(move || match fault {
-        Some(Fault::Secondary(seconds)) => shared.limited(&asked, seconds),
-        Some(Fault::Primary(status, seconds)) => shared.exhausted(&asked, status, seconds),
-        Some(Fault::Before(status)) => shared.dressed(&asked, broken(status)),
-        Some(Fault::After(status)) => {
-            drop(shared.act(&asked));
-            shared.dressed(&asked, broken(status))
-        }
-        Some(_) | None => {
-            let answer = shared.act(&asked);
-            shared.dressed(&asked, answer)
+    let task = tokio::task::spawn_blocking(move || {
+        let _work = work;
+        match fault {
+            Some(Fault::Secondary(seconds)) => shared.limited(&asked, seconds),
+            Some(Fault::Primary(status, seconds)) => shared.exhausted(&asked, status, seconds),
+            Some(Fault::Before(status)) => shared.dressed(&asked, broken(status)),
+            Some(Fault::After(status)) => {
+                drop(shared.act(&asked));
+                shared.dressed(&asked, broken(status))
+            }
+            Some(_) | None => {
+                let answer = shared.act(&asked);
+                shared.dressed(&asked, answer)
+            }
         }
     });
     let response = task.await.expect("the fake does not panic");
+    let was_done = response.status().is_success() || matches!(fault, Some(Fault::After(_)));
+    if is_write && was_done {
+        witness.wrote(Write::Forge).await;
+    }
     match fault {
         Some(Fault::HangAfter) => std::future::pending().await,
         Some(Fault::LoseAnswer) => cut(),
@@ -82,6 +93,22 @@ fn broken(status: u16) -> Answer {
 fn cut() -> Response {
     let broken = futures::stream::once(async { Err::<Bytes, _>(std::io::Error::other("cut")) });
     Response::builder().header(header::CONTENT_LENGTH, 1_000).body(Body::from_stream(broken)).unwrap()
+}
+
+/// One of the requests that are carried out; it ends when this is dropped.
+struct AtWork(Arc<Shared>);
+
+impl AtWork {
+    fn begin(shared: &Arc<Shared>) -> Self {
+        shared.at_work.fetch_add(1, Ordering::SeqCst);
+        Self(Arc::clone(shared))
+    }
+}
+
+impl Drop for AtWork {
+    fn drop(&mut self) {
+        self.0.at_work.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 impl Asked {
@@ -105,6 +132,11 @@ impl Asked {
         }
         Contract::find(&self.method, &self.path)
             .map_or_else(|_| "unknown".to_owned(), |operation| operation.id)
+    }
+
+    /// Whether it changes what people see; a new token does not.
+    fn is_write(&self) -> bool {
+        self.method != "GET" && !self.path.ends_with("/access_tokens")
     }
 
     fn header(&self, name: &str) -> Option<&str> {

@@ -91,7 +91,7 @@ impl Setting {
             signed: BTreeSet::new(),
             sources: self.sources,
             upkeep: Upkeep::default(),
-            last_id: 10_000,
+            last_ids: BTreeMap::new(),
             last_number: 0,
         }
     }

@@ -43,12 +43,24 @@ impl Fake {
         self.act(login, |world, by| world.review(by, number, verdict, body))
     }
 
+    /// Reviews a head that may be an older one.
+    pub fn review_of(&self, login: &str, number: u64, verdict: Verdict, head: &str) -> u64 {
+        self.act(login, |world, by| world.review_of(by, number, verdict, "", head.to_owned()))
+    }
+
     pub fn dismiss(&self, login: &str, review: u64) {
         self.act(login, |world, by| world.dismiss(by, review));
     }
 
     pub fn comment(&self, login: &str, number: u64, body: &str) -> u64 {
         self.act(login, |world, by| world.comment(by, number, body))
+    }
+
+    /// Tells of a comment once more, as it stands now, as if it were new.
+    pub fn tell_again(&self, id: u64) {
+        let mut world = self.world();
+        let by = world.model.comments[&id].author;
+        world.emit_comment("created", id, by, json!({}));
     }
 
     /// Edits a comment; the editor need not be its author.
@@ -75,6 +87,17 @@ impl Fake {
     /// Presses the green button; returns the commit on the base branch.
     pub fn merge_by(&self, login: &str, number: u64) -> String {
         self.act(login, |world, by| world.merge(by, number, &MergeRequest::default()))
+    }
+
+    /// The same where it may be refused; the words of the refusal.
+    ///
+    /// # Errors
+    /// What GitHub says.
+    pub fn try_merge_by(&self, login: &str, number: u64) -> Result<String, String> {
+        let mut world = self.world();
+        world.look();
+        let by = world.person(login).id;
+        world.merge(by, number, &MergeRequest::default()).map_err(|answer| answer.body.to_string())
     }
 
     /// The same with one commit.
@@ -157,6 +180,18 @@ impl Fake {
         let mut world = self.world();
         world.look();
         world.model.pusher = world.person(login).id;
+    }
+
+    /// What was pushed just now came from this person.
+    pub fn pushed_by(&self, login: &str) {
+        let mut world = self.world();
+        let by = world.person(login).id;
+        world.look_after(by);
+    }
+
+    /// Another repository, `owner/name`, for comparisons.
+    pub fn add_source(&self, name: &str, path: &std::path::Path) {
+        self.world().model.sources.insert(name.to_owned(), path.to_owned());
     }
 
     /// Tells of anything else that the slice has (`registry_package`, `installation`, `ping`…), with these fields.

@@ -107,7 +107,8 @@ impl Fake {
     pub fn go_back(&self, copy: &Model) {
         let mut world = self.world();
         let mut model = copy.clone();
-        (model.last_id, model.last_number) = (world.model.last_id, world.model.last_number);
+        model.last_ids.clone_from(&world.model.last_ids);
+        model.last_number = world.model.last_number;
         model.tokens.clone_from(&world.model.tokens);
         world.model = model;
     }

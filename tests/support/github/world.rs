@@ -9,7 +9,7 @@ use super::contract::Contract;
 use super::fill;
 use super::git::Git;
 use super::json::Show;
-use super::model::{Delivery, Merged, Model, Person};
+use super::model::{Delivery, Merged, Model, Person, Table};
 
 /// What time it is.
 pub type Clock = Box<dyn Fn() -> Timestamp + Send + Sync>;
@@ -61,7 +61,7 @@ impl World {
     }
 
     fn deliver(&mut self, event: &str, action: Option<&str>, body: String) {
-        let (id, at) = (self.model.next_id(), self.now());
+        let (id, at) = (self.model.next_id(Table::Deliveries), self.now());
         let guid = format!("{:08x}-11ef-4000-8000-{id:012x}", self.model.app.id);
         let action = action.map(str::to_owned);
         let delivery = Delivery {

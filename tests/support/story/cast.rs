@@ -24,9 +24,14 @@ pub(super) fn entry(id: u64, name: &str, permission: Permission, teams: &[&str])
         name: name.to_owned(),
         permission,
         teams: teams.iter().map(|team| (*team).to_owned()).collect(),
-        emails: [format!("{name}@example.com")].into(),
+        emails: [email(id, name)].into(),
         token_sha256: hex::decode(token_hash(&token_of(name))).unwrap().try_into().ok(),
     }
+}
+
+/// The address in commits, in the form by which GitHub knows people, too.
+pub(super) fn email(id: u64, name: &str) -> String {
+    format!("{id}+{name}@users.noreply.github.com")
 }
 
 pub(super) fn people() -> PeopleFile {

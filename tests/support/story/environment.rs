@@ -3,12 +3,10 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
-use lockkeeper::forge::local::Activity;
-use lockkeeper::forge::{NewPullRequest, Reviewers};
 use lockkeeper::repository::{Credentials, Edit, Location, Mirror, RefUpdate, Signature, create_bare};
 
-use super::cast::{manifest, person, repository};
-use super::{Checked, FakeRegistry, Story, text};
+use super::cast::{email, manifest, person, repository};
+use super::{Checked, FakeRegistry, Side, Story, text};
 
 impl Story {
     pub(super) async fn change_file(&mut self, path: &str, bytes: Vec<u8>) -> Checked {
@@ -22,7 +20,7 @@ impl Story {
             mirror.commit(base, vec![edit], "a person's commit\n", &self.somebody()).await.map_err(text)?;
         let update = RefUpdate { name: "refs/heads/main".to_owned(), old: Some(base), new: Some(commit) };
         mirror.push(vec![update]).await.map_err(text)?;
-        self.look().await
+        self.pushed().await
     }
 
     pub(super) async fn pin(&mut self, stage: &str, image: &str, tag: &str, rest: &[&str]) -> Checked {
@@ -67,14 +65,19 @@ impl Story {
             .push(vec![RefUpdate { name, old: Some(pull_request.head), new: Some(head) }])
             .await
             .map_err(text)?;
-        self.activities.lock().unwrap().push(Activity::Opened(pull_request.number));
+        self.running()?.host.pushed(Some(pull_request.number));
         self.acted().await
+    }
+
+    /// Somebody pushed to the base: GitHub tells, the local forge is over a git that tells nobody.
+    async fn pushed(&mut self) -> Checked {
+        if self.running()?.host.pushed(None) { self.settle().await } else { self.look().await }
     }
 
     /// A commit of this person in the source repository of the images.
     pub(super) async fn source(&mut self, name: &str, person: &str) -> Checked {
         let path = self.folder.path().join("source.git");
-        let email = format!("{person}@example.com");
+        let email = email(super::cast::person(person).id, person);
         let author = Signature { name: person.to_owned(), email, at: self.now() };
         if !path.exists() {
             create_bare(&path, "main", &[("README".to_owned(), Vec::new())], "the source\n", &author)
@@ -90,6 +93,9 @@ impl Story {
         let update = RefUpdate { name: "refs/heads/main".to_owned(), old: Some(base), new: Some(commit) };
         mirror.push(vec![update]).await.map_err(text)?;
         self.revisions.insert(name.to_owned(), commit);
+        if let Side::GitHub(github) = &self.side {
+            github.add_source(self.folder.path());
+        }
         Ok(())
     }
 
@@ -99,8 +105,11 @@ impl Story {
         let base = mirror.tip("main").await.map_err(text)?.ok_or("no main")?;
         let edit = Edit { path: "mine.txt".to_owned(), before: None, after: b"mine\n".to_vec() };
         let commit = mirror.commit(base, vec![edit], "mine\n", &self.somebody()).await.map_err(text)?;
+        self.taken.insert(name.to_owned());
         let name = format!("refs/heads/{name}");
-        mirror.push(vec![RefUpdate { name, old: None, new: Some(commit) }]).await.map_err(text)
+        mirror.push(vec![RefUpdate { name, old: None, new: Some(commit) }]).await.map_err(text)?;
+        self.running()?.host.pushed(None);
+        Ok(())
     }
 
     /// The branch has the commit of [`Story::person_takes`] and no other.
@@ -124,11 +133,8 @@ impl Story {
         let branch = format!("person/{}", self.deliveries);
         let name = format!("refs/heads/{branch}");
         mirror.push(vec![RefUpdate { name, old: None, new: Some(head) }]).await.map_err(text)?;
-        let (title, body) = ("a person's change".to_owned(), String::new());
-        let (labels, reviewers) = (Vec::new(), Reviewers::default());
-        let new = NewPullRequest { title, body, branch, base: "main".to_owned(), labels, reviewers };
-        let opened = self.running()?.forge.open_by(&person("li"), new).await.map_err(text)?;
-        self.proposed = Some(opened.number);
+        let opened = self.running()?.host.open(&person("li"), &branch, "a person's change").await?;
+        self.proposed = Some(opened);
         self.acted().await
     }
 

@@ -1,10 +1,10 @@
 //! What is expected.
 
-use lockkeeper::forge::{Comment, Forge};
 use lockkeeper::plan::view::{PipelineView, StageView};
 use lockkeeper::promotion::{Entry, Event};
 
 use super::cast::{manifest, repository};
+use super::host::Said;
 use super::{Checked, FakeRegistry, Story, text};
 
 impl Story {
@@ -51,7 +51,7 @@ impl Story {
 
     pub(super) async fn expect_proposed(&self, status: &str, want: &str) -> Checked {
         let number = self.proposed.ok_or("nobody has proposed anything")?;
-        let found = self.running()?.forge.pull_request(number).await.map_err(text)?;
+        let found = self.running()?.host.pull(number).await?;
         let check = found.checks.iter().find(|check| check.name == "lockkeeper").ok_or("no check of ours")?;
         contains(&format!("{:?}", check.status).to_lowercase(), status)?;
         contains(&check.summary, want)
@@ -120,22 +120,17 @@ impl Story {
         Ok(entries)
     }
 
-    pub(super) async fn comments(&self, thread: u64) -> Result<Vec<Comment>, String> {
-        let all = self.running()?.forge.comments_after(0, 10_000).await.map_err(text)?;
+    pub(super) async fn comments(&self, thread: u64) -> Result<Vec<Said>, String> {
+        let all = self.running()?.host.comments().await?;
         Ok(all.into_iter().filter(|comment| comment.thread == thread).collect())
     }
 
     pub(super) async fn reply(&self) -> Result<Option<String>, String> {
         let id = self.last_comment.ok_or("no comment yet")?;
-        let thread = self.running()?.forge.comment(id).await.map_err(text)?.thread;
         let marker = format!("lockkeeper:reply:{id} ");
-        let replies: Vec<String> = self
-            .comments(thread)
-            .await?
-            .into_iter()
-            .map(|comment| comment.body)
-            .filter(|body| body.contains(&marker))
-            .collect();
+        let all = self.running()?.host.comments().await?;
+        let replies: Vec<String> =
+            all.into_iter().map(|comment| comment.body).filter(|body| body.contains(&marker)).collect();
         match replies.as_slice() {
             [] => Ok(None),
             [one] => Ok(Some(one.clone())),

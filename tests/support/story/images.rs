@@ -50,7 +50,8 @@ impl Story {
         }
         let known = self.revisions.get(revision).map(ToString::to_string);
         let revision = known.as_deref().unwrap_or(revision);
-        let labels = [("revision", revision), ("source", "https://git.test/shop/web")];
+        let source = self.source_address();
+        let labels = [("revision", revision), ("source", source.as_str())];
         self.registry.push(&name, tag, bytes, &platforms, &labels);
         if is_quiet || self.running.is_none() {
             return Ok(());

@@ -1,26 +1,30 @@
 //! Scenarios as files: what is given, what happens, what is expected. `tests/scenarios/README.md` has the words.
 //!
-//! Everything but the registry is real: git over `file://`, the local forge, the store. The clock is the story's.
+//! Everything but the registry is real: git over `file://`, the forge, the store. The clock is the story's. The forge is
+//! our own, or our client of GitHub over HTTP to the tests' own GitHub, which is held to GitHub's description of its API.
 
+mod audit;
 mod cast;
 mod environment;
 mod expect;
+pub mod github;
+mod host;
 mod images;
+mod local;
 mod people;
 pub mod portrait;
 mod running;
 pub mod saved;
 pub mod script;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use lockkeeper::commit::CommitId;
-use lockkeeper::forge::Verdict;
-use lockkeeper::forge::local::{Activity, LocalForge};
+use lockkeeper::forge::{Forge, Verdict};
 use lockkeeper::reconcile::World;
 use lockkeeper::repository::Mirror;
 
@@ -28,6 +32,8 @@ use super::fake_registry::{FakeRegistry, Mood};
 use super::faults::Faults;
 use super::faulty_forge::{Connection, FaultyForge};
 use cast::repository;
+use github::GitHub;
+use host::Host;
 use script::Line;
 
 /// When every story begins.
@@ -41,12 +47,14 @@ pub struct Story {
     files: BTreeMap<String, Vec<u8>>,
     clock: Arc<AtomicI64>,
     registry: Arc<FakeRegistry>,
-    activities: Arc<Mutex<Vec<Activity>>>,
+    side: Side,
     pub faults: Arc<Faults>,
     running: Option<Running>,
     remembered: BTreeMap<String, CommitId>,
     last_comment: Option<u64>,
     proposed: Option<u64>,
+    /// Branches that people took, whose names look like ours.
+    taken: BTreeSet<String>,
     /// The commits of the source repository, by the names that the story gives them.
     revisions: BTreeMap<String, CommitId>,
     deliveries: usize,
@@ -54,9 +62,23 @@ pub struct Story {
     connection: Arc<Connection>,
 }
 
+/// Where the pull requests of a story live.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum At {
+    Local,
+    GitHub,
+}
+
+enum Side {
+    Local,
+    GitHub(Box<GitHub>),
+}
+
 struct Running {
     world: Arc<World>,
-    forge: Arc<LocalForge>,
+    /// As lockkeeper has it, on a connection that never fails.
+    forge: Arc<dyn Forge>,
+    host: Arc<dyn Host>,
     mirror: Mirror,
 }
 
@@ -64,7 +86,7 @@ struct Running {
 pub type Checked = Result<(), String>;
 
 impl Story {
-    pub fn new() -> Self {
+    pub fn new(at: At) -> Self {
         let faults = Arc::<Faults>::default();
         let begin: Timestamp = BEGIN.parse().unwrap();
         let mut story = Self {
@@ -72,12 +94,16 @@ impl Story {
             files: BTreeMap::new(),
             clock: Arc::new(AtomicI64::new(begin.as_microsecond())),
             registry: Arc::new(FakeRegistry::new(faults.clone())),
-            activities: Arc::default(),
+            side: match at {
+                At::Local => Side::Local,
+                At::GitHub => Side::GitHub(Box::new(GitHub::new())),
+            },
             faults,
             running: None,
             remembered: BTreeMap::new(),
             last_comment: None,
             proposed: None,
+            taken: BTreeSet::new(),
             revisions: BTreeMap::new(),
             deliveries: 0,
             look_max: Duration::from_mins(1),

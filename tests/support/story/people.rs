@@ -2,14 +2,14 @@
 
 use std::sync::atomic::Ordering;
 
-use lockkeeper::forge::local::Activity;
-use lockkeeper::forge::{Check, CheckStatus, Forge, ForgeError, Person, PullRequest, Verdict};
+use lockkeeper::forge::{CheckStatus, Person, Verdict};
 use lockkeeper::promotion::Event;
 
 use lockkeeper::witness::{Witness as _, Write};
 
 use super::super::secrets::token_of;
 use super::cast::person;
+use super::host::Pull;
 use super::{Checked, Story, text};
 
 impl Story {
@@ -51,21 +51,16 @@ impl Story {
         self.settle().await
     }
 
-    pub(super) async fn open_pull_request(&self, stage: &str) -> Result<PullRequest, String> {
+    pub(super) async fn open_pull_request(&self, stage: &str) -> Result<Pull, String> {
         let found = self.open_pull_requests(stage).await?;
         found.into_iter().next().ok_or_else(|| format!("no pull request is open for {stage}"))
     }
 
-    pub(super) async fn open_pull_requests(&self, stage: &str) -> Result<Vec<PullRequest>, String> {
-        let forge = &self.running()?.forge;
+    pub(super) async fn open_pull_requests(&self, stage: &str) -> Result<Vec<Pull>, String> {
         let part = format!("/{stage}/");
-        let mut found = Vec::new();
-        for listed in forge.open_pull_requests("main").await.map_err(text)? {
-            if listed.branch.starts_with("lockkeeper/") && listed.branch.contains(&part) {
-                found.push(forge.pull_request(listed.number).await.map_err(text)?);
-            }
-        }
-        Ok(found)
+        let is_it = |pull: &Pull| pull.branch.starts_with("lockkeeper/") && pull.branch.contains(&part);
+        let open = self.running()?.host.open_pulls().await?;
+        Ok(open.into_iter().filter(is_it).collect())
     }
 
     pub(super) async fn remember(&mut self, stage: &str) -> Checked {
@@ -82,37 +77,30 @@ impl Story {
         rest: &[&str],
     ) -> Checked {
         let pull_request = self.open_pull_request(stage).await?;
-        let forge = self.running()?.forge.clone();
+        let host = self.running()?.host.clone();
         match rest {
-            [] => forge
-                .review(&person(name), pull_request.number, pull_request.head, verdict)
-                .await
-                .map(|_| ())
-                .map_err(text)?,
-            ["at", "remembered", "head", "is", "refused"] => {
+            [] => host.review(&person(name), &pull_request, verdict).await?,
+            ["at", "remembered", "head"] => {
                 let head = self.remembered.get(stage).copied().ok_or("nothing remembered")?;
-                match forge.review(&person(name), pull_request.number, head, verdict).await {
-                    Err(ForgeError::Moved { .. }) => {}
-                    other => return Err(format!("expected a refusal, found {other:?}")),
-                }
+                host.review_older(&person(name), pull_request.number, head, verdict).await?;
             }
-            _ => return Err("approve STAGE by PERSON [at remembered head is refused]".to_owned()),
+            _ => return Err("approve STAGE by PERSON [at remembered head]".to_owned()),
         }
         self.acted().await
     }
 
     pub(super) async fn close(&mut self, stage: &str, name: &str) -> Checked {
         let number = self.open_pull_request(stage).await?.number;
-        self.running()?.forge.close_by(&person(name), number).await.map_err(text)?;
+        self.running()?.host.close(&person(name), number).await?;
         self.acted().await
     }
 
     pub(super) async fn person_merges(&mut self, stage: &str, name: &str) -> Checked {
         let found = self.open_pull_request(stage).await?;
-        match self.running()?.forge.merge_by(&person(name), found.number, found.head).await {
-            Err(ForgeError::Refused { .. }) => self.acted().await,
-            other => Err(format!("expected a refusal, found {other:?}")),
+        if self.running()?.host.merge(&person(name), &found).await? {
+            return Err("it was not refused".to_owned());
         }
+        self.acted().await
     }
 
     pub(super) async fn check(&mut self, name: &str, status: &str, stage: &str) -> Checked {
@@ -123,14 +111,7 @@ impl Story {
             "runs" => CheckStatus::Pending,
             _ => return Err("passes, fails or runs".to_owned()),
         };
-        let check = Check {
-            name: name.to_owned(),
-            app: String::new(),
-            status,
-            summary: "as told".to_owned(),
-            text: String::new(),
-        };
-        self.running()?.forge.report_check(&person("ci"), head, check).await.map_err(text)?;
+        self.running()?.host.report(&person("ci"), head, name, status).await?;
         self.acted().await
     }
 
@@ -141,7 +122,7 @@ impl Story {
         let thread = self.thread(place).await?;
         let body = body.replace("\\n", "\n");
         let person = self.sign_in(name).await?;
-        let id = self.running()?.forge.write_comment(&person, thread, &body).await.map_err(text)?;
+        let id = self.running()?.host.comment(&person, thread, &body).await?;
         self.last_comment = Some(id);
         if place.ends_with("late") {
             self.clock.fetch_add(16 * 60 * 1_000_000, Ordering::SeqCst);
@@ -187,14 +168,13 @@ impl Story {
             .ok_or("edit last comment by PERSON: TEXT")?;
         let id = self.last_comment.ok_or("no comment yet")?;
         self.clock.fetch_add(1_000_000, Ordering::SeqCst);
-        self.running()?.forge.edit_comment(&person(name), id, body).await.map_err(text)?;
+        self.running()?.host.edit_comment(&person(name), id, body).await?;
         self.acted().await
     }
 
     pub(super) async fn deliver_comment_again(&mut self) -> Checked {
         let id = self.last_comment.ok_or("no comment yet")?;
-        let thread = self.running()?.forge.comment(id).await.map_err(text)?.thread;
-        self.activities.lock().unwrap().push(Activity::Comment(id, thread));
+        self.running()?.host.tell_again(id).await?;
         self.acted().await
     }
 

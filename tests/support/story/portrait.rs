@@ -1,7 +1,5 @@
 //! A world in a form in which two tellings can be compared, line by line.
 
-use std::path::Path;
-
 use super::{Story, text};
 
 impl Story {
@@ -12,7 +10,8 @@ impl Story {
         let tip = running.mirror.tip("main").await.map_err(text)?.ok_or("no main")?;
         let commits = running.mirror.first_parents(tip, 1_000).await.map_err(text)?;
         shown.push(format!("{commits:?}"));
-        shown.push(format!("{:?} {:?} {:?}", running.world, running.forge, running.mirror));
+        shown
+            .push(format!("{:?} {:?} {:?} {:?}", running.world, running.forge, running.host, running.mirror));
         shown.push(format!("{:?} {:?}", running.world.repositories, running.world.settings));
         Ok(shown.join("\n"))
     }
@@ -25,9 +24,7 @@ impl Story {
         for (name, tip) in running.mirror.refs("refs/").await.map_err(text)? {
             lines.push(format!("ref {name} {tip}"));
         }
-        for folder in ["threads", "checks", "named", "open/pulls", "open/issues"] {
-            files(&self.folder.path().join("forge").join(folder), &mut lines)?;
-        }
+        running.host.portrait(&mut lines)?;
         let store = &running.world.store;
         for key in store.keys("env").await.map_err(text)? {
             for (number, entry) in store.entries(&key, 0, 10_000).await.map_err(text)? {
@@ -50,25 +47,14 @@ impl Story {
     }
 }
 
-/// The files of a folder, in the order of their names.
-fn files(folder: &Path, lines: &mut Vec<String>) -> Result<(), String> {
-    let mut paths: Vec<_> =
-        std::fs::read_dir(folder).map_err(text)?.filter_map(|entry| Some(entry.ok()?.path())).collect();
-    paths.sort();
-    for path in paths {
-        let name =
-            path.strip_prefix(folder.parent().unwrap_or(folder)).unwrap_or(&path).display().to_string();
-        lines.push(format!("file {name}"));
-        let bytes = std::fs::read_to_string(&path).map_err(text)?;
-        lines.extend(bytes.lines().map(|line| format!("{name} {line}")));
-    }
-    Ok(())
-}
-
 /// A portrait for a world in which a call failed: what only tells may come later than what decides, so the order of
 /// events is left out; and a text that was not taken before its pull request ended stays as it was.
 pub fn loose(portrait: &[String]) -> Vec<String> {
-    let open: Vec<&str> = portrait.iter().filter_map(|line| line.strip_prefix("file open/")).collect();
+    let open: Vec<&str> = portrait
+        .iter()
+        .filter_map(|line| line.strip_prefix("file open/")?.split_once('/'))
+        .map(|(_, number)| number)
+        .collect();
     let is_old_text = |line: &str| {
         let thread = line.strip_prefix("threads/").and_then(|rest| rest.split_once(".json   \"body\": "));
         thread.is_some_and(|(number, _)| !open.contains(&number))

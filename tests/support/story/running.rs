@@ -1,24 +1,22 @@
 //! Starting, stopping, time.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use lockkeeper::forge::local::{LocalForge, People};
+use lockkeeper::forge::Clock;
 use lockkeeper::pipeline::parse_duration;
 use lockkeeper::pull_request::MergeMethod;
-use lockkeeper::reconcile::{
-    EnvironmentRepository, RulesCache, World, WorldSettings, note_activity, run_one, start,
-};
+use lockkeeper::reconcile::{EnvironmentRepository, RulesCache, World, WorldSettings, run_one, start};
 use lockkeeper::repository::{Credentials, Location, Mirror, create_bare};
 use lockkeeper::store::{Key, Store, Urgency};
 
 use super::super::secrets::GIT_TOKEN;
-use super::cast::people;
-use super::{Checked, FaultyForge, Running, Story, text};
+use super::host::Sides;
+use super::local::LocalHost;
+use super::{Checked, FaultyForge, Running, Side, Story, text};
 
 /// Keys worked on until a world has to be still.
 const ROUNDS_MAX: usize = 300;
@@ -37,6 +35,9 @@ impl Story {
         create_bare(&self.bare(), "main", &files, "the environment\n", &self.somebody())
             .await
             .map_err(text)?;
+        if let Side::GitHub(github) = &mut self.side {
+            github.begin(self.folder.path(), &self.clock, self.faults.clone())?;
+        }
         Box::pin(self.reboot()).await?;
         self.settle().await
     }
@@ -60,8 +61,7 @@ impl Story {
     /// Opens everything as it is on disk; nothing is due that was not.
     pub(super) async fn boot(&mut self) -> Checked {
         let clock = self.clock.clone();
-        let now: Arc<dyn Fn() -> Timestamp + Send + Sync> =
-            Arc::new(move || Timestamp::from_microsecond(clock.load(Ordering::SeqCst)).unwrap());
+        let now: Clock = Arc::new(move || Timestamp::from_microsecond(clock.load(Ordering::SeqCst)).unwrap());
         let location = Location::File(self.bare());
         let token_file = self.folder.path().join("git-token");
         std::fs::write(&token_file, GIT_TOKEN).map_err(text)?;
@@ -69,17 +69,12 @@ impl Story {
         let mirror =
             Mirror::open(location, &self.folder.path().join("mirror"), credentials).await.map_err(text)?;
         let witnessed = mirror.clone().witnessed(self.faults.clone());
-        let activities = self.activities.clone();
-        let people = People::fixed(people());
-        let url = "http://127.0.0.1:1/forge/env".to_owned();
-        let forge =
-            LocalForge::open(&self.folder.path().join("forge"), witnessed.clone(), people, url, now.clone())
-                .await
-                .map_err(text)?
-                .witnessed(self.faults.clone())
-                .with_sources(self.sources())
-                .with_listener(Arc::new(move |activity| activities.lock().unwrap().push(activity)));
-        let forge = Arc::new(forge);
+        let store = Store::open(&self.folder.path().join("store.db")).await.map_err(text)?;
+        let store = store.witnessed(self.faults.clone());
+        let (forge, host) = match &self.side {
+            Side::Local => self.open_local(witnessed.clone(), now.clone()).await?,
+            Side::GitHub(github) => github.open(store.clone(), now.clone())?,
+        };
         let repository = EnvironmentRepository {
             name: "env".to_owned(),
             base: "main".to_owned(),
@@ -91,11 +86,10 @@ impl Story {
             }),
             merge_method: MergeMethod::Merge,
             poll_interval: Duration::from_mins(1),
-            url_prefix: "http://127.0.0.1:1/forge/env/pulls/".to_owned(),
+            url_prefix: forge.url_prefix(),
         };
-        let store = Store::open(&self.folder.path().join("store.db")).await;
         let world = World {
-            store: store.map_err(text)?.witnessed(self.faults.clone()),
+            store,
             registry: self.registry.clone(),
             repositories: BTreeMap::from([("env".to_owned(), repository)]),
             now,
@@ -112,13 +106,23 @@ impl Story {
             },
             rules: RulesCache::default(),
         };
-        self.running = Some(Running { world: Arc::new(world), forge, mirror });
+        self.running = Some(Running { world: Arc::new(world), forge, host, mirror });
         Ok(())
     }
 
-    pub(super) fn sources(&self) -> BTreeMap<String, PathBuf> {
-        let source = self.folder.path().join("source.git");
-        BTreeMap::from([("https://git.test/shop/web".to_owned(), source)])
+    async fn open_local(&self, mirror: Mirror, clock: Clock) -> Result<Sides, String> {
+        let sources = BTreeMap::from([(self.source_address(), self.folder.path().join("source.git"))]);
+        let (faults, connection) = (self.faults.clone(), self.connection.clone());
+        let folder = self.folder.path().join("forge");
+        LocalHost::open(&folder, mirror, clock, sources, faults, connection).await
+    }
+
+    /// Where images say that their source is.
+    pub(super) fn source_address(&self) -> String {
+        match &self.side {
+            Side::Local => "https://git.test/shop/web".to_owned(),
+            Side::GitHub(github) => github.source(),
+        }
     }
 
     pub(super) async fn restart(&mut self) -> Checked {
@@ -127,10 +131,11 @@ impl Story {
     }
 
     pub(super) async fn end(&mut self) {
-        self.activities.lock().unwrap().clear();
         self.registry.forget();
-        if let Some(running) = self.running.take() {
-            running.world.store.close().await;
+        if let Some(Running { world, forge, host, .. }) = self.running.take() {
+            world.store.close().await;
+            drop((world, forge));
+            host.end().await;
         }
     }
 
@@ -194,25 +199,11 @@ impl Story {
 
     /// One turn of the server: what the forge tells, and one key that is due. Returns whether there was anything.
     fn round(&self) -> Result<impl Future<Output = Result<bool, String>> + use<>, String> {
-        let (world, connection) = (self.running()?.world.clone(), self.connection.clone());
-        let activities = self.activities.clone();
+        let (world, host) = (self.running()?.world.clone(), self.running()?.host.clone());
         Ok(async move {
-            let told = std::mem::take(&mut *activities.lock().unwrap());
-            for activity in told {
-                if let Err(error) = note_activity(&world, "env", activity).await {
-                    // The server logs it, and the sweep finds what was not noted.
-                    world
-                        .store
-                        .mark(&[Key::repository("env")], (world.now)(), Urgency::Time)
-                        .await
-                        .map_err(text)?;
-                    if !connection.is_away.load(Ordering::SeqCst) {
-                        println!("not noted: {error}");
-                    }
-                }
-            }
+            host.tell(&world).await?;
             let has_worked = run_one(&world).await.map_err(text)?;
-            Ok(has_worked || !activities.lock().unwrap().is_empty())
+            Ok(has_worked || host.has_news())
         })
     }
 }

@@ -1,6 +1,6 @@
 //! A story put aside, and taken up again from there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -8,11 +8,13 @@ use std::sync::atomic::Ordering;
 use lockkeeper::commit::CommitId;
 
 use super::super::fake_registry::World;
-use super::{Checked, Story, text};
+use super::super::github::model::Model;
+use super::{Checked, Side, Story, text};
 
 /// Everything that a story is at one moment, but for what the process has in memory.
 pub struct Saved {
     folder: tempfile::TempDir,
+    is_running: bool,
     files: BTreeMap<String, Vec<u8>>,
     clock: i64,
     registry: World,
@@ -23,6 +25,8 @@ pub struct Saved {
     deliveries: usize,
     connection: [bool; 2],
     failures: usize,
+    taken: BTreeSet<String>,
+    github: Option<Model>,
 }
 
 impl Story {
@@ -33,6 +37,7 @@ impl Story {
         let connection = [&self.connection.is_away, &self.connection.is_mute];
         Arc::new(Saved {
             folder,
+            is_running: self.running.is_some(),
             files: self.files.clone(),
             clock: self.clock.load(Ordering::SeqCst),
             registry: self.registry.world(),
@@ -43,12 +48,16 @@ impl Story {
             deliveries: self.deliveries,
             connection: connection.map(|flag| flag.load(Ordering::SeqCst)),
             failures: self.connection.failures.load(Ordering::SeqCst),
+            taken: self.taken.clone(),
+            github: match &self.side {
+                Side::Local => None,
+                Side::GitHub(github) => github.save(),
+            },
         })
     }
 
     /// Takes the story up from there, as if the process had not stopped in between.
     pub async fn restore(&mut self, saved: &Saved) -> Checked {
-        let was_running = self.running.is_some();
         self.end().await;
         std::fs::remove_dir_all(self.folder.path()).map_err(text)?;
         copy(saved.folder.path(), self.folder.path()).map_err(text)?;
@@ -64,8 +73,11 @@ impl Story {
         self.connection.is_away.store(is_away, Ordering::SeqCst);
         self.connection.is_mute.store(is_mute, Ordering::SeqCst);
         self.connection.failures.store(saved.failures, Ordering::SeqCst);
-        let has_begun = self.bare().exists();
-        if was_running && has_begun { self.boot().await } else { Ok(()) }
+        self.taken.clone_from(&saved.taken);
+        if let (Side::GitHub(github), Some(model)) = (&self.side, &saved.github) {
+            github.restore(model);
+        }
+        if saved.is_running { self.boot().await } else { Ok(()) }
     }
 }
 

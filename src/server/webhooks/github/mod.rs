@@ -236,7 +236,9 @@ fn pull_request(payload: &Payload, actions: &[&str]) -> Result<News, ParseError>
 
 fn checked(sender: &Sender, payload: &Payload) -> Result<News, ParseError> {
     let check = payload.check_run.as_ref().or(payload.check_suite.as_ref());
-    let Some(check) = check.filter(|_| payload.is(&["completed"])) else { return Ok(News::Nothing) };
+    // One that begins takes back what an earlier run of it said.
+    let is_news = payload.is(&["created", "completed"]);
+    let Some(check) = check.filter(|_| is_news) else { return Ok(News::Nothing) };
     if is_our_check(sender, check) {
         return Ok(News::Nothing);
     }

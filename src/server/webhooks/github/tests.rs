@@ -178,7 +178,7 @@ fn checks_of_others_name_pull_requests_here_or_our_branch() {
         check("check_run", run(&ours, &numbers), "nothing");
         check("check_suite", suite(&ours), "nothing");
     }
-    check("check_run", json!({ "action": "created", "check_run": {} }), "nothing");
+    check("check_run", json!({ "action": "requested_action", "check_run": {} }), "nothing");
     let branches =
         json!({ "state": "success", "branches": [{ "name": "main" }, { "name": "lockkeeper/x" }] });
     check("status", branches, "acme/env [] [\"lockkeeper/x\"]");

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::super::answer::{Answer, Done};
-use super::super::model::{CheckRun, Status};
+use super::super::model::{CheckRun, Status, Table};
 use super::super::world::World;
 
 /// The app that reports a check.
@@ -25,7 +25,7 @@ impl World {
         if head.len() != 40 || self.git.commit(head).is_none() {
             return Err(Answer::refused(422, &format!("No commit found for SHA: {head}")));
         }
-        let (id, now) = (self.model.next_id(), self.now());
+        let (id, now) = (self.model.next_id(Table::Checks), self.now());
         let check = CheckRun {
             id,
             app: of.app.clone(),
@@ -95,16 +95,16 @@ impl World {
     fn tell_completed(&mut self, id: u64) {
         let check = &self.model.checks[&id];
         if check.conclusion.is_some() {
-            let (suite, sender) = (self.show().suite(check), self.sender_of(check.app_id));
+            let (suite, sender) = (self.show().suite(check), self.sender_of(check));
             self.emit_check("completed", id);
             self.emit("check_suite", Some("completed"), sender, json!({ "check_suite": suite }));
         }
     }
 
-    /// Tells of a check run, whose sender is the bot of its app, where we know it.
+    /// Tells of a check run, whose sender is the bot of its app, where that is one of the people.
     fn emit_check(&mut self, action: &str, id: u64) {
         let check = &self.model.checks[&id];
-        let (shown, sender) = (self.whole_check(id), self.sender_of(check.app_id));
+        let (shown, sender) = (self.whole_check(id), self.sender_of(check));
         self.emit("check_run", Some(action), sender, json!({ "check_run": shown }));
     }
 
@@ -115,8 +115,9 @@ impl World {
         shown
     }
 
-    fn sender_of(&self, app_id: u64) -> u64 {
-        if app_id == self.model.app.id { self.model.app.bot } else { self.model.pusher }
+    fn sender_of(&self, check: &CheckRun) -> u64 {
+        let bot = self.model.by_login(&format!("{}[bot]", check.app));
+        bot.map_or(self.model.pusher, |bot| bot.id)
     }
 
     /// A person asks for a check to be run again.
@@ -142,7 +143,7 @@ impl World {
 
     /// Sets a commit status.
     pub fn set_status(&mut self, by: u64, head: &str, context: &str, state: &str) -> u64 {
-        let (id, at) = (self.model.next_id(), self.now());
+        let (id, at) = (self.model.next_id(Table::Statuses), self.now());
         let (head, context, state) = (head.to_owned(), context.to_owned(), state.to_owned());
         let status = Status { id, head, context, state, author: by, at };
         let shown = self.show().commit(&self.git.show(&status.head));

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::super::answer::{Answer, Done};
 use super::super::json::Show;
-use super::super::model::{Pull, Review, Thread, Verdict};
+use super::super::model::{Pull, Review, Table, Thread, Verdict};
 use super::super::world::World;
 
 impl World {
@@ -58,7 +58,7 @@ impl World {
     /// The next number, taken by this thread.
     pub fn new_thread(&mut self, by: u64, title: &str, body: Option<String>, pull: Option<Pull>) -> u64 {
         let now = self.now();
-        let id = self.model.next_id();
+        let id = self.model.next_id(Table::Threads);
         self.model.last_number += 1;
         let number = self.model.last_number;
         let thread = Thread {
@@ -207,12 +207,25 @@ impl World {
 
     /// Reviews the head as it is.
     pub fn review(&mut self, by: u64, number: u64, verdict: Verdict, body: &str) -> Done<u64> {
-        let (thread, pull) = self.pull(number)?;
+        let head = self.pull(number)?.1.head.clone();
+        self.review_of(by, number, verdict, body, head)
+    }
+
+    /// Reviews a head that may be an older one: whoever had the page open before somebody pushed.
+    pub fn review_of(
+        &mut self,
+        by: u64,
+        number: u64,
+        verdict: Verdict,
+        body: &str,
+        head: String,
+    ) -> Done<u64> {
+        let (thread, _) = self.pull(number)?;
         if thread.author == by && verdict != Verdict::Commented {
             return Err(Answer::refused(422, "Can not approve your own pull request"));
         }
-        let (head, at) = (pull.head.clone(), self.now());
-        let id = self.model.next_id();
+        let at = self.now();
+        let id = self.model.next_id(Table::Reviews);
         let review = Review { id, thread: number, author: by, body: body.to_owned(), verdict, head, at };
         self.model.reviews.insert(id, review);
         let thread = self.model.threads.get_mut(&number).unwrap();

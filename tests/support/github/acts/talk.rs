@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::super::answer::{Answer, Done};
-use super::super::model::{Comment, Reaction};
+use super::super::model::{Comment, Reaction, Table};
 use super::super::world::World;
 
 const BODY_CHARACTERS_MAX: usize = 65_536;
@@ -16,7 +16,7 @@ impl World {
         }
         body_is_right(body)?;
         let now = self.now();
-        let id = self.model.next_id();
+        let id = self.model.next_id(Table::Comments);
         let comment = Comment {
             id,
             thread: number,
@@ -56,7 +56,7 @@ impl World {
         Ok(())
     }
 
-    fn emit_comment(&mut self, action: &str, id: u64, by: u64, more: Value) {
+    pub fn emit_comment(&mut self, action: &str, id: u64, by: u64, more: Value) {
         let comment = &self.model.comments[&id];
         let show = self.show();
         let issue = show.issue(&self.model.threads[&comment.thread]);
@@ -76,7 +76,7 @@ impl World {
         if let Some(found) = self.model.reactions.values().find(is_it) {
             return Ok((found.id, false));
         }
-        let (id, at) = (self.model.next_id(), self.now());
+        let (id, at) = (self.model.next_id(Table::Reactions), self.now());
         let reaction = Reaction { id, comment, author: by, content: content.to_owned(), at };
         self.model.reactions.insert(id, reaction);
         Ok((id, true))

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::super::answer::{Answer, Done};
 use super::super::json::put;
-use super::super::model::{Delivery, Owner, Token};
+use super::super::model::{Delivery, Owner, Table, Token};
 use super::super::world::World;
 use super::Call;
 
@@ -35,7 +35,7 @@ pub(super) fn new_token(world: &mut World, call: &Call) -> Done<Answer> {
         return Err(Answer::not_found());
     }
     let expires_at = world.now().checked_add(1.hour()).unwrap();
-    let token = format!("ghs_{:036}", world.model.next_id());
+    let token = format!("ghs_{:036}", world.model.next_id(Table::Tokens));
     let kept = Token { owner: Owner::Installation, expires_at: Some(expires_at) };
     world.model.tokens.insert(token.clone(), kept);
     let repositories = json!([call.show(world).repository()]);
@@ -100,7 +100,7 @@ pub(super) fn delivery(world: &World, call: &Call) -> Done<Answer> {
 pub(super) fn redeliver(world: &mut World, call: &Call) -> Done<Answer> {
     let id = call.number("delivery_id");
     let found = world.model.deliveries.iter().find(|delivery| delivery.id == id).cloned();
-    let (next, at) = (world.model.next_id(), world.now());
+    let (next, at) = (world.model.next_id(Table::Deliveries), world.now());
     let again = found.ok_or_else(Answer::not_found)?;
     let again = Delivery { id: next, at, is_redelivery: true, status_code: 0, ..again };
     world.model.queue.push(next);

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::super::answer::{Answer, Done};
 use super::super::git::Signature;
-use super::super::model::{Deployment, DeploymentStatus};
+use super::super::model::{Deployment, DeploymentStatus, Table};
 use super::super::world::World;
 use super::Call;
 
@@ -41,7 +41,7 @@ fn create(world: &mut World, call: &Call) -> Done<Answer> {
     contexts_are_right(world, call, &commit)?;
     let environment = text("environment").unwrap_or_else(|| "production".to_owned());
     let is_production = call.body["production_environment"].as_bool().unwrap_or(environment == "production");
-    let id = world.model.next_id();
+    let id = world.model.next_id(Table::Deployments);
     let deployment = Deployment {
         id,
         commit,
@@ -117,7 +117,7 @@ fn create_status(world: &mut World, call: &Call) -> Done<Answer> {
     let found = world.model.deployments.get(&id).ok_or_else(Answer::not_found)?;
     let environment = call.body["environment"].as_str().unwrap_or(&found.environment).to_owned();
     let status = DeploymentStatus {
-        id: world.model.last_id + 1,
+        id: world.model.next_id(Table::Statuses),
         state: text("state"),
         description: text("description"),
         environment: environment.clone(),
@@ -126,20 +126,19 @@ fn create_status(world: &mut World, call: &Call) -> Done<Answer> {
         author: call.by(world),
         at: world.now(),
     };
-    world.model.next_id();
     let is_success = status.state == "success" && call.body["auto_inactive"] != false;
-    let last_id = &mut world.model.last_id;
-    for (other, earlier) in world.model.deployments.range_mut(..id) {
+    let mut inactive = Vec::new();
+    for (other, earlier) in world.model.deployments.range(..id) {
         let is_over = earlier.environment == environment && !earlier.is_transient && !earlier.is_production;
         let was_active = earlier.statuses.last().is_some_and(|last| last.state == "success");
         if is_success && *other != id && is_over && was_active {
-            *last_id += 1;
-            earlier.statuses.push(DeploymentStatus {
-                id: *last_id,
-                state: "inactive".to_owned(),
-                ..status.clone()
-            });
+            inactive.push(*other);
         }
+    }
+    for other in inactive {
+        let id = world.model.next_id(Table::Statuses);
+        let ended = DeploymentStatus { id, state: "inactive".to_owned(), ..status.clone() };
+        world.model.deployments.get_mut(&other).unwrap().statuses.push(ended);
     }
     world.model.deployments.get_mut(&id).unwrap().statuses.push(status);
     let found = &world.model.deployments[&id];
