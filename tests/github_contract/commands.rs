@@ -212,7 +212,9 @@ impl Shop {
             engine.place.push("main", &format!("{stage}/web.yaml"), &manifest("1.0.0"));
         }
         engine.place.push("main", "lockkeeper.yaml", RULES);
+        engine.renew();
         release(&engine, "1.0.0").await;
+        engine.renew();
         release(&engine, "1.1.0").await;
         let merged = open(&engine, "1.1.0");
         fake.review("ines", merged, Verdict::Approved);
@@ -223,16 +225,21 @@ impl Shop {
         let closed = open(&engine, "1.2.0");
         fake.close("ada", closed);
         engine.settle().await;
+        engine.renew();
         release(&engine, "1.3.0").await;
         open(&engine, "1.3.0");
         engine.place.push("notes", "notes.md", "hello");
         let foreign = fake.open_by("will", "notes", "main", "notes");
         let issue = plain_issue(&engine).await;
         engine.settle().await;
+        engine.renew();
+        engine.look().await;
         let free = engine.save().await;
         fake.comment("ada", operations(&engine), "/hold prod");
         fake.comment("olga", closed, "/veto 1.2.0");
         engine.settle().await;
+        engine.renew();
+        engine.look().await;
         let stopped = engine.save().await;
         engine.place.no_violations();
         Some(Self { engine, free, stopped, merged, closed, foreign, issue })
@@ -257,7 +264,7 @@ impl Shop {
     /// One comment from its writing to the end of the work on it; what is wrong.
     async fn tell(&self, login: &str, at: At, text: &str, want: Want) -> Result<Vec<String>, String> {
         let (fake, thread) = (&self.engine.place.fake, self.thread(at));
-        let (before, calls) = (self.engine.events(0).await.len() as u64, fake.calls());
+        let (before, calls) = (self.engine.count().await, fake.calls());
         let comment = fake.comment(login, thread, text);
         self.engine.deliver().await;
         self.engine.work().await;
@@ -491,7 +498,7 @@ async fn only_what_was_written(shop: &mut Shop) {
     shop.restore(false).await;
     shop.engine.renew();
     let (fake, thread) = (shop.engine.place.fake.clone(), shop.thread(At::Open));
-    let before = shop.engine.events(0).await.len() as u64;
+    let before = shop.engine.count().await;
     // Somebody with write access puts words into the mouth of who is on call.
     let harmless = fake.comment("sam", thread, "It looks fine to me.");
     shop.engine.settle().await;
@@ -529,7 +536,7 @@ async fn only_what_was_written(shop: &mut Shop) {
     let good = fake.comment("sam", thread, "/rollback prod");
     shop.engine.settle().await;
     shop.answered(thread, good, Want::Done).unwrap();
-    let after = shop.engine.events(0).await.len() as u64;
+    let after = shop.engine.count().await;
     shop.engine.place.pass(1);
     fake.edit_comment("sam", good, "/rollback prod to 1.1.0");
     shop.engine.settle().await;

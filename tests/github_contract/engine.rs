@@ -131,11 +131,19 @@ impl Engine {
         self.router.clone().oneshot(request).await.unwrap().status().as_u16()
     }
 
-    /// The events of pipeline `web` after the first so many, each by its name.
+    /// The events of pipeline `web` after the first so many, each by its name; but for `mirrored`, which comes when
+    /// GitHub has room for it.
     pub(crate) async fn events(&self, after: u64) -> Vec<String> {
         let key = Key::pipeline("env", "web".parse().unwrap());
         let entries = self.world.store.entries(&key, after, 1_000).await.unwrap();
-        entries.iter().map(|(_, entry)| entry.event.name().to_owned()).collect()
+        let names = entries.iter().map(|(_, entry)| entry.event.name().to_owned());
+        names.filter(|name| name != "mirrored").collect()
+    }
+
+    /// How many events the pipeline has.
+    pub(crate) async fn count(&self) -> u64 {
+        let key = Key::pipeline("env", "web".parse().unwrap());
+        self.world.store.entries(&key, 0, 1_000).await.unwrap().len() as u64
     }
 
     /// Puts aside what lasts; webhooks that wait are dropped.
