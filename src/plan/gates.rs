@@ -207,13 +207,17 @@ fn checks(stage: &Stage, pull_request: &PullRequest, gates: &mut MergeGates) {
         };
         let name = check_name(required);
         let hold = |text: String| HoldReason::new(&stage.name, Gate::Checks, text).who(name.clone());
-        match pull_request.checks.iter().find(is_it).map(|check| (check.status, &check.summary)) {
-            Some((CheckStatus::Passed, _)) => gates.open(Gate::Checks, format!("check {name} passed")),
-            Some((CheckStatus::Failed, summary)) => {
-                gates.shut(hold(format!("check {name} failed: {summary}")));
-            }
-            Some((CheckStatus::Pending, _)) => gates.shut(hold(format!("check {name} is running"))),
-            None => gates.shut(hold(format!("check {name} has not reported"))),
+        // All of that name have to pass: one that anybody may report hides none that failed.
+        let found: Vec<_> = pull_request.checks.iter().filter(is_it).collect();
+        let with = |status: CheckStatus| found.iter().find(|check| check.status == status);
+        if let Some(failed) = with(CheckStatus::Failed) {
+            gates.shut(hold(format!("check {name} failed: {}", failed.summary)));
+        } else if with(CheckStatus::Pending).is_some() {
+            gates.shut(hold(format!("check {name} is running")));
+        } else if found.is_empty() {
+            gates.shut(hold(format!("check {name} has not reported")));
+        } else {
+            gates.open(Gate::Checks, format!("check {name} passed"));
         }
     }
 }
