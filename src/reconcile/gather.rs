@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use futures::future::{join_all, try_join_all};
 
@@ -18,6 +19,8 @@ use crate::registry::RegistryError;
 use crate::repository::RepositoryError;
 use crate::store::{Delivery, Hint};
 
+/// How long a comment that was told of may be unknown where it is read: forges answer from copies of what they tell of.
+const COMMENT_ABSENT_MAX: Duration = Duration::from_mins(2);
 /// Earlier releases of a stage whose presence is asked for before a rollback.
 const TARGETS_PROBED_MAX: usize = 5;
 
@@ -51,6 +54,8 @@ async fn asked_by(
                 thread: Thread::Forge { number: comment.thread, comment: *id },
                 edited: comment.updated_at != comment.created_at,
             })),
+            // What tells of it may be ahead of what is read: only one that stays away was deleted.
+            Err(error @ ForgeError::NotFound { .. }) if is_young(run, delivery) => Err(error.into()),
             Err(ForgeError::NotFound { .. }) => Ok(None),
             Err(error) => Err(error.into()),
         },
@@ -65,6 +70,11 @@ async fn asked_by(
         })),
         Hint::Image { .. } | Hint::PullRequest { .. } | Hint::Push | Hint::Unparsable { .. } => Ok(None),
     }
+}
+
+fn is_young(run: &Reconcile<'_>, delivery: &Delivery) -> bool {
+    let age = Duration::try_from((run.world.now)().duration_since(delivery.received_at));
+    age.unwrap_or_default() < COMMENT_ABSENT_MAX
 }
 
 /// The stage of a pull request of ours that the record does not know by number: one from before the store was lost.
