@@ -12,7 +12,7 @@ use crate::commit::CommitId;
 use crate::forge::ForgeError;
 use crate::pipeline::{FILE_NAME, OutOfBand, PipelineName, loosened, parse};
 use crate::plan::{PipelineView, messages, read_pins};
-use crate::pull_request::{Check, CheckStatus, Person, PullRequest};
+use crate::pull_request::{Check, CheckStatus, Number, Person, PullRequest};
 use crate::repository::{Change, RepositoryError};
 use crate::store::{Hint, Key, Lease, Urgency};
 
@@ -183,19 +183,35 @@ async fn foreign(
         if listed.author.id == me.id {
             continue;
         }
-        let pull_request = repository.forge.pull_request(listed.number).await?;
-        let check = match check_of(repository, tip, declared, &pull_request).await {
-            Ok(check) => check,
-            Err(error @ (RepositoryError::Edit { .. } | RepositoryError::NotFound { .. })) => {
-                check(CheckStatus::Failed, format!("cannot be checked for pins: {error}"))
-            }
-            Err(error) => return Err(error.into()),
-        };
-        if !pull_request.checks.contains(&check) {
-            repository.forge.set_check(pull_request.head, &check).await?;
+        // One that cannot be looked at or reported on keeps nobody else from it.
+        match foreign_one(repository, tip, declared, listed.number).await? {
+            Err(error @ ForgeError::Unavailable { .. }) => return Err(error.into()),
+            Err(error) => tracing::warn!(number = listed.number, %error, "no check is reported"),
+            Ok(()) => {}
         }
     }
     Ok(())
+}
+
+async fn foreign_one(
+    repository: &EnvironmentRepository,
+    tip: CommitId,
+    declared: &Declared,
+    number: Number,
+) -> Result<Result<(), ForgeError>, ReconcileError> {
+    let pull_request = match repository.forge.pull_request(number).await {
+        Ok(pull_request) => pull_request,
+        Err(error) => return Ok(Err(error)),
+    };
+    let check = match check_of(repository, tip, declared, &pull_request).await {
+        Ok(check) => check,
+        Err(error @ RepositoryError::Unavailable { .. }) => return Err(error.into()),
+        Err(error) => check(CheckStatus::Failed, format!("cannot be checked for pins: {error}")),
+    };
+    if pull_request.checks.contains(&check) {
+        return Ok(Ok(()));
+    }
+    Ok(repository.forge.set_check(pull_request.head, &check).await)
 }
 
 async fn check_of(

@@ -49,7 +49,7 @@ impl GitHubForge {
             author: wire::person(pull.user),
             title: pull.title,
             body: pull.body.unwrap_or_default(),
-            branch: branch(&pull.head, &pull.base),
+            branch: branch(pull.number, &pull.head, &pull.base),
             base: pull.base.branch,
             head,
             state,
@@ -85,7 +85,7 @@ impl GitHubForge {
             Ok(Listed {
                 number: pull.number,
                 head: wire::commit(&pull.head.sha, "a pull request")?,
-                branch: branch(&pull.head, &pull.base),
+                branch: branch(pull.number, &pull.head, &pull.base),
                 author: wire::person(pull.user),
             })
         });
@@ -160,13 +160,14 @@ impl GitHubForge {
     }
 }
 
-/// The head branch. One of a fork is named with a colon, which no branch of ours can have: its name may be that of one.
-fn branch(head: &wire::End, base: &wire::End) -> String {
+/// The head branch. One of a fork is known by the ref that GitHub keeps of it here: its own name may be that of a branch of
+/// ours.
+fn branch(number: Number, head: &wire::End, base: &wire::End) -> String {
     let repository = |end: &wire::End| end.repo.as_ref().map(|repo| repo.id);
     if repository(head).is_some() && repository(head) == repository(base) {
         head.branch.clone()
     } else {
-        format!("fork:{}", head.branch)
+        format!("refs/pull/{number}/head")
     }
 }
 
@@ -179,4 +180,24 @@ pub(super) fn query(text: &str) -> String {
         byte => format!("%{byte:02X}"),
     });
     escaped.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_branch_of_a_fork_is_none_of_ours() {
+        let end = |repository: serde_json::Value| -> wire::End {
+            let end = json!({"ref": "lockkeeper/shop/prod/1", "sha": "1".repeat(40), "repo": repository});
+            serde_json::from_value(end).unwrap()
+        };
+        let base = end(json!({"id": 1}));
+        assert_eq!(branch(7, &end(json!({"id": 1})), &base), "lockkeeper/shop/prod/1");
+        for fork in [json!({"id": 2}), json!(null)] {
+            assert_eq!(branch(7, &end(fork), &base), "refs/pull/7/head");
+        }
+    }
 }
