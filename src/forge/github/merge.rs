@@ -19,7 +19,7 @@ impl GitHubForge {
         method: MergeMethod,
     ) -> Result<CommitId, ForgeError> {
         let what = format!("pull request {number}");
-        if let Some(commit) = merged(&self.pull(number).await?, head, &what)? {
+        if let Some(commit) = self.merged(&self.pull(number).await?, head, &what).await? {
             return Ok(commit);
         }
         // GitHub puts the title, an empty line and the message together.
@@ -43,7 +43,7 @@ impl GitHubForge {
             StatusCode::METHOD_NOT_ALLOWED | StatusCode::UNPROCESSABLE_ENTITY => {
                 let reason = answer.reason();
                 let pull = self.pull(number).await?;
-                if let Some(commit) = merged(&pull, head, &what)? {
+                if let Some(commit) = self.merged(&pull, head, &what).await? {
                     return Ok(commit);
                 }
                 if pull.mergeable == Some(true) {
@@ -55,18 +55,22 @@ impl GitHubForge {
             _ => Err(answer.good(&what).err().unwrap_or(ForgeError::Moved { what, reason: answer.reason() })),
         }
     }
-}
 
-/// The commit, if exactly this head is merged already.
-fn merged(pull: &Pull, head: CommitId, what: &str) -> Result<Option<CommitId>, ForgeError> {
-    let found = wire::commit(&pull.head.sha, what)?;
-    let moved = |reason: String| Err(ForgeError::Moved { what: what.to_owned(), reason });
-    if found != head {
-        return moved(format!("head is at {found}, expected {head}"));
-    }
-    match (&pull.merged_at, pull.state.as_str()) {
-        (Some(_), _) => wire::commit(pull.merge_commit_sha.as_deref().unwrap_or_default(), what).map(Some),
-        (None, "open") => Ok(None),
-        (None, _) => moved("it is closed".to_owned()),
+    /// The commit, if exactly this head is merged already, and by us: what a person or GitHub's auto-merge did has neither
+    /// our message nor our gates, and is to be seen as theirs.
+    async fn merged(&self, pull: &Pull, head: CommitId, what: &str) -> Result<Option<CommitId>, ForgeError> {
+        let found = wire::commit(&pull.head.sha, what)?;
+        let moved = |reason: String| Err(ForgeError::Moved { what: what.to_owned(), reason });
+        if found != head {
+            return moved(format!("head is at {found}, expected {head}"));
+        }
+        if pull.merged_at.is_none() {
+            return if pull.state == "open" { Ok(None) } else { moved("it is closed".to_owned()) };
+        }
+        let me = self.me().await?.person.id;
+        if pull.merged_by.as_ref().is_some_and(|by| by.id != me) {
+            return moved("somebody else merged it".to_owned());
+        }
+        wire::commit(pull.merge_commit_sha.as_deref().unwrap_or_default(), what).map(Some)
     }
 }
