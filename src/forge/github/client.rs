@@ -128,7 +128,9 @@ impl Client {
         self.limits.may_ask(Instant::now())?;
         self.limits.may_write(urgency, Instant::now())?;
         let body = serde_json::to_vec(body).map_err(|error| unavailable(error.to_string()))?;
-        self.send(&method, path, Some(&body), None).await
+        // GitHub has refused a deletion for having a body.
+        let body = (method != Method::DELETE).then_some(body.as_slice());
+        self.send(&method, path, body, None).await
     }
 
     async fn read(&self, path: &str) -> Result<Answer, ForgeError> {

@@ -72,8 +72,8 @@ impl GitHubForge {
         let path = self.path(format!("rules/branches/{branch}"));
         let rules: Vec<Rule> = match self.client.pages(&path, RULE_PAGES_MAX).await {
             Ok(rules) => rules,
-            // An Enterprise Server from before there were rulesets.
-            Err(ForgeError::NotFound { .. }) => Vec::new(),
+            // An Enterprise Server from before there were rulesets, or a plan without them.
+            Err(ForgeError::NotFound { .. } | ForgeError::Refused { .. }) => Vec::new(),
             Err(error) => return Err(error),
         };
         if rules.iter().any(|rule| rule.kind == "required_signatures") {

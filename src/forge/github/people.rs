@@ -66,6 +66,10 @@ impl GitHubForge {
         let found: CollaboratorPermission = match self.client.get(&path).await {
             Ok(found) => found,
             Err(ForgeError::NotFound { .. }) => return Ok(Permission::None),
+            Err(error @ ForgeError::Refused { .. }) => {
+                tracing::warn!(%error, "GitHub does not say what somebody may do; it counts as nothing");
+                return Ok(Permission::None);
+            }
             Err(error) => return Err(error),
         };
         // The login may have gone to somebody else between the two questions.
@@ -92,6 +96,11 @@ impl GitHubForge {
         match self.client.get::<Membership>(&path).await {
             Ok(membership) => Ok(membership.state == "active"),
             Err(ForgeError::NotFound { .. }) => Ok(false),
+            // The App lacks `Members: read`, or the team is of another organisation: nobody is in it as far as we know.
+            Err(error @ ForgeError::Refused { .. }) => {
+                tracing::warn!(team, %error, "GitHub does not say who is in a team; it counts as empty");
+                Ok(false)
+            }
             Err(error) => Err(error),
         }
     }
