@@ -45,7 +45,7 @@ pub async fn tell(demo: &mut Demo, say: impl FnMut(Step)) -> Result<(), DemoErro
     let bad = story.bad_release().await?;
     let back = story.rollback(bad.number).await?;
     let digest = story.mended_release().await?;
-    story.refusal(back.number).await?;
+    story.refusal().await?;
     story.resume(back.number).await?;
     story.proof(digest).await
 }
@@ -111,14 +111,15 @@ impl<S: FnMut(Step)> Story<'_, S> {
     }
 
     /// Prod stays where it is, although the release has passed and somebody asks for it.
-    async fn refusal(&mut self, thread: Number) -> Result<(), DemoError> {
+    async fn refusal(&mut self) -> Result<(), DemoError> {
         let has_passed = |stage: &StageView| {
             let age = stage.since.map(|since| jiff::Timestamp::now().duration_since(since));
             stage.version.as_deref() == Some(MENDED)
                 && age.and_then(|age| Duration::try_from(age).ok()).is_some_and(|age| age > SOAK)
         };
         self.demo.stage("canary", &format!("{MENDED} for longer than prod asks for"), has_passed).await?;
-        let comment = self.comment("maria", thread, &format!("/promote prod to {MENDED}")).await?;
+        let issue = self.demo.issue().await?;
+        let comment = self.comment("maria", issue, &format!("/promote prod to {MENDED}")).await?;
         self.demo.reply(comment, "held after a rollback by sam").await?;
         let is_untouched = |stage: &StageView| {
             stage.version.as_deref() == Some(GOOD)
@@ -127,7 +128,7 @@ impl<S: FnMut(Step)> Story<'_, S> {
         };
         self.demo.stage("prod", &format!("still {GOOD}, held, nothing proposed"), is_untouched).await?;
         let text = format!("the hold holds: still {GOOD}, nothing is proposed, and the request is refused");
-        self.say("prod", text, self.pull(thread));
+        self.say("prod", text, self.page(issue).await?);
         Ok(())
     }
 
@@ -179,7 +180,7 @@ impl<S: FnMut(Step)> Story<'_, S> {
         let person = cast::person(&self.demo.forge, name).await?;
         let written = self.demo.forge.write_comment(&person, thread, text).await;
         let id = written.map_err(DemoError::part("the forge"))?;
-        self.say(name, format!("comments: {text}"), self.pull(thread));
+        self.say(name, format!("comments: {text}"), self.page(thread).await?);
         Ok(id)
     }
 
@@ -217,6 +218,14 @@ impl<S: FnMut(Step)> Story<'_, S> {
         let text = format!("{name} approves; {version} is merged ({commit})");
         self.say(stage, text, self.pull(merged.number));
         Ok(merged)
+    }
+
+    /// The page of a pull request or of the operations issue.
+    async fn page(&self, number: Number) -> Result<String, DemoError> {
+        if self.demo.issue().await? == number {
+            return Ok(format!("{}/issues/{number}", self.demo.forge_url()));
+        }
+        Ok(self.pull(number))
     }
 
     fn pull(&self, number: Number) -> String {

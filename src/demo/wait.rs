@@ -137,6 +137,20 @@ impl Demo {
         Ok(stage.ok_or_else(|| "the stage is not on the board".to_owned()))
     }
 
+    /// The operations issue.
+    pub(super) async fn issue(&self) -> Result<Number, DemoError> {
+        let look = async || {
+            let events = self.events().await?;
+            let number =
+                |event: &Event| if let Event::IssueOpened { number } = event { Some(*number) } else { None };
+            Ok(match events.iter().find_map(number) {
+                Some(number) => ControlFlow::Break(number),
+                None => ControlFlow::Continue("there is none".to_owned()),
+            })
+        };
+        self.until("the operations issue", look).await
+    }
+
     async fn events(&self) -> Result<Vec<Event>, DemoError> {
         let entries = self.store.entries(&key()?, 0, EVENTS_MAX).await;
         let entries = entries.map_err(DemoError::part("the store"))?;
