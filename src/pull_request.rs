@@ -71,6 +71,8 @@ pub struct PullRequest {
     pub state: PullRequestState,
     /// Whether it merges into the base without conflict; none while the forge computes it.
     pub mergeable: Option<bool>,
+    /// What somebody set at the forge that stands in the way of our merge.
+    pub obstacle: Option<Obstacle>,
     /// All reviews, oldest first.
     pub reviews: Vec<Review>,
     /// The checks on the head, lockkeeper's own included.
@@ -79,6 +81,16 @@ pub struct PullRequest {
     pub opened_at: Timestamp,
     /// The page people open.
     pub url: String,
+}
+
+/// What somebody may set on a pull request at the forge, and take back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Obstacle {
+    /// It is a draft, which the forge does not merge.
+    Draft,
+    /// The forge is to merge it by itself when its checks are green: without our message, before we could.
+    AutoMerge,
 }
 
 /// A pull request in a list: what tells whether it matters at all.

@@ -30,6 +30,8 @@ mod fake_registry;
 mod faults;
 #[path = "github_contract/forge.rs"]
 mod forge;
+#[path = "github_contract/meddling.rs"]
+mod meddling;
 #[path = "github_contract/merging.rs"]
 mod merging;
 #[path = "github_contract/missed.rs"]

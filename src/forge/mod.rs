@@ -16,8 +16,8 @@ use jiff::Timestamp;
 pub use crate::commit::CommitId;
 pub use crate::pull_request::{
     Authors, Check, CheckStatus, Comment, CommentId, Deployment, DeploymentStanding, Listed, MergeMethod,
-    NewCommit, NewPullRequest, Number, Permission, Person, PersonId, PullRequest, PullRequestState, Reaction,
-    Review, Reviewers, Standing, Verdict,
+    NewCommit, NewPullRequest, Number, Obstacle, Permission, Person, PersonId, PullRequest, PullRequestState,
+    Reaction, Review, Reviewers, Standing, Verdict,
 };
 
 /// What time it is.
@@ -56,6 +56,17 @@ pub enum ForgeError {
         /// What it said, escaped.
         reason: String,
     },
+}
+
+/// What a write is for, where a forge takes only so many. What decides has room where notes have none left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Priority {
+    /// Words: comments, reactions, bodies, labels.
+    Note,
+    /// The check that tells how the gates stand.
+    Gate,
+    /// What changes what runs: opening, letting through, merging, closing.
+    Act,
 }
 
 /// What lockkeeper asks of a forge, for one repository. Every write carries its precondition and is idempotent.
@@ -107,15 +118,21 @@ pub trait Forge: Send + Sync + fmt::Debug {
     async fn comments_after(&self, after: CommentId, limit: usize) -> Result<Vec<Comment>, ForgeError>;
 
     /// Writes our comment that carries this hidden marker (`<!-- marker -->` is its first line): edits the one there
-    /// is, or creates it; writes nothing where the text is the same.
-    async fn upsert_comment(&self, thread: Number, marker: &str, body: &str)
-    -> Result<CommentId, ForgeError>;
+    /// is, or creates it; writes nothing where the text is the same. It is looked for below the comment `after` alone, where
+    /// that is given.
+    async fn upsert_comment(
+        &self,
+        thread: Number,
+        marker: &str,
+        body: &str,
+        after: Option<CommentId>,
+    ) -> Result<CommentId, ForgeError>;
 
     /// Sets our one reaction on a comment, in place of an earlier one of ours.
     async fn react(&self, comment: CommentId, reaction: Reaction) -> Result<(), ForgeError>;
 
     /// Reports our check on a commit; the same again is a no-op.
-    async fn set_check(&self, head: CommitId, check: &Check) -> Result<(), ForgeError>;
+    async fn set_check(&self, head: CommitId, check: &Check, priority: Priority) -> Result<(), ForgeError>;
 
     /// The open issue of ours with this key in its marker, opened if there is none; title and body are kept up.
     async fn upsert_issue(&self, key: &str, title: &str, body: &str) -> Result<Number, ForgeError>;

@@ -8,7 +8,7 @@ use crate::commit::CommitId;
 use crate::image::Release;
 use crate::pipeline::{Principal, StageName};
 use crate::promotion::{Actor, Approval, Entry, Event, Lane, Why};
-use crate::pull_request::{Check, Deployment, MergeMethod, Number, Reaction};
+use crate::pull_request::{Check, CommentId, Deployment, MergeMethod, Number, Reaction};
 
 /// What is to be done, in this order, and what is not.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -52,6 +52,8 @@ pub enum Effect {
         marker: String,
         /// The text.
         body: String,
+        /// The comment that it answers.
+        after: Option<CommentId>,
     },
     /// React to a comment.
     React {

@@ -8,7 +8,7 @@ use super::pins::Pins;
 use super::snapshot::{Snapshot, is};
 use crate::pipeline::{Approvals, Principal, RequiredCheck, RoleName, Stage};
 use crate::promotion::{self, Approval, Ballot, Discount, HoldKind, Lane, Proposal};
-use crate::pull_request::{Authors, CheckStatus, PullRequest, Review, Verdict};
+use crate::pull_request::{Authors, CheckStatus, Obstacle, PullRequest, Review, Verdict};
 
 /// One gate of a pull request: open, or shut with a hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,12 +54,25 @@ pub(super) fn merge_gates(
             approvals(snapshot, stage, rule, proposal, pull_request, &mut gates);
         }
     }
+    if let Some(obstacle) = pull_request.obstacle {
+        in_the_way(stage, proposal, obstacle, &mut gates);
+    }
     if pull_request.mergeable.is_none() {
         let again_at = super::candidate::later(snapshot.now, std::time::Duration::from_secs(2));
         let hold = HoldReason::new(&stage.name, Gate::Mergeable, "the forge has not said whether it merges");
         gates.shut(hold.opens_at(again_at));
     }
     gates
+}
+
+/// A rollback does not wait for auto-merge to be taken back: whoever merges it, it is merged.
+fn in_the_way(stage: &Stage, proposal: &Proposal, obstacle: Obstacle, gates: &mut MergeGates) {
+    let text = match obstacle {
+        Obstacle::Draft => "it is a draft: mark it as ready for review",
+        Obstacle::AutoMerge if proposal.lane == Lane::Rollback => return,
+        Obstacle::AutoMerge => "auto-merge is on, which would merge it without a record: turn it off",
+    };
+    gates.shut(HoldReason::new(&stage.name, Gate::Mergeable, text).who("write"));
 }
 
 /// The platforms that a candidate lacks, as a hold; an image of which nothing is known shuts the gate as well.

@@ -39,7 +39,7 @@ fn replies(snapshot: &Snapshot, plan: &mut Plan) {
     for reply in &snapshot.state.replies_due {
         let (thread, comment) = reply.place;
         let marker = format!("lockkeeper:reply:{comment}");
-        plan.push(Effect::Comment { thread, marker, body: messages::reply(reply) });
+        plan.push(Effect::Comment { thread, marker, body: messages::reply(reply), after: Some(comment) });
         plan.push(Effect::React { comment, reaction: reaction(reply.outcome) });
         plan.record(snapshot.now, Event::Replied { command: reply.command.clone() });
     }
@@ -50,12 +50,17 @@ fn announcements(snapshot: &Snapshot, plan: &mut Plan) {
     let mut told = BTreeSet::new();
     for word in &snapshot.state.words_due {
         let (marker, body) = (word.marker.clone(), word.text.clone());
-        plan.push(Effect::Comment { thread: word.number, marker, body });
+        plan.push(Effect::Comment { thread: word.number, marker, body, after: None });
         told.insert(word.number);
     }
     for (stage, number) in &snapshot.state.announcements_due {
         let body = messages::announcement(snapshot, stage, *number);
-        plan.push(Effect::Comment { thread: *number, marker: "lockkeeper:status".to_owned(), body });
+        plan.push(Effect::Comment {
+            thread: *number,
+            marker: "lockkeeper:status".to_owned(),
+            body,
+            after: None,
+        });
         told.insert(*number);
     }
     for number in told {
@@ -74,7 +79,7 @@ fn file(snapshot: &Snapshot, plan: &mut Plan) {
         Some(text) => format!("✖ **{}**", messages::escape(text)),
         None => "● `lockkeeper.yaml` is valid again; its rules count.".to_owned(),
     };
-    plan.push(Effect::Comment { thread, marker: "lockkeeper:file".to_owned(), body });
+    plan.push(Effect::Comment { thread, marker: "lockkeeper:file".to_owned(), body, after: None });
     plan.record(
         snapshot.now,
         match error {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::open::open;
 use super::{Observed, Reconcile, ReconcileError, observe};
 use crate::commit::CommitId;
-use crate::forge::ForgeError;
+use crate::forge::{ForgeError, Priority};
 use crate::pipeline::StageName;
 use crate::plan::{self, Close, Effect, MergeNow, Snapshot};
 use crate::promotion::{Approval, CloseIntent, Entry, Event, Why};
@@ -48,9 +48,13 @@ pub(super) async fn apply(
         Effect::Close(which) => close(run, which).await,
         Effect::Merge(which) => merge(run, effect, which).await,
         Effect::Edit { number, title, body } => Ok(said(run, forge.edit(*number, title, body).await)),
-        Effect::Check { head, check } => wrote(forge.set_check(*head, check).await),
-        Effect::Comment { thread, marker, body } => {
-            let written = forge.upsert_comment(*thread, marker, body).await.map(|_| ());
+        Effect::Check { head, check } => {
+            // A passed one is the way to a merge.
+            let priority = if check.status == CheckStatus::Passed { Priority::Act } else { Priority::Gate };
+            wrote(forge.set_check(*head, check, priority).await)
+        }
+        Effect::Comment { thread, marker, body, after } => {
+            let written = forge.upsert_comment(*thread, marker, body, *after).await.map(|_| ());
             Ok(said(run, written))
         }
         Effect::React { comment, reaction } => Ok(said(run, forge.react(*comment, *reaction).await)),
@@ -272,7 +276,7 @@ async fn shut_check(run: &Reconcile<'_>, which: &MergeNow, error: &ForgeError) {
         summary: format!("the merge did not go through: {error}"),
         text: String::new(),
     };
-    if let Err(error) = run.repository.forge.set_check(which.head, &check).await {
+    if let Err(error) = run.repository.forge.set_check(which.head, &check, Priority::Act).await {
         tracing::warn!(pull_request = which.number, %error, "cannot take the check back");
     }
 }

@@ -335,7 +335,8 @@ async fn authors_between(
             (Ok(from), Ok(to)) => (from, to),
             (Err(reason), _) | (_, Err(reason)) => return Authors::Unknown(reason),
         };
-        if from.1 == to.1 {
+        // Built anew from what was there before.
+        if from == to {
             continue;
         }
         match run.repository.forge.authors(&to.0, &from.1, &to.1).await {
@@ -360,9 +361,18 @@ fn source_of(snapshot: &Snapshot, digest: Digest) -> Result<(String, String), St
         image.labels.get(&format!("org.opencontainers.image.{key}")).filter(|text| !text.is_empty())
     };
     match (label("source"), label("revision")) {
+        // A branch or a tag may be elsewhere by now.
+        (Some(_), Some(revision)) if !is_commit_id(revision) => {
+            Err(format!("image {} names no commit as its revision", digest.short()))
+        }
         (Some(source), Some(revision)) => Ok((source.clone(), revision.clone())),
         _ => Err(format!("image {} names no source and revision", digest.short())),
     }
+}
+
+/// Whether this is the whole id of a commit, by SHA-1 or SHA-256.
+fn is_commit_id(text: &str) -> bool {
+    matches!(text.len(), 40 | 64) && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// The result of a read of the registry, or none where it takes longer than a person should wait.

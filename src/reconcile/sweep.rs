@@ -9,7 +9,7 @@ use super::route::{deliver_activity, thread_cursor};
 use super::rules::{Declared, Parsed, cursor_name};
 use super::world::{EnvironmentRepository, World};
 use crate::commit::CommitId;
-use crate::forge::ForgeError;
+use crate::forge::{ForgeError, Priority};
 use crate::pipeline::{FILE_NAME, OutOfBand, PipelineName, loosened, parse};
 use crate::plan::{PipelineView, messages, read_pins};
 use crate::pull_request::{Check, CheckStatus, Number, Person, PullRequest};
@@ -183,35 +183,35 @@ async fn foreign(
         if listed.author.id == me.id {
             continue;
         }
-        // One that cannot be looked at or reported on keeps nobody else from it.
-        match foreign_one(repository, tip, declared, listed.number).await? {
-            Err(error @ ForgeError::Unavailable { .. }) => return Err(error.into()),
-            Err(error) => tracing::warn!(number = listed.number, %error, "no check is reported"),
-            Ok(()) => {}
+        let number = listed.number;
+        let Some(pull_request) = unless_refused(number, repository.forge.pull_request(number).await)? else {
+            continue;
+        };
+        let check = match check_of(repository, tip, declared, &pull_request).await {
+            Ok(check) => check,
+            Err(error @ RepositoryError::Unavailable { .. }) => return Err(error.into()),
+            Err(error) => check(CheckStatus::Failed, format!("cannot be checked for pins: {error}")),
+        };
+        if !pull_request.checks.contains(&check) {
+            unless_refused(
+                number,
+                repository.forge.set_check(pull_request.head, &check, Priority::Gate).await,
+            )?;
         }
     }
     Ok(())
 }
 
-async fn foreign_one(
-    repository: &EnvironmentRepository,
-    tip: CommitId,
-    declared: &Declared,
-    number: Number,
-) -> Result<Result<(), ForgeError>, ReconcileError> {
-    let pull_request = match repository.forge.pull_request(number).await {
-        Ok(pull_request) => pull_request,
-        Err(error) => return Ok(Err(error)),
-    };
-    let check = match check_of(repository, tip, declared, &pull_request).await {
-        Ok(check) => check,
-        Err(error @ RepositoryError::Unavailable { .. }) => return Err(error.into()),
-        Err(error) => check(CheckStatus::Failed, format!("cannot be checked for pins: {error}")),
-    };
-    if pull_request.checks.contains(&check) {
-        return Ok(Ok(()));
+/// What the forge gave for one pull request: one that it does not let us look at or report on keeps us from no other.
+fn unless_refused<T>(number: Number, given: Result<T, ForgeError>) -> Result<Option<T>, ReconcileError> {
+    match given {
+        Ok(given) => Ok(Some(given)),
+        Err(error @ ForgeError::Unavailable { .. }) => Err(error.into()),
+        Err(error) => {
+            tracing::warn!(number, %error, "no check is reported");
+            Ok(None)
+        }
     }
-    Ok(repository.forge.set_check(pull_request.head, &check).await)
 }
 
 async fn check_of(

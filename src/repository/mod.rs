@@ -62,7 +62,7 @@ pub use location::{Location, LocationError};
 pub use mirror::Mirror;
 pub use options::Options;
 pub use reads::FileId;
-pub use trailers::trailers;
+pub use trailers::{co_authors, trailers};
 
 /// The new contents of one file, or its creation.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -26,6 +26,19 @@ pub fn trailers(message: &str) -> Vec<(String, String)> {
     trailers
 }
 
+/// The addresses of those who wrote a commit together with its author, in lower case.
+///
+/// Source: GitHub's documentation, "Creating a commit with multiple authors": `Co-authored-by: name <address>`.
+#[must_use]
+pub fn co_authors(message: &str) -> Vec<String> {
+    let address = |(key, value): (String, String)| {
+        let is_one = key.eq_ignore_ascii_case("co-authored-by");
+        let address = value.rsplit_once('<')?.1.strip_suffix('>')?.trim().to_lowercase();
+        (is_one && !address.is_empty()).then_some(address)
+    };
+    trailers(message).into_iter().filter_map(address).collect()
+}
+
 /// The lines of the last paragraph; none where it holds no trailers.
 fn block(message: &str) -> Vec<&str> {
     let mut lines: Vec<&str> = message.lines().skip_while(|line| is_blank(line)).collect();
@@ -57,6 +70,13 @@ fn trailer(line: &str) -> Option<(&str, &str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn co_authors_are_trailers_with_an_address() {
+        let message = "A change\n\nWords.\n\nCo-authored-by: Ben <Ben@Example.com>\nco-authored-by: Li Wu <7+li@users.noreply.example.com>\nReviewed-by: Eve <eve@example.com>\nCo-authored-by: Nobody\nCo-authored-by: <>\n";
+        assert_eq!(co_authors(message), ["ben@example.com", "7+li@users.noreply.example.com"]);
+        assert_eq!(co_authors("A change\n\nCo-authored-by: Ben <b@example.com>\n\nWords."), [""; 0]);
+    }
 
     #[test]
     fn the_last_paragraph_holds_the_trailers() {

@@ -12,7 +12,7 @@ use axum::Router;
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 
-use crate::forge::github::GitHubForge;
+use crate::forge::github::{GitHubForge, Writes};
 use crate::forge::local::pages::{self, PageOptions, ProxyHeader, SignIn};
 use crate::forge::local::{Activity, LocalForge, People};
 use crate::forge::{Forge, ForgeError};
@@ -103,8 +103,9 @@ pub async fn assemble(settings: &Settings, witness: Arc<dyn Witness>) -> Result<
     let (sender, activities) = mpsc::channel(ACTIVITIES_MAX);
     let mut forges = BTreeMap::new();
     let mut repositories = BTreeMap::new();
+    let writes = writes(settings);
     for repository in &settings.repositories {
-        let github = open_github(settings, repository)?.map(Arc::new);
+        let github = open_github(settings, repository, &writes)?.map(Arc::new);
         let mirror = mirror_of(settings, repository, github.as_deref()).await?;
         let mirror = mirror.witnessed(Arc::clone(&witness));
         let (forge, merge_method): (Arc<dyn Forge>, _) = match (&repository.forge, github) {
@@ -159,8 +160,14 @@ pub async fn open_mirror(
     settings: &Settings,
     repository: &settings::Repository,
 ) -> Result<Mirror, AssembleError> {
-    let github = open_github(settings, repository)?;
+    let github = open_github(settings, repository, &writes(settings))?;
     mirror_of(settings, repository, github.as_ref()).await
+}
+
+/// The budget of what the repositories at GitHub are written, together.
+#[must_use]
+pub fn writes(settings: &Settings) -> Arc<Writes> {
+    Arc::new(Writes::new(settings.github.as_ref().map(|github| github.ceilings).unwrap_or_default()))
 }
 
 /// The client of a repository at GitHub; none for another forge.
@@ -170,11 +177,12 @@ pub async fn open_mirror(
 pub fn open_github(
     settings: &Settings,
     repository: &settings::Repository,
+    writes: &Arc<Writes>,
 ) -> Result<Option<GitHubForge>, AssembleError> {
     let (settings::Forge::GitHub(declared), Some(github)) = (&repository.forge, &settings.github) else {
         return Ok(None);
     };
-    let forge = GitHubForge::new(declared.repository.clone(), github);
+    let forge = GitHubForge::new(declared.repository.clone(), github, Arc::clone(writes));
     let signed = |forge: GitHubForge| Some(forge.signing(declared.signing));
     forge.map(signed).map_err(|source| AssembleError::Forge { repository: repository.name.clone(), source })
 }

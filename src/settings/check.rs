@@ -182,9 +182,28 @@ fn check_repositories(
     for (index, repository) in raw.into_iter().enumerate() {
         let at = format!("repositories.{index}");
         check_name(layers, &format!("{at}.name"), &repository.name, &mut names)?;
-        repositories.push(check_repository(&at, repository, github, layers)?);
+        let repository = check_repository(&at, repository, github, layers)?;
+        if let Some(same) = repositories.iter().find(|known: &&Repository| is_same_forge(known, &repository))
+        {
+            let key = match &repository.forge {
+                Forge::GitHub(_) => format!("{at}.github.repository"),
+                Forge::Local(_) => format!("{at}.local.folder"),
+            };
+            let reason = format!("is that of repository `{}` already; wanted one of its own", same.name);
+            return Err(layers.invalid(&key, reason));
+        }
+        repositories.push(repository);
     }
     Ok(repositories)
+}
+
+/// Two that look after the same pull requests would each close what the other opens.
+fn is_same_forge(one: &Repository, other: &Repository) -> bool {
+    match (&one.forge, &other.forge) {
+        (Forge::GitHub(one), Forge::GitHub(other)) => one.repository == other.repository,
+        (Forge::Local(one), Forge::Local(other)) => one.folder == other.folder,
+        (Forge::GitHub(_), Forge::Local(_)) | (Forge::Local(_), Forge::GitHub(_)) => false,
+    }
 }
 
 fn check_repository(

@@ -118,6 +118,10 @@ fn wrong_values_name_key_and_source() {
             "setting `repositories.1.name` in my.toml: \"shop-1\" is there twice",
         ),
         (
+            "[[repositories]]\nname = 'b'\nlocation = '/x'\nlocal = {folder='/tmp/forge', people='/y'}\n",
+            "setting `repositories.1.local.folder` in my.toml: is that of repository `b` already; wanted one of its own",
+        ),
+        (
             "[[repositories]]\nname = 'b'\nlocation = 'https://me:word@git.example/x'\n",
             "setting `repositories.0.location` in my.toml: wanted a path or address without credentials; use `token_file` or `ssh_key_file`",
         ),

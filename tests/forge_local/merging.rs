@@ -1,5 +1,5 @@
 use lockkeeper::forge::local::Activity;
-use lockkeeper::forge::{Forge, ForgeError, MergeMethod, PullRequestState};
+use lockkeeper::forge::{Forge, ForgeError, MergeMethod, Priority, PullRequestState};
 use serde_json::Value;
 
 use crate::support::*;
@@ -16,7 +16,7 @@ async fn merges_exactly_the_head_behind_its_check() {
         merge(pull.head, MergeMethod::Merge).await.is_err(),
         "another app's check of that name does not count"
     );
-    world.forge.set_check(pull.head, &passed("lockkeeper")).await.unwrap();
+    world.forge.set_check(pull.head, &passed("lockkeeper"), Priority::Act).await.unwrap();
     let other = merge(world.main, MergeMethod::Merge).await;
     assert!(matches!(other, Err(ForgeError::Moved { .. })), "{other:?}");
     let commit = merge(pull.head, MergeMethod::Merge).await.unwrap();
@@ -34,7 +34,7 @@ async fn merges_exactly_the_head_behind_its_check() {
 async fn squashes_into_one_commit() {
     let world = World::new().await;
     let pull = world.pull("b").await;
-    world.forge.set_check(pull.head, &passed("lockkeeper")).await.unwrap();
+    world.forge.set_check(pull.head, &passed("lockkeeper"), Priority::Act).await.unwrap();
     let commit = world.forge.merge(1, pull.head, "one", MergeMethod::Squash).await.unwrap();
     let shown = world.mirror.first_parents(commit, 1).await.unwrap().remove(0);
     assert_eq!(shown.parents, [world.main]);
@@ -47,7 +47,7 @@ async fn a_person_merges_by_the_same_rules() {
     let pull = world.pull("b").await;
     let refused = world.forge.merge_by(&li(), 1, pull.head).await;
     assert!(matches!(refused, Err(ForgeError::Refused { .. })));
-    world.forge.set_check(pull.head, &passed("lockkeeper")).await.unwrap();
+    world.forge.set_check(pull.head, &passed("lockkeeper"), Priority::Act).await.unwrap();
     assert!(world.forge.merge_by(&rob(), 1, pull.head).await.is_err(), "read does not merge");
     let commit = world.forge.merge_by(&li(), 1, pull.head).await.unwrap();
     let shown = world.mirror.first_parents(commit, 1).await.unwrap().remove(0);
@@ -59,7 +59,7 @@ async fn a_person_merges_by_the_same_rules() {
 async fn does_not_merge_what_is_closed_or_conflicts() {
     let world = World::new().await;
     let pull = world.pull("b").await;
-    world.forge.set_check(pull.head, &passed("lockkeeper")).await.unwrap();
+    world.forge.set_check(pull.head, &passed("lockkeeper"), Priority::Act).await.unwrap();
     world.push("main", world.main, "image: theirs\n", "theirs").await;
     let conflict = world.forge.merge(1, pull.head, "m", MergeMethod::Merge).await;
     assert!(matches!(conflict, Err(ForgeError::Moved { .. })), "{conflict:?}");
@@ -73,7 +73,7 @@ async fn does_not_merge_what_is_closed_or_conflicts() {
 async fn two_handles_merge_once() {
     let world = World::new().await;
     let pull = world.pull("b").await;
-    world.forge.set_check(pull.head, &passed("lockkeeper")).await.unwrap();
+    world.forge.set_check(pull.head, &passed("lockkeeper"), Priority::Act).await.unwrap();
     let other = world.again().await;
     let merge = |forge| async move { Forge::merge(forge, 1, pull.head, "m", MergeMethod::Merge).await };
     let (one, two) = tokio::join!(merge(&*world.forge), merge(&other));
@@ -101,7 +101,7 @@ async fn a_crash_after_the_push_is_found_in_git() {
     for method in [MergeMethod::Merge, MergeMethod::Squash] {
         let world = World::new().await;
         let pull = world.pull("b").await;
-        world.forge.set_check(pull.head, &passed("lockkeeper")).await.unwrap();
+        world.forge.set_check(pull.head, &passed("lockkeeper"), Priority::Act).await.unwrap();
         let commit = world.forge.merge(1, pull.head, "m", method).await.unwrap();
         forget_merge(&world);
         world.push("main", commit, "image: later\n", "later").await;
@@ -120,7 +120,7 @@ async fn a_crash_after_the_push_is_found_in_git() {
 async fn a_crash_before_the_push_left_nothing() {
     let world = World::new().await;
     let pull = world.pull("b").await;
-    world.forge.set_check(pull.head, &passed("lockkeeper")).await.unwrap();
+    world.forge.set_check(pull.head, &passed("lockkeeper"), Priority::Act).await.unwrap();
     world.forge.merge(1, pull.head, "m", MergeMethod::Squash).await.unwrap();
     forget_merge(&world);
     world.set_branch("main", Some(world.main)).await;

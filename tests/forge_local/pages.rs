@@ -1,6 +1,6 @@
 use http::HeaderName;
 use lockkeeper::forge::local::pages::{ProxyHeader, SignIn};
-use lockkeeper::forge::{Forge, MergeMethod, PullRequestState, Reaction, Verdict};
+use lockkeeper::forge::{Forge, MergeMethod, Priority, PullRequestState, Reaction, Verdict};
 
 use crate::browser::Server;
 use crate::support::*;
@@ -164,7 +164,7 @@ async fn reviews_merges_and_closes_by_forms() {
 
     let merge = [("form_token", token.as_str()), ("head", head.as_str())];
     li.post("/pulls/1/merge", &merge).await.has(403, "must have passed");
-    world.forge.set_check(newer, &passed("lockkeeper")).await.unwrap();
+    world.forge.set_check(newer, &passed("lockkeeper"), Priority::Act).await.unwrap();
     li.get("/pulls/1").await.has(200, "✔ Merge");
     li.post("/pulls/1/merge", &merge).await.has(303, "");
     let state = world.forge.pull_request(1).await.unwrap().state;
@@ -253,7 +253,7 @@ async fn serves_the_rest() {
     let json: serde_json::Value = serde_json::from_str(&json.text).unwrap();
     assert_eq!(json["pull_request"]["head"], pull.head.to_string());
     // Pages of what is gone still open.
-    world.forge.set_check(pull.head, &passed("lockkeeper")).await.unwrap();
+    world.forge.set_check(pull.head, &passed("lockkeeper"), Priority::Act).await.unwrap();
     world.forge.merge(1, pull.head, "m", MergeMethod::Squash).await.unwrap();
     world.set_branch("b", None).await;
     browser.get("/pulls/1").await.has(200, "1.4.<mark>");

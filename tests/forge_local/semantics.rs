@@ -1,7 +1,9 @@
 use std::collections::BTreeSet;
 
 use lockkeeper::forge::local::Activity;
-use lockkeeper::forge::{Authors, Forge, ForgeError, Permission, PullRequestState, Reaction, Verdict};
+use lockkeeper::forge::{
+    Authors, Forge, ForgeError, Permission, Priority, PullRequestState, Reaction, Verdict,
+};
 
 use crate::support::*;
 
@@ -118,16 +120,16 @@ async fn keeps_one_comment_and_one_issue_by_marker() {
     world.pull("b").await;
     // Somebody else's marker is not ours.
     world.forge.write_comment(&rob(), 1, "<!-- status -->\nfake").await.unwrap();
-    let id = world.forge.upsert_comment(1, "status", "waiting").await.unwrap();
+    let id = world.forge.upsert_comment(1, "status", "waiting", None).await.unwrap();
     assert_eq!(world.forge.comment(id).await.unwrap().body, "<!-- status -->\nwaiting");
     let told = world.take_told().len();
     world.tick(5);
-    assert_eq!(world.forge.upsert_comment(1, "status", "<!-- status -->\nwaiting").await.unwrap(), id);
+    assert_eq!(world.forge.upsert_comment(1, "status", "<!-- status -->\nwaiting", None).await.unwrap(), id);
     let same = world.forge.comment(id).await.unwrap();
     assert_eq!(same.created_at, same.updated_at, "the same text is not written again");
-    assert_eq!(world.forge.upsert_comment(1, "status", "live").await.unwrap(), id);
+    assert_eq!(world.forge.upsert_comment(1, "status", "live", None).await.unwrap(), id);
     assert_eq!(world.forge.comment(id).await.unwrap().body, "<!-- status -->\nlive");
-    assert!(world.forge.upsert_comment(1, "a --> b", "x").await.is_err());
+    assert!(world.forge.upsert_comment(1, "a --> b", "x", None).await.is_err());
     assert_eq!((told, world.take_told().len()), (2, 0), "our own comments are not told");
     world.forge.react(id, Reaction::Eyes).await.unwrap();
     world.forge.react(id, Reaction::Rocket).await.unwrap();
@@ -159,7 +161,7 @@ async fn two_handles_write_at_once_and_lose_nothing() {
     ids.sort_unstable();
     assert_eq!(ids, (1..=20).collect::<Vec<_>>());
     assert_eq!(other.comments_after(0, 100).await.unwrap().len(), 20);
-    let status = |forge| async move { Forge::upsert_comment(forge, 1, "status", "x").await.unwrap() };
+    let status = |forge| async move { Forge::upsert_comment(forge, 1, "status", "x", None).await.unwrap() };
     let (one, two) = tokio::join!(status(&*world.forge), status(&other));
     assert_eq!(one, two, "one sticky comment among two processes");
     let branch = "c";
@@ -193,7 +195,7 @@ async fn knows_standing_and_tokens() {
 async fn checks_carry_the_name_of_their_reporter() {
     let world = World::new().await;
     let pull = world.pull("b").await;
-    world.forge.set_check(pull.head, &passed("lockkeeper")).await.unwrap();
+    world.forge.set_check(pull.head, &passed("lockkeeper"), Priority::Act).await.unwrap();
     world.forge.report_check(&ci(), pull.head, passed("lockkeeper")).await.unwrap();
     world.forge.report_check(&ci(), pull.head, passed("lockkeeper")).await.unwrap();
     let checks = world.forge.pull_request(1).await.unwrap().checks;

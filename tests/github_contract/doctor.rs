@@ -201,7 +201,7 @@ async fn protections(world: &World) {
 async fn obstacles(world: &World) {
     let reviews = json!({
         "required_approving_review_count": 2, "require_code_owner_review": true, "require_last_push_approval": true,
-        "dismiss_stale_reviews_on_push": false, "required_review_thread_resolution": false,
+        "dismiss_stale_reviews_on_push": false, "required_review_thread_resolution": true,
         "allowed_merge_methods": ["squash"],
     });
     let queue = json!({
@@ -218,13 +218,17 @@ async fn obstacles(world: &World) {
             rule("merge_queue", queue),
             rule("required_linear_history", Value::Null),
             rule("update", json!({"update_allows_fetch_and_merge": false})),
+            rule("required_deployments", json!({"required_deployment_environments": ["dev"]})),
+            rule("workflows", json!({"workflows": []})),
+            checks("build", Value::Null, false),
         ])
         .collect();
-    let actors = json!([{"actor_id": 5, "actor_type": "RepositoryRole", "bypass_mode": "always"}]);
+    let us = json!({"actor_id": 77, "actor_type": "Integration", "bypass_mode": "always"});
+    let role = json!({"actor_id": 5, "actor_type": "RepositoryRole", "bypass_mode": "always"});
     let found = world
         .look(|upkeep| {
-            upkeep.rules = Some(rules);
-            upkeep.rulesets.insert(1, ruleset("pull_requests_only", actors));
+            upkeep.rules = Some(rules.clone());
+            upkeep.rulesets.insert(1, ruleset("never", json!([role])));
         })
         .await;
     let wanted = [
@@ -236,9 +240,21 @@ async fn obstacles(world: &World) {
         "lets nobody update the branch → ",
         "refuses merge commits → set `merge = \"squash\"`",
         "does not take the method `merge` → ",
-        "notice ruleset main of env: may be bypassed by this App (pull_requests_only), RepositoryRole 5 (always) → ",
+        "asks for conversations to be resolved → ",
+        "asks for deployments to succeed first → ",
+        "asks for workflows to pass → ",
+        "notice other required checks of env: GitHub merges nothing, a rollback neither, before build → ",
+        "notice ruleset main of env: may be bypassed by RepositoryRole 5 (always) → ",
     ];
     check("rules", &found, &wanted);
+    // Rules that our App passes are in nobody's way but people's.
+    let found = world
+        .look(|upkeep| {
+            upkeep.rules = Some(rules);
+            upkeep.rulesets.insert(1, ruleset("always", json!([us])));
+        })
+        .await;
+    check("rules that we pass", &found, &["notice other required checks of env: "]);
 }
 
 async fn classic(world: &World) {
@@ -313,7 +329,7 @@ async fn token(world: &World) {
     for (login, wanted) in [
         (
             "ada",
-            "notice GitHub token of env: belongs to ada; GitHub takes checks from Apps alone → use a GitHub App",
+            "notice GitHub token of env: belongs to ada; its gate is a status, which whoever may push can report too → use a GitHub App",
         ),
         ("nobody", "bad GitHub token of env: "),
     ] {

@@ -11,13 +11,13 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::Request;
 use jiff::Timestamp;
-use lockkeeper::forge::Forge as _;
 use lockkeeper::forge::github::GitHubForge;
+use lockkeeper::forge::{Clock, Forge as _};
 use lockkeeper::pull_request::MergeMethod;
 use lockkeeper::reconcile::{EnvironmentRepository, RulesCache, World, WorldSettings, run_one, start};
 use lockkeeper::repository::{Credentials, Location, Mirror};
 use lockkeeper::server::run::Tally;
-use lockkeeper::server::{App, router};
+use lockkeeper::server::{self, App, router};
 use lockkeeper::settings::Settings;
 use lockkeeper::store::{Key, Store};
 use tower::ServiceExt as _;
@@ -75,7 +75,7 @@ impl Engine {
         let (mirror, registry, tally) = (mirror.unwrap(), Arc::default(), Tally::new(&settings));
         let store = Store::open(&settings.store.path).await.unwrap();
         let world = world(&place, &registry, &tally, &forge, &mirror, store);
-        let app = tally.app(&settings, world.store.clone()).unwrap();
+        let app = app(&place, &tally, &settings, world.store.clone());
         let router = router(app.clone(), Vec::new());
         Some(Self { place, registry, settings, world, app, router, tally, forge, written: 0, mirror, folder })
     }
@@ -99,9 +99,6 @@ impl Engine {
 
     /// Works on what is due; whether anything was.
     pub(crate) async fn work(&self) -> bool {
-        // What came in is due by the real clock.
-        let behind = Timestamp::now().as_second() + 1 - self.place.clock().load(Ordering::SeqCst);
-        self.place.pass(behind.max(0));
         let mut has_worked = false;
         for _ in 0..ROUNDS_MAX {
             if !run_one(&self.world).await.unwrap() {
@@ -205,7 +202,7 @@ impl Engine {
     async fn open(&mut self) {
         let store = Store::open(&self.settings.store.path).await.unwrap();
         self.world = world(&self.place, &self.registry, &self.tally, &self.forge, &self.mirror, store);
-        self.app = self.tally.app(&self.settings, self.world.store.clone()).unwrap();
+        self.app = app(&self.place, &self.tally, &self.settings, self.world.store.clone());
         self.router = router(self.app.clone(), Vec::new());
     }
 
@@ -218,7 +215,19 @@ impl Engine {
 
 fn forge(settings: &Settings) -> Arc<GitHubForge> {
     let name = "acme/environments".parse().unwrap();
-    Arc::new(GitHubForge::new(name, settings.github.as_ref().unwrap()).unwrap())
+    Arc::new(GitHubForge::new(name, settings.github.as_ref().unwrap(), Arc::default()).unwrap())
+}
+
+/// The clock of the place.
+fn clock(place: &Place) -> Clock {
+    let seconds = place.clock();
+    Arc::new(move || Timestamp::from_second(seconds.load(Ordering::SeqCst)).unwrap())
+}
+
+fn app(place: &Place, tally: &Arc<Tally>, settings: &Settings, store: Store) -> App {
+    let mut app = tally.app(settings, store).unwrap();
+    app.clock = server::Clock::new(clock(place));
+    app
 }
 
 fn world(
@@ -229,7 +238,6 @@ fn world(
     mirror: &Mirror,
     store: Store,
 ) -> World {
-    let seconds = place.clock();
     let repository = EnvironmentRepository {
         name: "env".to_owned(),
         base: "main".to_owned(),
@@ -243,7 +251,7 @@ fn world(
         store,
         registry: registry.clone(),
         repositories: BTreeMap::from([("env".to_owned(), repository)]),
-        now: Arc::new(move || Timestamp::from_second(seconds.load(Ordering::SeqCst)).unwrap()),
+        now: clock(place),
         witness: tally.clone(),
         settings: WorldSettings {
             lease: Duration::from_mins(1),

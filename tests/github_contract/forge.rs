@@ -1,13 +1,14 @@
 //! Our own client: what lockkeeper asks of any forge, asked of GitHub.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::join_all;
 use lockkeeper::commit::CommitId;
-use lockkeeper::forge::github::GitHubForge;
+use lockkeeper::forge::github::{GitHubForge, Writes};
 use lockkeeper::forge::{
-    Authors, Check, CheckStatus, Forge as _, ForgeError, MergeMethod, NewPullRequest, Permission,
+    Authors, Check, CheckStatus, Forge as _, ForgeError, MergeMethod, NewPullRequest, Permission, Priority,
     PullRequestState, Reaction, Reviewers, Verdict,
 };
 use lockkeeper::settings::{Ceilings, GitHub, GitHubIdentity};
@@ -36,15 +37,8 @@ impl World {
         let folder = tempfile::tempdir().unwrap();
         let private_key_file = folder.path().join("app.pem");
         std::fs::write(&private_key_file, private).unwrap();
-        let github = GitHub {
-            api_url: url(&place),
-            identity: GitHubIdentity::App { id: 77, private_key_file },
-            webhook_secrets: Vec::new(),
-            timeout: Duration::from_secs(5),
-            deliveries_interval: Duration::from_mins(5),
-            ceilings: Ceilings::default(),
-        };
-        let forge = GitHubForge::new("acme/environments".parse().unwrap(), &github).unwrap();
+        let identity = GitHubIdentity::App { id: 77, private_key_file };
+        let forge = forge(url(&place), identity, Arc::default());
         Some(Self { place, forge, _folder: folder })
     }
 
@@ -55,6 +49,51 @@ impl World {
     pub(crate) fn calls(&self, operation: &str) -> u64 {
         self.place.fake.calls().get(operation).copied().unwrap_or(0)
     }
+}
+
+fn forge(api_url: String, identity: GitHubIdentity, writes: Arc<Writes>) -> GitHubForge {
+    let github = GitHub {
+        api_url,
+        identity,
+        webhook_secrets: Vec::new(),
+        timeout: Duration::from_secs(20),
+        deliveries_interval: Duration::from_mins(5),
+        ceilings: Ceilings::default(),
+    };
+    GitHubForge::new("acme/environments".parse().unwrap(), &github, writes).unwrap()
+}
+
+/// The same with the token of a person.
+pub(crate) async fn with_token(login: &str) -> World {
+    let place = Place::new().await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("token");
+    std::fs::write(&file, place.fake.token(login)).unwrap();
+    let forge = forge(place.fake.url(), GitHubIdentity::Token { file }, Arc::default());
+    World { place, forge, _folder: folder }
+}
+
+/// GitHub counts what an App writes, not what it writes in one repository.
+#[tokio::test]
+async fn what_is_written_counts_for_all_repositories_together() {
+    let place = Place::new().await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("token");
+    std::fs::write(&file, place.fake.token("grace")).unwrap();
+    let writes = Arc::new(Writes::new(Ceilings { per_minute: 4, ..Ceilings::default() }));
+    let one = || {
+        let identity = GitHubIdentity::Token { file: file.clone() };
+        forge(place.fake.url(), identity, Arc::clone(&writes))
+    };
+    let (number, forges) = (place.pull("a", "a.yaml"), [one(), one()]);
+    let mut ends = Vec::new();
+    for (index, forge) in forges.iter().cycle().take(4).enumerate() {
+        ends.push(forge.upsert_comment(number, &format!("word:{index}"), "x", None).await.is_ok());
+    }
+    assert_eq!(ends, [true, true, true, false], "three of four are for words");
+    forges[0].close(number).await.unwrap();
+    assert!(forges[1].close(place.pull("b", "b.yaml")).await.is_err(), "all four are spent");
+    place.no_violations();
 }
 
 pub(crate) fn new(branch: &str) -> NewPullRequest {
@@ -106,13 +145,13 @@ async fn a_promotion_from_its_branch_to_its_merge() {
     let merge = || forge.merge(opened.number, head, MESSAGE, MergeMethod::Merge);
     for (status, runs) in [(CheckStatus::Pending, 1), (CheckStatus::Failed, 1), (CheckStatus::Pending, 2)] {
         let check = check(status, "approval 0 of 1");
-        forge.set_check(head, &check).await.unwrap();
-        forge.set_check(head, &check).await.unwrap();
+        forge.set_check(head, &check, Priority::Act).await.unwrap();
+        forge.set_check(head, &check, Priority::Act).await.unwrap();
         assert_eq!(fake.check_runs(&head.to_string()).len(), runs, "{status:?}");
         assert!(forge.pull_request(opened.number).await.unwrap().checks.contains(&check), "{status:?}");
         assert_eq!(kind(merge().await), "refused");
     }
-    forge.set_check(head, &check(CheckStatus::Passed, "all gates are open")).await.unwrap();
+    forge.set_check(head, &check(CheckStatus::Passed, "all gates are open"), Priority::Act).await.unwrap();
     let commit = merge().await.unwrap();
     assert_eq!(merge().await.unwrap(), commit, "merged already");
     assert_eq!(world.calls(MERGES), 4);
@@ -165,17 +204,17 @@ async fn words_are_written_once_and_edited_in_place() {
     world.place.push("a", "a.yaml", "a");
     let number = forge.open(&new("a")).await.unwrap().number;
     let marker = "lockkeeper:status:v1";
-    let first = forge.upsert_comment(number, marker, "waiting").await.unwrap();
-    let again = forge.upsert_comment(number, marker, "waiting").await.unwrap();
-    let edited = forge.upsert_comment(number, marker, "merged").await.unwrap();
+    let first = forge.upsert_comment(number, marker, "waiting", None).await.unwrap();
+    let again = forge.upsert_comment(number, marker, "waiting", None).await.unwrap();
+    let edited = forge.upsert_comment(number, marker, "merged", None).await.unwrap();
     assert_eq!((again, edited, fake.comments(number).len()), (first, first, 1));
     assert_eq!(forge.comment(first).await.unwrap().body, "<!-- lockkeeper:status:v1 -->\nmerged");
     // A marker in another's comment is not ours.
     fake.comment("grace", number, "<!-- lockkeeper:other -->\nmine");
-    let other = forge.upsert_comment(number, "lockkeeper:other", "ours").await.unwrap();
+    let other = forge.upsert_comment(number, "lockkeeper:other", "ours", None).await.unwrap();
     assert_eq!(fake.comments(number).len(), 3);
     fake.delete_comment("ada", other);
-    assert_ne!(forge.upsert_comment(number, "lockkeeper:other", "once more").await.unwrap(), other);
+    assert_ne!(forge.upsert_comment(number, "lockkeeper:other", "once more", None).await.unwrap(), other);
     // Another process finds what this one wrote.
     let command = fake.comment("grace", number, "/rollback");
     for reaction in [Reaction::Eyes, Reaction::Eyes, Reaction::Rocket] {
@@ -245,7 +284,7 @@ async fn one_token_for_many_callers_and_a_new_one_when_it_is_refused() {
         world.place.fake.comment("grace", number, &format!("word {n}"));
     }
     assert_eq!(forge.comments_after(0, 1_000).await.unwrap().len(), 120);
-    forge.upsert_comment(number, "lockkeeper:x", "behind two pages").await.unwrap();
+    forge.upsert_comment(number, "lockkeeper:x", "behind two pages", None).await.unwrap();
     assert_eq!(issued(), 2);
     world.place.no_violations();
 }
@@ -269,9 +308,9 @@ async fn limits_are_kept_and_answers_may_be_old_ones() {
     );
     // A write is not repeated by itself, whatever becomes of it.
     fake.next("POST /repos/acme/environments/issues", Fault::After(502));
-    assert_eq!(kind(forge.upsert_comment(number, "lockkeeper:y", "once").await), "unavailable");
+    assert_eq!(kind(forge.upsert_comment(number, "lockkeeper:y", "once", None).await), "unavailable");
     assert_eq!(fake.comments(number).len(), 1);
-    forge.upsert_comment(number, "lockkeeper:y", "once").await.unwrap();
+    forge.upsert_comment(number, "lockkeeper:y", "once", None).await.unwrap();
     assert_eq!(fake.comments(number).len(), 1, "it was there already");
     fake.next("/pulls", Fault::Secondary(2));
     let ForgeError::Unavailable { retry_after: Some(rest), .. } =

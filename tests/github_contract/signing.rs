@@ -37,12 +37,14 @@ async fn a_commit_is_made_where_signatures_are_demanded() {
     let Some(mut world) = place(|place| place.fake.enterprise_url()).await else { return };
     let main = world.head("main");
     let protection = "GET /repos/acme/environments/branches/main/protection";
+    world.place.fake.next(protection, Fault::Before(502));
+    assert_eq!(kind(world.forge.commit(&new("a", main)).await), "unavailable", "nothing is known yet");
     assert_eq!(world.forge.commit(&new("a", main)).await.unwrap(), None, "nobody demands it");
     world.place.fake.require_signatures(Signatures::Protection);
     world.place.fake.next(protection, Fault::Before(403));
     assert_eq!(world.forge.commit(&new("a", main)).await.unwrap(), None, "only administrators may read that");
     world.place.fake.next(protection, Fault::Before(502));
-    assert_eq!(kind(world.forge.commit(&new("a", main)).await), "unavailable");
+    assert_eq!(world.forge.commit(&new("a", main)).await.unwrap(), None, "what was so last");
     assert_eq!(world.calls(MAKE_BRANCH), 0);
     let made = world.forge.commit(&new("a", main)).await.unwrap().unwrap();
     let found = world.place.git.show("refs/heads/a");

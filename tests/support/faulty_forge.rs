@@ -113,14 +113,15 @@ impl Forge for FaultyForge {
         thread: Number,
         marker: &str,
         body: &str,
+        after: Option<CommentId>,
     ) -> Result<CommentId, ForgeError> {
-        self.tell(self.inner.upsert_comment(thread, marker, body)).await
+        self.tell(self.inner.upsert_comment(thread, marker, body, after)).await
     }
     async fn react(&self, comment: CommentId, reaction: Reaction) -> Result<(), ForgeError> {
         self.tell(self.inner.react(comment, reaction)).await
     }
-    async fn set_check(&self, head: CommitId, check: &Check) -> Result<(), ForgeError> {
-        self.write(self.inner.set_check(head, check)).await
+    async fn set_check(&self, head: CommitId, check: &Check, priority: Priority) -> Result<(), ForgeError> {
+        self.write(self.inner.set_check(head, check, priority)).await
     }
     async fn upsert_issue(&self, key: &str, title: &str, body: &str) -> Result<Number, ForgeError> {
         self.tell(self.inner.upsert_issue(key, title, body)).await

@@ -28,6 +28,10 @@ struct Problem {
     errors: Vec<serde_json::Value>,
 }
 
+/// There is a next page, and its address does not tell which.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct NoPage;
+
 /// How much of what GitHub says is passed on, in characters.
 const REASON_CHARACTERS_MAX: usize = 300;
 /// How long to wait where GitHub says to slow down and not for how long.
@@ -111,17 +115,27 @@ impl Answer {
     }
 
     /// The number of the next page, where there is one. Only the number: an address of another host would get our token.
-    pub(super) fn next_page(&self) -> Option<u32> {
-        self.next_in("page")?.parse().ok()
+    ///
+    /// # Errors
+    /// [`NoPage`] where there is a next page without a number.
+    pub(super) fn next_page(&self) -> Result<Option<u32>, NoPage> {
+        let page = self.next_in("page")?;
+        page.map(|page| page.parse().map_err(|_| NoPage)).transpose()
     }
 
     /// What this parameter is in the address of the next page, where there is one.
-    pub(super) fn next_in(&self, parameter: &str) -> Option<String> {
-        let link = self.headers.get(http::header::LINK)?.to_str().ok()?;
-        let next = link.split(',').find(|part| part.contains("rel=\"next\""))?;
-        let address = next.trim().strip_prefix('<')?.split('>').next()?;
-        let mut pairs = address.split_once('?')?.1.split('&').filter_map(|pair| pair.split_once('='));
-        pairs.find(|(name, _)| *name == parameter).map(|(_, value)| value.to_owned())
+    ///
+    /// # Errors
+    /// [`NoPage`] where there is a next page and its address has no such parameter.
+    pub(super) fn next_in(&self, parameter: &str) -> Result<Option<String>, NoPage> {
+        let link =
+            self.headers.get(http::header::LINK).and_then(|link| link.to_str().ok()).unwrap_or_default();
+        let Some(next) = link.split(',').find(|part| part.contains("rel=\"next\"")) else { return Ok(None) };
+        let address = next.trim().strip_prefix('<').and_then(|rest| rest.split('>').next());
+        let query = address.and_then(|address| address.split_once('?')).map_or("", |(_, query)| query);
+        let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+        let found = pairs.find(|(name, _)| *name == parameter);
+        found.map(|(_, value)| Some(value.to_owned())).ok_or(NoPage)
     }
 }
 
@@ -214,8 +228,10 @@ mod tests {
         let link = |value: &str| answer(200, &[("link", value)], "").next_page();
         let both =
             "<https://evil.example/x?per_page=100&page=3>; rel=\"next\", <https://h/x?page=9>; rel=\"last\"";
-        assert_eq!(link(both), Some(3));
-        assert_eq!(link("<https://h/x?page=1>; rel=\"prev\""), None);
-        assert_eq!(link("<https://h/x?page=x>; rel=\"next\""), None);
+        assert_eq!(link(both), Ok(Some(3)));
+        assert_eq!(link("<https://h/x?page=1>; rel=\"prev\""), Ok(None));
+        for nameless in ["<https://h/x?page=x>", "<https://h/x?after=7>", "<https://h/x>", ""] {
+            assert_eq!(link(&format!("{nameless}; rel=\"next\"")), Err(NoPage), "{nameless}");
+        }
     }
 }

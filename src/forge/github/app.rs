@@ -1,7 +1,7 @@
 //! The App itself, whose requests are signed with its key; its installations have tokens instead.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http::Method;
 use octocrab::Octocrab;
@@ -10,12 +10,14 @@ use octocrab::models::AppId;
 use super::answer::Answer;
 use super::client;
 use super::identity::{read, refused};
+use super::limits::Rest;
 use crate::forge::ForgeError;
 use crate::settings::GitHub;
 
 /// The App's own requests.
 pub(super) struct AppClient {
     octocrab: Octocrab,
+    rest: Rest,
     timeout: Duration,
 }
 
@@ -30,14 +32,17 @@ impl AppClient {
             refused(format!("{} holds no private RSA key in PEM", private_key_file.display()))
         })?;
         let octocrab = client::octocrab(github, &github.api_url, Some((AppId(id), key)))?;
-        Ok(Self { octocrab, timeout: github.timeout })
+        Ok(Self { octocrab, rest: Rest::default(), timeout: github.timeout })
     }
 
     /// Asks, and gives GitHub's answer whatever its status.
     pub(super) async fn ask(&self, method: Method, path: &str) -> Result<Answer, ForgeError> {
+        self.rest.is_over(Instant::now())?;
         let request = http::Request::builder().method(method).uri(path);
         let request = self.octocrab.build_request(request, None::<&()>);
         let request = request.map_err(|error| client::failed(&error))?;
-        client::answer(&self.octocrab, request, self.timeout).await
+        let answer = client::answer(&self.octocrab, request, self.timeout).await?;
+        self.rest.heed(&answer, Instant::now());
+        Ok(answer)
     }
 }

@@ -7,6 +7,7 @@ use super::client::PAGE_ENTRIES;
 use super::pulls::query;
 use super::wire::{self, Compared, Comparison};
 use crate::forge::{Authors, ForgeError, Person};
+use crate::repository::co_authors;
 use crate::settings::FullName;
 
 /// Pages of 100 commits; a promotion of more is one of which nobody knows the authors.
@@ -51,6 +52,8 @@ impl GitHubForge {
     }
 }
 
+/// Whoever wrote one of these commits, or wrote it together with its author. A co-author is only an address in a message:
+/// one that GitHub did not give names nobody, and stands in nobody's way.
 fn people(commits: &[Compared]) -> Authors {
     let mut found: BTreeMap<u64, Person> = BTreeMap::new();
     for commit in commits {
@@ -66,5 +69,70 @@ fn people(commits: &[Compared]) -> Authors {
             }
         }
     }
+    let co_authors = commits.iter().flat_map(|commit| co_authors(&commit.commit.message));
+    for person in co_authors.filter_map(|address| own(&address)) {
+        found.entry(person.id).or_insert(person);
+    }
     Authors::Known(found.into_values().collect())
+}
+
+/// The person of an address that GitHub itself gives: `<id>+<login>@users.noreply.<host>`.
+///
+/// Source: GitHub's documentation, "Email addresses reference".
+fn own(address: &str) -> Option<Person> {
+    let (local, host) = address.split_once('@')?;
+    let (id, login) = local.split_once('+')?;
+    let id = id.parse().ok().filter(|_| host.starts_with("users.noreply."))?;
+    let name = login.chars().take(TEXT_CHARACTERS_MAX).collect();
+    Some(Person { id, name, bot: login.ends_with("[bot]") })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn check(commits: Value, want: Result<&[u64], &str>) {
+        let commits: Vec<Compared> = serde_json::from_value(commits).unwrap();
+        match (people(&commits), want) {
+            (Authors::Known(people), Ok(want)) => {
+                assert_eq!(people.iter().map(|person| person.id).collect::<Vec<_>>(), want);
+            }
+            (Authors::Unknown(reason), Err(want)) => assert!(reason.contains(want), "{reason}"),
+            (found, want) => panic!("{found:?}, wanted {want:?}"),
+        }
+    }
+
+    fn commit(author: &Value, email: &str, message: &str) -> Value {
+        let sha = "0123456789".repeat(4);
+        json!({"sha": sha, "author": author, "commit": {"author": {"email": email}, "message": message}})
+    }
+
+    #[test]
+    fn who_wrote_together_is_an_author_too() {
+        let ana = json!({"id": 7, "login": "ana", "type": "User"});
+        let with = |trailers: &str| commit(&ana, "ana@example.com", &format!("A change\n\n{trailers}"));
+        check(json!([with("")]), Ok(&[7]));
+        check(json!([with("Co-authored-by: Li <9+li@users.noreply.example.com>")]), Ok(&[7, 9]));
+        for nobody in [
+            "Ana <Ana@example.com>",
+            "Eve <eve@example.com>",
+            "Eve <9+li@noreply.example.com>",
+            "Li <x+li@users.noreply.example.com>",
+        ] {
+            check(json!([with(&format!("Co-authored-by: {nobody}"))]), Ok(&[7]));
+        }
+    }
+
+    #[test]
+    fn an_address_that_is_nobodys_leaves_the_authors_unknown() {
+        let web_flow = json!({"id": WEB_FLOW, "login": "web-flow", "type": "User"});
+        for author in [json!(null), json!({}), web_flow] {
+            check(
+                json!([commit(&author, "eve@example.com", "A change")]),
+                Err("eve@example.com (commit 012345678901)"),
+            );
+        }
+    }
 }

@@ -1,13 +1,12 @@
-//! Checks on commits: check runs of Apps, statuses of whoever may push, and our own.
+//! Checks on commits: check runs of Apps, and our own.
 
 use http::Method;
 use serde_json::{Value, json};
 
 use super::GitHubForge;
 use super::answer::named;
-use super::limits::Urgency;
-use super::wire::{self, CheckRun, CheckRuns, Statuses};
-use crate::forge::{Check, CheckStatus, CommitId, ForgeError};
+use super::wire::{self, CheckRun, CheckRuns};
+use crate::forge::{Check, CheckStatus, CommitId, ForgeError, Priority};
 
 /// Our check at a commit, as it was written last.
 #[derive(Debug, Clone)]
@@ -19,7 +18,7 @@ pub(super) struct OwnCheck {
 /// Pages of check runs on one commit: 1,000 is what GitHub keeps of one name.
 const PAGES_MAX: u32 = 10;
 /// The name of our check, and of the App in plans; at GitHub the App may have any name.
-const OWN: &str = "lockkeeper";
+pub(super) const OWN: &str = "lockkeeper";
 /// Bytes of a summary and of a text.
 ///
 /// Source: GitHub's REST API, "Create a check run": 65,535 characters each.
@@ -32,33 +31,26 @@ impl GitHubForge {
     pub(super) async fn checks(&self, head: CommitId) -> Result<Vec<Check>, ForgeError> {
         let me = self.me().await?;
         let runs = self.path(format!("commits/{head}/check-runs?filter=latest"));
-        let statuses = self.path(format!("commits/{head}/status"));
         let (runs, statuses) = futures::try_join!(
             self.client.pages_of(&runs, PAGES_MAX, |page: CheckRuns| page.check_runs),
-            self.client.pages_of(&statuses, PAGES_MAX, |page: Statuses| page.statuses)
+            self.statuses(head, &me)
         )?;
         let mut checks: Vec<Check> = runs.iter().map(|run| check(run, me.app_id)).collect();
-        // Whoever may push can report a status under any name: it belongs to no App, and is never ours.
-        checks.extend(statuses.into_iter().map(|status| Check {
-            name: status.context,
-            app: String::new(),
-            status: match status.state.as_str() {
-                "success" => CheckStatus::Passed,
-                "failure" | "error" => CheckStatus::Failed,
-                _ => CheckStatus::Pending,
-            },
-            summary: status.description.unwrap_or_default(),
-            text: String::new(),
-        }));
+        checks.extend(statuses);
         checks.sort_by(|one, other| (&one.name, &one.app).cmp(&(&other.name, &other.app)));
         Ok(checks)
     }
 
     /// Reports our check; the same again is not written.
-    pub(super) async fn report(&self, head: CommitId, check: &Check) -> Result<(), ForgeError> {
-        let Some(app) = self.me().await?.app_id else {
-            let reason = "only an App may report checks; lockkeeper has a token here".to_owned();
-            return Err(ForgeError::Refused { what: "check".to_owned(), reason });
+    pub(super) async fn report(
+        &self,
+        head: CommitId,
+        check: &Check,
+        priority: Priority,
+    ) -> Result<(), ForgeError> {
+        let me = self.me().await?;
+        let Some(app) = me.app_id else {
+            return self.report_status(head, check, priority, &me).await;
         };
         let wanted = shortened(check);
         let known = self.known().checks.get(&head).cloned();
@@ -82,7 +74,7 @@ impl GitHubForge {
         if known.is_none() {
             body["head_sha"] = json!(head.to_string());
         }
-        let answer = self.client.write(Urgency::Gate, method.clone(), &path, &body).await?;
+        let answer = self.client.write(priority, method.clone(), &path, &body).await?;
         let run: CheckRun = answer.read(&named(&method, &path))?;
         self.known().checks.insert(head, OwnCheck { id: run.id, check: wanted });
         Ok(())

@@ -14,11 +14,11 @@ use octocrab::models::AppId;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::answer::{Answer, named, unavailable};
+use super::answer::{Answer, NoPage, named, unavailable};
 use super::cache::Cache;
 use super::identity::Tokens;
-use super::limits::{Limits, Urgency};
-use crate::forge::ForgeError;
+use super::limits::{Rest, Writes};
+use crate::forge::{ForgeError, Priority};
 use crate::repository::{RepositoryError, TokenSource};
 use crate::settings::{FullName, GitHub};
 
@@ -28,7 +28,8 @@ pub(super) struct Client {
     /// The same, at the address of GraphQL.
     graphql: Octocrab,
     tokens: Arc<Tokens>,
-    limits: Limits,
+    rest: Rest,
+    writes: Arc<Writes>,
     cache: Cache,
     timeout: Duration,
 }
@@ -41,13 +42,14 @@ pub(super) const GRAPHQL: &str = "/graphql";
 pub(super) const PAGE_ENTRIES: usize = 100;
 
 impl Client {
-    pub(super) fn new(name: FullName, github: &GitHub) -> Result<Self, ForgeError> {
+    pub(super) fn new(name: FullName, github: &GitHub, writes: Arc<Writes>) -> Result<Self, ForgeError> {
         let tokens = Arc::new(Tokens::new(name, github)?);
-        let rest = octocrab(github, &github.api_url, None)?;
+        let octocrab = self::octocrab(github, &github.api_url, None)?;
         let base = github.graphql_base();
-        let graphql = if base == github.api_url { rest.clone() } else { octocrab(github, &base, None)? };
-        let (limits, cache) = (Limits::new(github.ceilings), Cache::default());
-        Ok(Self { octocrab: rest, graphql, tokens, limits, cache, timeout: github.timeout })
+        let is_same = base == github.api_url;
+        let graphql = if is_same { octocrab.clone() } else { self::octocrab(github, &base, None)? };
+        let (rest, cache) = (Rest::default(), Cache::default());
+        Ok(Self { octocrab, graphql, tokens, rest, writes, cache, timeout: github.timeout })
     }
 
     pub(super) fn token_source(&self) -> Arc<dyn TokenSource> {
@@ -98,9 +100,13 @@ impl Client {
             let at = format!("{path}{separator}per_page={PAGE_ENTRIES}&page={page}");
             let answer = self.read(&at).await?;
             found.extend(entries(answer.read(&what)?));
-            match answer.next_page().filter(|next| *next > page) {
-                Some(next) => page = next,
-                None => return Ok(Some(found)),
+            match answer.next_page() {
+                Ok(Some(next)) if next > page => page = next,
+                Ok(None) => return Ok(Some(found)),
+                // A list that is cut could hide what decides.
+                Ok(Some(_)) | Err(NoPage) => {
+                    return Err(unavailable(format!("the page after page {page} of {what} has no number")));
+                }
             }
         }
         Ok(None)
@@ -120,13 +126,13 @@ impl Client {
     /// Writes, and gives GitHub's answer whatever its status. Never repeated by itself: what became of it is not known.
     pub(super) async fn write(
         &self,
-        urgency: Urgency,
+        priority: Priority,
         method: Method,
         path: &str,
         body: &(impl Serialize + Sync),
     ) -> Result<Answer, ForgeError> {
-        self.limits.may_ask(Instant::now())?;
-        self.limits.may_write(urgency, Instant::now())?;
+        self.rest.is_over(Instant::now())?;
+        self.writes.take(priority, Instant::now())?;
         let body = serde_json::to_vec(body).map_err(|error| unavailable(error.to_string()))?;
         // GitHub has refused a deletion for having a body.
         let body = (method != Method::DELETE).then_some(body.as_slice());
@@ -134,7 +140,7 @@ impl Client {
     }
 
     async fn read(&self, path: &str) -> Result<Answer, ForgeError> {
-        self.limits.may_ask(Instant::now())?;
+        self.rest.is_over(Instant::now())?;
         let known = self.cache.get(path);
         let tag = known.as_ref().map(|(tag, _)| tag.clone());
         let answer = self.send(&Method::GET, path, None, tag).await?;
@@ -166,10 +172,7 @@ impl Client {
         } else {
             answer
         };
-        if let Some(rest) = answer.rest() {
-            tracing::warn!(seconds = rest.as_secs(), reason = answer.reason(), "GitHub asks for rest");
-            self.limits.rest(rest, Instant::now());
-        }
+        self.rest.heed(&answer, Instant::now());
         Ok(answer)
     }
 

@@ -7,9 +7,8 @@ use serde_json::json;
 use super::GitHubForge;
 use super::answer::{named, unavailable};
 use super::client::PAGE_ENTRIES;
-use super::limits::Urgency;
 use super::wire;
-use crate::forge::{Comment, CommentId, ForgeError, Number, Reaction};
+use crate::forge::{Comment, CommentId, ForgeError, Number, Priority, Reaction};
 
 /// Pages of comments of one thread in which ours are looked for.
 const THREAD_PAGES_MAX: u32 = 30;
@@ -26,6 +25,7 @@ const BODY_CHARACTERS_MAX: usize = 65_000;
 impl GitHubForge {
     pub(super) async fn one_comment(&self, id: CommentId) -> Result<Comment, ForgeError> {
         let found: wire::Comment = self.client.get(&self.path(format!("issues/comments/{id}"))).await?;
+        self.known().comment_times.insert(found.id, found.created_at);
         read(found)
     }
 
@@ -82,6 +82,7 @@ impl GitHubForge {
         thread: Number,
         marker: &str,
         body: &str,
+        after: Option<CommentId>,
     ) -> Result<CommentId, ForgeError> {
         let text = format!("<!-- {marker} -->\n{body}");
         let text: String = text.chars().take(BODY_CHARACTERS_MAX).collect();
@@ -89,7 +90,7 @@ impl GitHubForge {
         let known = self.known().comments.get(&key).cloned();
         let known = match known {
             Some(known) => Some(known),
-            None => self.own_comment(thread, marker).await?,
+            None => self.own_comment(thread, marker, after).await?,
         };
         if let Some((id, said)) = known {
             if said == text {
@@ -98,7 +99,7 @@ impl GitHubForge {
             }
             let path = self.path(format!("issues/comments/{id}"));
             let edit =
-                self.client.write(Urgency::Note, Method::PATCH, &path, &json!({ "body": text })).await?;
+                self.client.write(Priority::Note, Method::PATCH, &path, &json!({ "body": text })).await?;
             match edit.good(&named(&Method::PATCH, &path)) {
                 Ok(()) => {
                     self.known().comments.insert(key, (id, text));
@@ -110,7 +111,7 @@ impl GitHubForge {
             };
         }
         let path = self.path(format!("issues/{thread}/comments"));
-        let answer = self.client.write(Urgency::Note, Method::POST, &path, &json!({ "body": text })).await?;
+        let answer = self.client.write(Priority::Note, Method::POST, &path, &json!({ "body": text })).await?;
         let written: wire::Comment = answer.read(&named(&Method::POST, &path))?;
         self.known().comments.insert(key, (written.id, text));
         Ok(written.id)
@@ -121,9 +122,13 @@ impl GitHubForge {
         &self,
         thread: Number,
         marker: &str,
+        after: Option<CommentId>,
     ) -> Result<Option<(CommentId, String)>, ForgeError> {
         let me = self.me().await?.person;
-        let path = self.path(format!("issues/{thread}/comments"));
+        // What answers a comment that was just read is no older, however long the thread is.
+        let after = after.and_then(|after| self.known().comment_times.get(&after).copied());
+        let since = after.map_or_else(String::new, |at| format!("?since={at}"));
+        let path = self.path(format!("issues/{thread}/comments{since}"));
         let comments: Vec<wire::Comment> = self.client.pages(&path, THREAD_PAGES_MAX).await?;
         let line = format!("<!-- {marker} -->");
         Ok(comments.into_iter().find_map(|comment| {
@@ -145,7 +150,7 @@ impl GitHubForge {
                 continue;
             }
             let path = format!("{path}/{}", old.id);
-            let removed = self.client.write(Urgency::Note, Method::DELETE, &path, &json!(null)).await?;
+            let removed = self.client.write(Priority::Note, Method::DELETE, &path, &json!(null)).await?;
             match removed.good(&named(&Method::DELETE, &path)) {
                 Ok(()) | Err(ForgeError::NotFound { .. }) => {}
                 Err(error) => return Err(error),
@@ -155,7 +160,7 @@ impl GitHubForge {
             return Ok(());
         }
         let written =
-            self.client.write(Urgency::Note, Method::POST, &path, &json!({ "content": wanted })).await?;
+            self.client.write(Priority::Note, Method::POST, &path, &json!({ "content": wanted })).await?;
         written.good(&named(&Method::POST, &path))
     }
 }

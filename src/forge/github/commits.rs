@@ -7,6 +7,8 @@
 //! Source: GitHub's REST API, "Create a reference", "Update a reference", "Get rules for a branch", "Get a commit"; its
 //! GraphQL schema, `createCommitOnBranch`, whose author is the App and which takes no other one.
 
+use std::sync::PoisonError;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::{Method, StatusCode};
@@ -16,10 +18,9 @@ use serde_json::{Value, json};
 
 use super::GitHubForge;
 use super::answer::named;
-use super::limits::Urgency;
 use super::pulls::query;
 use super::wire::{self, Made, Protection, Rule};
-use crate::forge::{CommitId, ForgeError, NewCommit};
+use crate::forge::{CommitId, ForgeError, NewCommit, Priority};
 use crate::settings::Signing;
 
 const MUTATION: &str =
@@ -49,7 +50,7 @@ impl GitHubForge {
     /// The commit, where GitHub is to make it.
     pub(super) async fn sign(&self, new: &NewCommit) -> Result<Option<CommitId>, ForgeError> {
         let is_signing = match self.signing {
-            Signing::AsDemanded => self.demands_signatures(&new.base).await?,
+            Signing::AsDemanded => self.is_demanded(&new.base).await?,
             Signing::Always => true,
             Signing::Never => false,
         };
@@ -59,10 +60,24 @@ impl GitHubForge {
         let what = format!("the commit on branch {}", new.branch);
         let input = input(&self.name.to_string(), new, &what)?;
         self.begin_branch(new).await?;
-        let committed: Committed = self.mutate(Urgency::Act, MUTATION, &input, &what).await?;
+        let committed: Committed = self.mutate(Priority::Act, MUTATION, &input, &what).await?;
         let commit = committed.create_commit_on_branch.and_then(|payload| payload.commit);
         let oid = commit.map_or_else(String::new, |commit| commit.oid);
         wire::commit(&oid, &format!("answer for {what}")).map(Some)
+    }
+
+    /// Whether the base wants signatures; what it wanted last where GitHub does not say now: rules change seldom, and a
+    /// rollback does not wait for this.
+    async fn is_demanded(&self, branch: &str) -> Result<bool, ForgeError> {
+        let last = || self.demands_signatures.lock().unwrap_or_else(PoisonError::into_inner);
+        match self.demands_signatures(branch).await {
+            Ok(demands) => {
+                *last() = Some(demands);
+                Ok(demands)
+            }
+            Err(error @ ForgeError::Unavailable { .. }) => (*last()).ok_or(error),
+            Err(error) => Err(error),
+        }
     }
 
     /// Whether the rules of a branch want signatures. Classic protection is for administrators to read, which an App
@@ -90,14 +105,14 @@ impl GitHubForge {
     async fn begin_branch(&self, new: &NewCommit) -> Result<(), ForgeError> {
         let (path, parent) = (self.path("git/refs"), new.parent.to_string());
         let body = json!({ "ref": format!("refs/heads/{}", new.branch), "sha": parent });
-        let made = self.client.write(Urgency::Act, Method::POST, &path, &body).await?;
+        let made = self.client.write(Priority::Act, Method::POST, &path, &body).await?;
         if made.status != StatusCode::UNPROCESSABLE_ENTITY {
             return made.good(&named(&Method::POST, &path));
         }
         let branch = query(&new.branch);
         let path = self.path(format!("git/refs/heads/{branch}"));
         let body = json!({ "sha": parent, "force": false });
-        let moved = self.client.write(Urgency::Act, Method::PATCH, &path, &body).await?;
+        let moved = self.client.write(Priority::Act, Method::PATCH, &path, &body).await?;
         if moved.status != StatusCode::UNPROCESSABLE_ENTITY {
             return moved.good(&named(&Method::PATCH, &path));
         }

@@ -11,10 +11,9 @@ use serde_json::{Value, json};
 
 use super::GitHubForge;
 use super::answer::named;
-use super::limits::Urgency;
 use super::pulls::query;
 use super::wire::{Deployed, DeploymentStatus};
-use crate::forge::{Deployment, DeploymentStanding, ForgeError};
+use crate::forge::{Deployment, DeploymentStanding, ForgeError, Priority};
 
 /// Pages of deployments of one commit in one environment, and of the statuses of one deployment: there are few.
 const PAGES_MAX: u32 = 3;
@@ -105,7 +104,7 @@ impl GitHubForge {
     }
 
     async fn note<T: serde::de::DeserializeOwned>(&self, path: &str, body: &Value) -> Result<T, ForgeError> {
-        let answer = self.client.write(Urgency::Note, Method::POST, path, body).await?;
+        let answer = self.client.write(Priority::Note, Method::POST, path, body).await?;
         answer.read(&named(&Method::POST, path))
     }
 }

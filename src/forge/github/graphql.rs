@@ -8,8 +8,7 @@ use serde_json::{Value, json};
 use super::GitHubForge;
 use super::answer::{self, bounded, unavailable};
 use super::client::GRAPHQL;
-use super::limits::Urgency;
-use crate::forge::ForgeError;
+use crate::forge::{ForgeError, Priority};
 
 #[derive(Deserialize)]
 struct Reply<T> {
@@ -30,13 +29,13 @@ impl GitHubForge {
     /// Carries out a mutation of one field. Never repeated by itself: what became of it is not known.
     pub(super) async fn mutate<T: DeserializeOwned>(
         &self,
-        urgency: Urgency,
+        priority: Priority,
         mutation: &str,
         input: &Value,
         what: &str,
     ) -> Result<T, ForgeError> {
         let body = json!({ "query": mutation, "variables": { "input": input } });
-        let answer = self.client.write(urgency, Method::POST, GRAPHQL, &body).await?;
+        let answer = self.client.write(priority, Method::POST, GRAPHQL, &body).await?;
         let reply: Reply<Value> = answer.read(what)?;
         if let Some(problem) = reply.errors.into_iter().flatten().next() {
             return Err(problem.meaning(what));

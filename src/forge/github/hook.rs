@@ -10,7 +10,7 @@ use http::Method;
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::answer::named;
+use super::answer::{named, unavailable};
 use super::app::AppClient;
 use super::client::PAGE_ENTRIES;
 use crate::forge::ForgeError;
@@ -70,7 +70,10 @@ impl Hook {
         let path = format!("{LIST}?per_page={PAGE_ENTRIES}{cursor}");
         let answer = self.0.ask(Method::GET, &path).await?;
         let deliveries = answer.read(&named(&Method::GET, &path))?;
-        Ok(DeliveriesPage { deliveries, next: answer.next_in("cursor") })
+        let next = answer
+            .next_in("cursor")
+            .map_err(|_| unavailable(format!("a page of {LIST} names no next one")))?;
+        Ok(DeliveriesPage { deliveries, next })
     }
 
     /// A delivery whole, as JSON: what was sent stands in `request.payload`.

@@ -63,6 +63,8 @@ pub struct RepositoryFacts {
     pub allow_merge_commit: Option<bool>,
     /// Whether they may be squashed.
     pub allow_squash_merge: Option<bool>,
+    /// Whether people may have GitHub merge them when their checks are green.
+    pub allow_auto_merge: Option<bool>,
 }
 
 /// One rule that is in force on a branch.
@@ -81,6 +83,7 @@ pub struct Rule {
 /// The parameters of all rules that matter here.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
+#[expect(clippy::struct_excessive_bools, reason = "GitHub describes each of them so")]
 pub struct RuleParameters {
     /// The checks that are required.
     pub required_status_checks: Vec<RequiredCheck>,
@@ -92,6 +95,8 @@ pub struct RuleParameters {
     pub require_code_owner_review: bool,
     /// Whether somebody other than the last to push has to approve.
     pub require_last_push_approval: bool,
+    /// Whether every conversation has to be resolved.
+    pub required_review_thread_resolution: bool,
     /// The ways to merge that are left.
     pub allowed_merge_methods: Option<Vec<String>>,
 }
@@ -163,6 +168,8 @@ pub struct Classic {
     pub required_status_checks: Option<ClassicChecks>,
     /// The reviews.
     pub required_pull_request_reviews: Option<ClassicReviews>,
+    /// Whether every conversation has to be resolved.
+    pub required_conversation_resolution: Switch,
     /// Whether merge commits are refused.
     pub required_linear_history: Switch,
     /// Whether nobody may push.

@@ -5,9 +5,8 @@ use serde_json::json;
 
 use super::GitHubForge;
 use super::answer::named;
-use super::limits::Urgency;
 use super::wire::Issue;
-use crate::forge::{ForgeError, Number};
+use crate::forge::{ForgeError, Number, Priority};
 
 /// The label by which our issues are found again; it counts only with our name as author and the key in the body.
 const LABEL: &str = "lockkeeper";
@@ -27,14 +26,14 @@ impl GitHubForge {
             Some((number, ..)) => {
                 let path = self.path(format!("issues/{number}"));
                 let change = json!({ "title": title, "body": text });
-                let answer = self.client.write(Urgency::Note, Method::PATCH, &path, &change).await?;
+                let answer = self.client.write(Priority::Note, Method::PATCH, &path, &change).await?;
                 answer.good(&named(&Method::PATCH, &path))?;
                 number
             }
             None => {
                 let path = self.path("issues");
                 let new = json!({ "title": title, "body": text, "labels": [LABEL] });
-                let answer = self.client.write(Urgency::Note, Method::POST, &path, &new).await?;
+                let answer = self.client.write(Priority::Note, Method::POST, &path, &new).await?;
                 answer.read::<Issue>(&named(&Method::POST, &path))?.number
             }
         };

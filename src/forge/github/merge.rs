@@ -5,9 +5,8 @@ use serde_json::json;
 
 use super::GitHubForge;
 use super::answer::named;
-use super::limits::Urgency;
 use super::wire::{self, Merged, Pull};
-use crate::forge::{CommitId, ForgeError, MergeMethod, Number};
+use crate::forge::{CommitId, ForgeError, MergeMethod, Number, Priority};
 
 impl GitHubForge {
     /// Source: GitHub's REST API, "Merge a pull request": 405 where it may not be merged, 409 where the head is another.
@@ -33,7 +32,7 @@ impl GitHubForge {
             "commit_title": title, "commit_message": text.trim_matches('\n'),
         });
         let path = self.path(format!("pulls/{number}/merge"));
-        let answer = self.client.write(Urgency::Act, Method::PUT, &path, &body).await?;
+        let answer = self.client.write(Priority::Act, Method::PUT, &path, &body).await?;
         match answer.status {
             StatusCode::OK => {
                 let merged: Merged = answer.read(&named(&Method::PUT, &path))?;

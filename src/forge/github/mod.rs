@@ -27,6 +27,7 @@ mod people;
 mod pulls;
 mod reviewers;
 mod reviews;
+mod statuses;
 mod trait_impl;
 mod wire;
 
@@ -39,9 +40,10 @@ use jiff::Timestamp;
 use tokio::sync::OnceCell;
 
 pub use self::hook::{DeliveriesPage, Hook, ListedDelivery};
+pub use self::limits::Writes;
 
 use self::client::Client;
-use super::{Clock, CommentId, CommitId, ForgeError, Number, Person};
+use super::{Check, Clock, CommentId, CommitId, ForgeError, Number, Person};
 use crate::repository::TokenSource;
 use crate::settings::{FullName, GitHub, Signing};
 
@@ -57,6 +59,8 @@ pub struct GitHubForge {
     known: Mutex<Known>,
     /// Whether it was said that deployments are refused.
     has_told_of_deployments: AtomicBool,
+    /// What the base demanded when that was asked last.
+    demands_signatures: Mutex<Option<bool>>,
 }
 
 /// Who we are at GitHub.
@@ -74,6 +78,10 @@ struct Known {
     comments: BTreeMap<(Number, String), (CommentId, String)>,
     issues: BTreeMap<String, (Number, String, String)>,
     checks: BTreeMap<CommitId, checks::OwnCheck>,
+    /// With a token: our status on each commit, by its id.
+    statuses: BTreeMap<CommitId, (u64, Check)>,
+    /// When comments that were read were written.
+    comment_times: BTreeMap<CommentId, Timestamp>,
     /// The newest comment seen, and when it was written.
     newest_comment: Option<(CommentId, Timestamp)>,
 }
@@ -82,14 +90,14 @@ struct Known {
 const KNOWN_MAX: usize = 10_000;
 
 impl GitHubForge {
-    /// The repository `name` at this GitHub.
+    /// The repository `name` at this GitHub. What is written to it counts among `writes`.
     ///
     /// # Errors
     /// [`ForgeError::Refused`] if the address of the API or the key of the App cannot be used,
     /// [`ForgeError::Unavailable`] if TLS cannot be set up.
-    pub fn new(name: FullName, github: &GitHub) -> Result<Self, ForgeError> {
+    pub fn new(name: FullName, github: &GitHub, writes: Arc<Writes>) -> Result<Self, ForgeError> {
         let web_url = format!("{}/{name}", github.web_url());
-        let client = Client::new(name.clone(), github)?;
+        let client = Client::new(name.clone(), github, writes)?;
         let signing = Signing::default();
         Ok(Self {
             client,
@@ -100,6 +108,7 @@ impl GitHubForge {
             clock: Arc::new(Timestamp::now),
             known: Mutex::default(),
             has_told_of_deployments: AtomicBool::new(false),
+            demands_signatures: Mutex::default(),
         })
     }
 
@@ -148,6 +157,12 @@ impl Known {
         }
         if self.checks.len() > KNOWN_MAX {
             self.checks.clear();
+        }
+        if self.statuses.len() > KNOWN_MAX {
+            self.statuses.clear();
+        }
+        if self.comment_times.len() > KNOWN_MAX {
+            self.comment_times.clear();
         }
     }
 }

@@ -7,9 +7,10 @@ use serde_json::json;
 
 use super::GitHubForge;
 use super::answer::named;
-use super::limits::Urgency;
 use super::wire::{self, Issue, Pull};
-use crate::forge::{ForgeError, Listed, NewPullRequest, Number, PullRequest, PullRequestState};
+use crate::forge::{
+    ForgeError, Listed, NewPullRequest, Number, Obstacle, Priority, PullRequest, PullRequestState,
+};
 
 /// Open pull requests that are looked at: 10 pages. A repository with more has another problem.
 const OPEN_PAGES_MAX: u32 = 10;
@@ -43,9 +44,9 @@ impl GitHubForge {
         let head = wire::commit(&pull.head.sha, &what)?;
         let (reviews, checks) = futures::try_join!(self.reviews(pull.number), self.checks(head))?;
         let state = self.state(&pull, &what).await?;
-        let is_open = state == PullRequestState::Open;
         Ok(PullRequest {
             number: pull.number,
+            obstacle: obstacle(&pull),
             author: wire::person(pull.user),
             title: pull.title,
             body: pull.body.unwrap_or_default(),
@@ -53,8 +54,7 @@ impl GitHubForge {
             base: pull.base.branch,
             head,
             state,
-            // A draft cannot be merged; whoever made it one waits.
-            mergeable: if is_open && pull.draft { Some(false) } else { pull.mergeable },
+            mergeable: pull.mergeable,
             reviews,
             checks,
             opened_at: pull.created_at,
@@ -95,7 +95,7 @@ impl GitHubForge {
     pub(super) async fn open_new(&self, new: &NewPullRequest) -> Result<PullRequest, ForgeError> {
         let path = self.path("pulls");
         let body = json!({ "title": new.title, "body": new.body, "head": new.branch, "base": new.base, "draft": false });
-        let answer = self.client.write(Urgency::Act, Method::POST, &path, &body).await?;
+        let answer = self.client.write(Priority::Act, Method::POST, &path, &body).await?;
         let what = named(&Method::POST, &path);
         let pull = match answer.read::<Pull>(&what) {
             Ok(pull) => pull,
@@ -129,7 +129,7 @@ impl GitHubForge {
         }
         let path = self.path(format!("issues/{number}/labels"));
         let written =
-            self.client.write(Urgency::Note, Method::POST, &path, &json!({ "labels": labels })).await;
+            self.client.write(Priority::Note, Method::POST, &path, &json!({ "labels": labels })).await;
         let what = named(&Method::POST, &path);
         if let Err(error) = written.and_then(|answer| answer.good(&what)) {
             tracing::info!(number, %error, "labels are not set");
@@ -138,12 +138,12 @@ impl GitHubForge {
 
     pub(super) async fn change(
         &self,
-        urgency: Urgency,
+        priority: Priority,
         number: Number,
         change: &serde_json::Value,
     ) -> Result<(), ForgeError> {
         let path = self.path(format!("pulls/{number}"));
-        let answer = self.client.write(urgency, Method::PATCH, &path, change).await?;
+        let answer = self.client.write(priority, Method::PATCH, &path, change).await?;
         answer.good(&named(&Method::PATCH, &path))
     }
 
@@ -156,7 +156,15 @@ impl GitHubForge {
         if pull.state != "open" {
             return Ok(());
         }
-        self.change(Urgency::Act, number, &json!({ "state": "closed" })).await
+        self.change(Priority::Act, number, &json!({ "state": "closed" })).await
+    }
+}
+
+fn obstacle(pull: &Pull) -> Option<Obstacle> {
+    match (pull.draft, &pull.auto_merge) {
+        (true, _) => Some(Obstacle::Draft),
+        (false, Some(_)) => Some(Obstacle::AutoMerge),
+        (false, None) => None,
     }
 }
 

@@ -5,9 +5,8 @@ use serde_json::json;
 
 use super::GitHubForge;
 use super::answer::named;
-use super::limits::Urgency;
 use super::wire::Pull;
-use crate::forge::{ForgeError, Number, Reviewers};
+use crate::forge::{ForgeError, Number, Priority, Reviewers};
 
 /// Those asked for one pull request, which is what GitHub's own page takes. Each may cost a request of its own.
 const REVIEWERS_MAX: usize = 15;
@@ -61,7 +60,7 @@ impl GitHubForge {
         }
         let path = self.path(format!("pulls/{number}/requested_reviewers"));
         let body = json!({ "reviewers": people, "team_reviewers": teams });
-        let answer = self.client.write(Urgency::Note, Method::POST, &path, &body).await?;
+        let answer = self.client.write(Priority::Note, Method::POST, &path, &body).await?;
         answer.good(&named(&Method::POST, &path))
     }
 }

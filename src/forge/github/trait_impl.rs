@@ -6,10 +6,9 @@ use async_trait::async_trait;
 use serde_json::json;
 
 use super::GitHubForge;
-use super::limits::Urgency;
 use crate::forge::{
     Authors, Check, Comment, CommentId, CommitId, Deployment, Forge, ForgeError, Listed, MergeMethod,
-    NewCommit, NewPullRequest, Number, Person, PersonId, PullRequest, Reaction, Standing,
+    NewCommit, NewPullRequest, Number, Person, PersonId, Priority, PullRequest, Reaction, Standing,
 };
 
 #[async_trait]
@@ -39,7 +38,7 @@ impl Forge for GitHubForge {
     }
 
     async fn edit(&self, number: Number, title: &str, body: &str) -> Result<(), ForgeError> {
-        self.change(Urgency::Note, number, &json!({ "title": title, "body": body })).await
+        self.change(Priority::Note, number, &json!({ "title": title, "body": body })).await
     }
 
     async fn close(&self, number: Number) -> Result<(), ForgeError> {
@@ -69,16 +68,17 @@ impl Forge for GitHubForge {
         thread: Number,
         marker: &str,
         body: &str,
+        after: Option<CommentId>,
     ) -> Result<CommentId, ForgeError> {
-        self.keep_comment(thread, marker, body).await
+        self.keep_comment(thread, marker, body, after).await
     }
 
     async fn react(&self, comment: CommentId, reaction: Reaction) -> Result<(), ForgeError> {
         self.put_reaction(comment, reaction).await
     }
 
-    async fn set_check(&self, head: CommitId, check: &Check) -> Result<(), ForgeError> {
-        self.report(head, check).await
+    async fn set_check(&self, head: CommitId, check: &Check, priority: Priority) -> Result<(), ForgeError> {
+        self.report(head, check, priority).await
     }
 
     async fn upsert_issue(&self, key: &str, title: &str, body: &str) -> Result<Number, ForgeError> {

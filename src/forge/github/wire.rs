@@ -55,6 +55,8 @@ pub(super) struct Pull {
     pub(super) merged_by: Option<User>,
     pub(super) merge_commit_sha: Option<String>,
     pub(super) mergeable: Option<bool>,
+    /// How GitHub is to merge it by itself, where somebody wants that.
+    pub(super) auto_merge: Option<serde::de::IgnoredAny>,
     pub(super) html_url: String,
     #[serde(default)]
     pub(super) requested_reviewers: Vec<User>,
@@ -159,9 +161,12 @@ pub(super) struct Statuses {
 
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct Status {
+    pub(super) id: u64,
     pub(super) context: String,
     pub(super) state: String,
     pub(super) description: Option<String>,
+    /// Told of each status alone, not of the newest together.
+    pub(super) creator: Option<User>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -198,6 +203,8 @@ pub(super) enum Author {
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct CommitText {
     pub(super) author: Option<GitAuthor>,
+    #[serde(default)]
+    pub(super) message: String,
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::{LocalForge, of_git};
 use crate::forge::{Authors, ForgeError, Person};
-use crate::repository::{Commit, Credentials, Location, Mirror, RepositoryError};
+use crate::repository::{Commit, Credentials, Location, Mirror, RepositoryError, co_authors};
 
 /// The most commits whose authors are looked for, as at other forges' compare pages.
 const COMMITS_MAX: usize = 1_000;
@@ -39,15 +39,18 @@ impl LocalForge {
         let people = self.people().current().await?;
         let mut found: BTreeMap<u64, Person> = BTreeMap::new();
         for commit in commits {
-            let is_theirs = |email: &String| email.eq_ignore_ascii_case(&commit.author_email);
-            let Some(entry) = people.people.iter().find(|entry| entry.emails.iter().any(is_theirs)) else {
+            let Some(person) = people.of_address(&commit.author_email) else {
                 let email: String = commit.author_email.chars().take(100).collect();
                 return Ok(Authors::Unknown(format!(
                     "{email} (commit {}) is nobody's address here",
                     commit.id.short()
                 )));
             };
-            found.insert(entry.id, Person { id: entry.id, name: entry.name.clone(), bot: false });
+            found.insert(person.id, person);
+            // A co-author is only an address in a message: one that is nobody's names nobody.
+            for address in co_authors(&commit.message) {
+                found.extend(people.of_address(&address).map(|person| (person.id, person)));
+            }
         }
         Ok(Authors::Known(found.into_values().collect()))
     }

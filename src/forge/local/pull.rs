@@ -87,6 +87,7 @@ impl LocalForge {
             head: pull.head,
             state: thread.state,
             mergeable,
+            obstacle: None,
             reviews: pull.reviews.into_iter().map(|given| given.review).collect(),
             checks,
             opened_at: thread.opened_at,

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use super::LocalForge;
 use crate::forge::{
     Authors, Check, Comment, CommentId, Deployment, Forge, ForgeError, Listed, MergeMethod, NewCommit,
-    NewPullRequest, Number, Permission, Person, PersonId, PullRequest, Reaction, Standing,
+    NewPullRequest, Number, Permission, Person, PersonId, Priority, PullRequest, Reaction, Standing,
 };
 use crate::repository::CommitId;
 
@@ -69,6 +69,7 @@ impl Forge for LocalForge {
         thread: Number,
         marker: &str,
         body: &str,
+        _: Option<CommentId>,
     ) -> Result<CommentId, ForgeError> {
         self.keep_comment(thread, marker, body).await
     }
@@ -77,7 +78,7 @@ impl Forge for LocalForge {
         self.put_reaction(comment, reaction).await
     }
 
-    async fn set_check(&self, head: CommitId, check: &Check) -> Result<(), ForgeError> {
+    async fn set_check(&self, head: CommitId, check: &Check, _: Priority) -> Result<(), ForgeError> {
         self.put_own_check(head, check).await
     }
 

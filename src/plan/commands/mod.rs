@@ -78,7 +78,7 @@ fn answer(snapshot: &Snapshot, asked: &Asked) -> Option<(Vec<Event>, Outcome, St
 
 /// The commands of a comment; none where there are none, an error text where they are not understood.
 fn parse(snapshot: &Snapshot, asked: &Asked) -> Option<Result<Vec<Command>, String>> {
-    if asked.person.bot {
+    if asked.person.bot || asked.person.id == snapshot.me.id {
         return None;
     }
     match command::parse(&asked.body, &snapshot.me.name, &known_words(snapshot)) {

@@ -34,6 +34,10 @@ impl Faults {
         self.0.push_back((part.to_owned(), fault));
     }
 
+    pub fn has(&self, part: &str) -> bool {
+        self.0.iter().any(|(known, _)| known == part)
+    }
+
     /// The first that `line` (`METHOD path?query`) or the name of the operation contains the part of.
     pub fn take(&mut self, line: &str, operation: &str) -> Option<Fault> {
         let at = self.0.iter().position(|(part, _)| line.contains(part) || operation.contains(part))?;

@@ -142,18 +142,24 @@ impl Show<'_> {
     pub fn listed_pull(&self, thread: &Thread, pull: &Pull) -> Value {
         let number = thread.number;
         let (url, page) = (self.at(&format!("/pulls/{number}")), self.page(&format!("/pull/{number}")));
-        let side = |branch: &str, id: &str| {
+        let side = |branch: &str, id: &str, fork: Option<u64>| {
             let label = format!("{}:{branch}", self.model.repository.owner);
-            json!({"label": label, "ref": branch, "sha": id, "user": self.repository()["owner"], "repo": self.repository()})
+            let mut repository = self.repository();
+            repository["id"] = json!(fork.unwrap_or(self.model.repository.id));
+            repository["fork"] = json!(fork.is_some());
+            json!({"label": label, "ref": branch, "sha": id, "user": self.repository()["owner"], "repo": repository})
         };
+        let auto_merge = pull.auto_merge.map(|by| {
+            json!({"enabled_by": self.by(by), "merge_method": "merge", "commit_title": "", "commit_message": ""})
+        });
         let link = |rest: String| json!({ "href": rest });
         let mut shown = self.thread(thread);
         let more = json!({
             "url": url, "html_url": page, "diff_url": format!("{page}.diff"), "patch_url": format!("{page}.patch"),
             "issue_url": self.at(&format!("/issues/{number}")), "commits_url": format!("{url}/commits"),
-            "head": side(&pull.head_branch, &pull.head), "base": side(&pull.base_branch, &pull.base),
+            "head": side(&pull.head_branch, &pull.head, pull.fork), "base": side(&pull.base_branch, &pull.base, None),
             "draft": pull.draft, "merged_at": pull.merged.as_ref().map(|merged| merged.at),
-            "merge_commit_sha": pull.merged.as_ref().map(|merged| &merged.commit), "auto_merge": null,
+            "merge_commit_sha": pull.merged.as_ref().map(|merged| &merged.commit), "auto_merge": auto_merge,
             "requested_reviewers": pull.reviewers.iter().map(|id| self.by(*id)).collect::<Vec<_>>(),
             "requested_teams": pull.team_reviewers.iter().map(|slug| Self::team(slug)).collect::<Vec<_>>(),
             "_links": {"self": link(url.clone()), "html": link(page.clone()), "commits": link(format!("{url}/commits"))},
@@ -251,7 +257,7 @@ impl Show<'_> {
     pub fn status(&self, status: &Status) -> Value {
         json!({
             "id": status.id, "node_id": format!("SC_{}", status.id), "state": status.state, "context": status.context,
-            "description": null, "target_url": null, "creator": self.by(status.author), "avatar_url": null,
+            "description": status.description, "target_url": null, "creator": self.by(status.author), "avatar_url": null,
             "created_at": status.at, "updated_at": status.at, "url": self.at(&format!("/statuses/{}", status.head)),
         })
     }

@@ -159,6 +159,11 @@ impl Fake {
         self.shared.faults.lock().unwrap().push(part, fault);
     }
 
+    /// Whether a fault for this part still waits.
+    pub fn has_fault(&self, part: &str) -> bool {
+        self.shared.faults.lock().unwrap().has(part)
+    }
+
     /// What was not as GitHub describes it, on either side. A test should find it empty.
     pub fn violations(&self) -> Vec<String> {
         self.world().violations.clone()

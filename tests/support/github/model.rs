@@ -147,6 +147,10 @@ pub struct Pull {
     /// The tip of the base while open; what it was merged to afterwards.
     pub base: String,
     pub draft: bool,
+    /// The id of the fork that the head is in.
+    pub fork: Option<u64>,
+    /// Who turned auto-merge on.
+    pub auto_merge: Option<u64>,
     pub merged: Option<Merged>,
     pub reviewers: BTreeSet<u64>,
     pub team_reviewers: BTreeSet<String>,
@@ -228,6 +232,7 @@ pub struct Status {
     pub head: String,
     pub context: String,
     pub state: String,
+    pub description: Option<String>,
     pub author: u64,
     pub at: Timestamp,
 }

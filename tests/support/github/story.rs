@@ -5,7 +5,7 @@ use serde_json::json;
 use super::Fake;
 use super::acts::{MergeRequest, Report};
 use super::answer::Done;
-use super::model::{Membership, Person, Role, Signatures, Verdict};
+use super::model::{Membership, Person, Pull, Role, Signatures, Verdict};
 use super::world::World;
 
 impl Fake {
@@ -27,12 +27,42 @@ impl Fake {
 
     /// A draft is ready for review.
     pub fn ready(&self, login: &str, number: u64) {
+        self.change_pull(login, number, "ready_for_review", |pull, _| pull.draft = false);
+    }
+
+    pub fn make_draft(&self, login: &str, number: u64) {
+        self.change_pull(login, number, "converted_to_draft", |pull, _| pull.draft = true);
+    }
+
+    pub fn turn_auto_merge_on(&self, login: &str, number: u64) {
+        self.change_pull(login, number, "auto_merge_enabled", |pull, by| pull.auto_merge = Some(by));
+    }
+
+    pub fn turn_auto_merge_off(&self, login: &str, number: u64) {
+        self.change_pull(login, number, "auto_merge_disabled", |pull, _| pull.auto_merge = None);
+    }
+
+    fn change_pull(&self, login: &str, number: u64, action: &str, change: impl FnOnce(&mut Pull, u64)) {
         self.act(login, |world, by| {
             world.pull(number)?;
-            world.model.threads.get_mut(&number).unwrap().pull.as_mut().unwrap().draft = false;
-            world.emit_pull("ready_for_review", number, by, json!({}));
+            change(world.model.threads.get_mut(&number).unwrap().pull.as_mut().unwrap(), by);
+            world.emit_pull(action, number, by, json!({}));
             Ok(())
         });
+    }
+
+    /// Opens a pull request from a fork, in which the branch has the name `as_name`: what stands on our branch `branch` moves
+    /// there, and GitHub keeps a ref of it here.
+    pub fn open_from_fork(&self, login: &str, branch: &str, as_name: &str) -> u64 {
+        let number = self.open_by(login, branch, "main", "From a fork");
+        let mut world = self.world();
+        let pull = world.model.threads.get_mut(&number).unwrap().pull.as_mut().unwrap();
+        (pull.fork, pull.head_branch) = (Some(4_711), as_name.to_owned());
+        let head = pull.head.clone();
+        world.git.update(&format!("refs/pull/{number}/head"), &head, "").unwrap();
+        world.git.delete(&format!("refs/heads/{branch}")).unwrap();
+        world.look();
+        number
     }
 
     pub fn review(&self, login: &str, number: u64, verdict: Verdict) -> u64 {
@@ -140,7 +170,7 @@ impl Fake {
 
     /// Sets a commit status, which anybody who may push can.
     pub fn set_status(&self, login: &str, head: &str, context: &str, state: &str) -> u64 {
-        self.act(login, |world, by| Ok(world.set_status(by, head, context, state)))
+        self.act(login, |world, by| Ok(world.set_status(by, head, context, state, None)))
     }
 
     pub fn set_role(&self, login: &str, role: Role) {

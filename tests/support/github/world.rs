@@ -9,7 +9,7 @@ use super::contract::Contract;
 use super::fill;
 use super::git::Git;
 use super::json::Show;
-use super::model::{Delivery, Merged, Model, Person, Table};
+use super::model::{Delivery, Merged, Model, Person, Pull, Table};
 
 /// What time it is.
 pub type Clock = Box<dyn Fn() -> Timestamp + Send + Sync>;
@@ -126,7 +126,10 @@ impl World {
     fn open_pulls(&self, of: impl Fn(&str, &str) -> bool) -> Vec<u64> {
         let open = self.model.threads.values().filter(|thread| thread.is_open());
         open.filter(|thread| {
-            thread.pull.as_ref().is_some_and(|pull| of(&pull.head_branch, &pull.base_branch))
+            // What a fork calls its branch is no branch of ours.
+            let head =
+                |pull: &Pull| if pull.fork.is_some() { String::new() } else { pull.head_branch.clone() };
+            thread.pull.as_ref().is_some_and(|pull| of(&head(pull), &pull.base_branch))
         })
         .map(|thread| thread.number)
         .collect()

@@ -113,7 +113,8 @@ impl GitHub {
         let Begun { fake, settings, .. } = self.begun.as_ref().ok_or("it has not begun")?;
         let github = settings.github.as_ref().ok_or("no GitHub in the settings")?;
         let name = "acme/environments".parse().map_err(text)?;
-        let forge = GitHubForge::new(name, github).map_err(text)?.with_clock(Arc::clone(&clock));
+        let forge =
+            GitHubForge::new(name, github, Arc::default()).map_err(text)?.with_clock(Arc::clone(&clock));
         let mut app = Tally::new(settings).app(settings, store).map_err(text)?;
         app.clock = server::Clock::new(clock);
         let host = GitHubHost { fake: fake.clone(), router: router(app, Vec::new()) };

@@ -26,6 +26,9 @@ struct Asked {
 enum Obstacle {
     Owners,
     LastPush,
+    Conversations,
+    Deployments,
+    Workflows,
     UpToDate,
     Queue,
     Locked,
@@ -40,6 +43,18 @@ impl Obstacle {
             Self::LastPush => {
                 ("asks for an approval of the last push", "turn the approval of the most recent push off")
             }
+            Self::Conversations => (
+                "asks for conversations to be resolved",
+                "turn it off: a remark would hold a rollback, and `/hold` is there for it",
+            ),
+            Self::Deployments => (
+                "asks for deployments to succeed first",
+                "turn it off: lockkeeper shows a deployment when it has merged",
+            ),
+            Self::Workflows => (
+                "asks for workflows to pass",
+                "name their checks in `gates.checks` instead: a rollback does not wait for those",
+            ),
             Self::UpToDate => (
                 "asks for branches that are up to date",
                 "turn `require branches to be up to date before merging` off: lockkeeper closes what is stale",
@@ -64,8 +79,11 @@ pub(super) async fn look(look: &Look<'_>, app_id: Option<u64>, findings: &mut Fi
     let mut asked = Vec::new();
     match look.forge.rules_of(base).await {
         Ok(rules) => {
-            asked.extend(rules.iter().map(of_rule));
-            bypasses(look, &rules, findings).await;
+            let ours = bypasses(look, &rules, app_id, findings).await;
+            asked.extend(rules.iter().map(|rule| {
+                let passes = rule.ruleset_id.is_some_and(|id| ours.contains(&id));
+                of_rule(rule, passes)
+            }));
         }
         Err(error) => look.unseen("rules", &error, findings),
     }
@@ -76,16 +94,24 @@ pub(super) async fn look(look: &Look<'_>, app_id: Option<u64>, findings: &mut Fi
     if let Some(app_id) = app_id {
         check(look, app_id, &asked, findings);
     }
+    other_checks(look, &asked, findings);
     obstacles(look, &asked, findings);
     method(look, findings).await;
 }
 
-fn of_rule(rule: &Rule) -> Asked {
+/// What a rule asks; nothing of lockkeeper where its App passes.
+fn of_rule(rule: &Rule, passes: bool) -> Asked {
     let parameters = rule.parameters.clone().unwrap_or_default();
+    if passes {
+        return Asked { checks: parameters.required_status_checks, ..Asked::default() };
+    }
     let is = |kind: &str| rule.kind == kind;
     let obstacles = only(&[
         (Obstacle::Owners, parameters.require_code_owner_review),
         (Obstacle::LastPush, parameters.require_last_push_approval),
+        (Obstacle::Conversations, parameters.required_review_thread_resolution),
+        (Obstacle::Deployments, is("required_deployments")),
+        (Obstacle::Workflows, is("workflows")),
         (Obstacle::UpToDate, parameters.strict_required_status_checks_policy),
         (Obstacle::Queue, is("merge_queue")),
         (Obstacle::Locked, is("update")),
@@ -129,6 +155,7 @@ fn of_classic(classic: Classic) -> Asked {
     let obstacles = only(&[
         (Obstacle::Owners, reviews.require_code_owner_reviews),
         (Obstacle::LastPush, reviews.require_last_push_approval),
+        (Obstacle::Conversations, classic.required_conversation_resolution.enabled),
         (Obstacle::UpToDate, checks.strict),
         (Obstacle::Locked, classic.lock_branch.enabled),
         (Obstacle::Linear, classic.required_linear_history.enabled),
@@ -164,6 +191,20 @@ fn check(look: &Look<'_>, app_id: u64, asked: &[Asked], findings: &mut Findings)
     findings.bad(subject, format!("`{CHECK}` is required from {from}"), fix);
 }
 
+/// What else GitHub waits for: lockkeeper should wait for it, too, and say so.
+fn other_checks(look: &Look<'_>, asked: &[Asked], findings: &mut Findings) {
+    let required = asked.iter().flat_map(|asked| &asked.checks).map(|check| check.context.as_str());
+    let others: BTreeSet<&str> = required.filter(|name| *name != CHECK).collect();
+    if !others.is_empty() {
+        let names: Vec<&str> = others.into_iter().collect();
+        findings.notice(
+            look.subject("other required checks"),
+            format!("GitHub merges nothing, a rollback neither, before {}", names.join(", ")),
+            "name them in `gates.checks` and require them no more at GitHub, or see that they are quick and always run",
+        );
+    }
+}
+
 /// Each obstacle once, however many rules put it up.
 fn obstacles(look: &Look<'_>, asked: &[Asked], findings: &mut Findings) {
     let subject = look.subject("protection");
@@ -192,44 +233,53 @@ fn obstacles(look: &Look<'_>, asked: &[Asked], findings: &mut Findings) {
     }
 }
 
-/// Who may go past the rules: named, as a person should know.
-async fn bypasses(look: &Look<'_>, rules: &[Rule], findings: &mut Findings) {
+/// Who may go past the rules: named, as a person should know. Returns the sets that lockkeeper itself passes.
+async fn bypasses(
+    look: &Look<'_>,
+    rules: &[Rule],
+    app_id: Option<u64>,
+    findings: &mut Findings,
+) -> BTreeSet<u64> {
+    let mut ours = BTreeSet::new();
     let ids: BTreeSet<u64> = rules.iter().filter_map(|rule| rule.ruleset_id).collect();
     for id in ids {
         match look.forge.ruleset(id).await {
-            Ok(ruleset) => bypass(look, &ruleset, findings),
+            Ok(ruleset) => {
+                bypass(look, &ruleset, app_id, findings);
+                ours.extend(ruleset.current_user_can_bypass.filter(|word| word != "never").map(|_| id));
+            }
             Err(error) => look.unseen(&format!("ruleset {id}"), &error, findings),
         }
     }
+    ours
 }
 
-fn bypass(look: &Look<'_>, ruleset: &Ruleset, findings: &mut Findings) {
+fn bypass(look: &Look<'_>, ruleset: &Ruleset, app_id: Option<u64>, findings: &mut Findings) {
     let subject = look.subject(&format!("ruleset {}", ruleset.name));
+    let is_us = |actor: &&BypassActor| {
+        actor.actor_type == "Integration" && app_id.is_some() && actor.actor_id == app_id
+    };
     let actors = ruleset.bypass_actors.as_deref().map(|actors| {
         let actor = |actor: &BypassActor| {
             let id = actor.actor_id.map_or_else(String::new, |id| format!(" {id}"));
             let mode = actor.bypass_mode.as_deref().unwrap_or("always");
             format!("{}{id} ({mode})", actor.actor_type)
         };
-        actors.iter().map(actor).collect::<Vec<_>>()
+        actors.iter().filter(|actor| !is_us(actor)).map(actor).collect::<Vec<_>>()
     });
-    let us = ruleset.current_user_can_bypass.as_deref().filter(|word| *word != "never");
-    let mut who: Vec<String> = us.map(|word| format!("this App ({word})")).into_iter().collect();
-    who.extend(actors.iter().flatten().cloned());
-    if who.is_empty() {
-        let text = if actors.is_some() {
-            "nobody may bypass it"
-        } else {
-            "not this App may bypass it; who else may, GitHub does not show"
-        };
-        findings.good(subject, text);
+    let Some(others) = actors else {
+        findings.good(subject, "GitHub does not show who may bypass it");
+        return;
+    };
+    if others.is_empty() {
+        findings.good(subject, "nobody but lockkeeper may bypass it");
         return;
     }
-    let text = format!("may be bypassed by {}", who.join(", "));
+    let text = format!("may be bypassed by {}", others.join(", "));
     findings.notice(subject, text, "leave it only to those who may merge without lockkeeper's gates");
 }
 
-/// The way of merging that the settings name has to be on in the repository.
+/// The way of merging that the settings name has to be on in the repository, and GitHub's own is better off.
 async fn method(look: &Look<'_>, findings: &mut Findings) {
     let facts = match look.forge.repository_facts().await {
         Ok(facts) => facts,
@@ -243,6 +293,13 @@ async fn method(look: &Look<'_>, findings: &mut Findings) {
         let text = format!("the repository does not allow the method `{}`", word(look));
         let fix = "allow it in the repository's settings, or set `merge` to another";
         findings.bad(look.subject("merge method"), text, fix);
+    }
+    if facts.allow_auto_merge == Some(true) {
+        findings.notice(
+            look.subject("auto-merge"),
+            "people may have GitHub merge by itself; where they do, lockkeeper waits until it is off",
+            "turn it off in the repository's settings",
+        );
     }
 }
 

@@ -124,7 +124,7 @@ fn events(look: &Look<'_>, app: &AppFacts, found: &InstallationFacts, findings: 
     }
 }
 
-/// A token cannot be the gate: GitHub takes checks from Apps alone.
+/// A token is a weak gate: whoever may push can report a status in its name.
 async fn token(look: &Look<'_>, findings: &mut Findings) -> Option<Identity> {
     let subject = look.subject("GitHub token");
     let me = match look.forge.me().await {
@@ -136,11 +136,14 @@ async fn token(look: &Look<'_>, findings: &mut Findings) -> Option<Identity> {
     };
     match look.forge.repository_facts().await {
         Ok(facts) if facts.permissions.get("push") == Some(&true) => {
-            let text = format!("belongs to {}; GitHub takes checks from Apps alone", me.name);
+            let text = format!(
+                "belongs to {}; its gate is a status, which whoever may push can report too",
+                me.name
+            );
             findings.notice(
                 subject,
                 text,
-                "use a GitHub App, so that the check `lockkeeper` can be required",
+                "use a GitHub App, so that the check `lockkeeper` can be required from nobody else",
             );
         }
         Ok(_) => {

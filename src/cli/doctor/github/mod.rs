@@ -7,7 +7,7 @@ mod identity;
 use super::Findings;
 use crate::forge::ForgeError;
 use crate::forge::github::GitHubForge;
-use crate::server::assemble::open_github;
+use crate::server::assemble::{open_github, writes};
 use crate::settings::{Repository, Settings};
 
 /// What is looked at, and who looks.
@@ -20,7 +20,7 @@ struct Look<'a> {
 /// Looks at one repository; nothing where it is not at GitHub. The App itself is looked at with each, as it is installed
 /// in each.
 pub(super) async fn look(settings: &Settings, repository: &Repository, findings: &mut Findings) {
-    let forge = match open_github(settings, repository) {
+    let forge = match open_github(settings, repository, &writes(settings)) {
         Ok(Some(forge)) => forge,
         Ok(None) => return,
         Err(error) => {

@@ -105,6 +105,15 @@ pub fn token_hash(token: &str) -> String {
     hex::encode(Sha256::digest(token.as_bytes()))
 }
 
+impl PeopleFile {
+    /// Whose address this is, in whatever case it is written.
+    pub(super) fn of_address(&self, address: &str) -> Option<Person> {
+        let is_theirs = |email: &String| email.eq_ignore_ascii_case(address);
+        let entry = self.people.iter().find(|entry| entry.emails.iter().any(is_theirs))?;
+        Some(Person { id: entry.id, name: entry.name.clone(), bot: false })
+    }
+}
+
 impl People {
     /// The people of the file at `path`, which is read at each question.
     #[must_use]

@@ -50,8 +50,17 @@ pub const EVENTS: [&str; 11] = [
     "installation_repositories",
 ];
 /// Actions at a pull request that change what its gates see. Labels, assignees and requested reviewers do not.
-const PULL_REQUEST_ACTIONS: [&str; 7] =
-    ["opened", "closed", "reopened", "synchronize", "edited", "ready_for_review", "converted_to_draft"];
+const PULL_REQUEST_ACTIONS: [&str; 9] = [
+    "opened",
+    "closed",
+    "reopened",
+    "synchronize",
+    "edited",
+    "ready_for_review",
+    "converted_to_draft",
+    "auto_merge_enabled",
+    "auto_merge_disabled",
+];
 const REVIEW_ACTIONS: [&str; 3] = ["submitted", "edited", "dismissed"];
 const PACKAGE_ACTIONS: [&str; 2] = ["published", "updated"];
 

@@ -142,14 +142,21 @@ impl World {
     }
 
     /// Sets a commit status.
-    pub fn set_status(&mut self, by: u64, head: &str, context: &str, state: &str) -> u64 {
+    pub fn set_status(
+        &mut self,
+        by: u64,
+        head: &str,
+        context: &str,
+        state: &str,
+        description: Option<String>,
+    ) -> u64 {
         let (id, at) = (self.model.next_id(Table::Statuses), self.now());
         let (head, context, state) = (head.to_owned(), context.to_owned(), state.to_owned());
-        let status = Status { id, head, context, state, author: by, at };
+        let status = Status { id, head, context, state, description, author: by, at };
         let shown = self.show().commit(&self.git.show(&status.head));
         let fields = json!({
             "id": id, "sha": status.head, "name": self.model.full_name(), "context": status.context,
-            "state": status.state, "description": null, "target_url": null, "branches": [], "commit": shown,
+            "state": status.state, "description": status.description, "target_url": null, "branches": [], "commit": shown,
             "created_at": at, "updated_at": at,
         });
         self.model.statuses.insert(id, status);

@@ -44,6 +44,8 @@ impl World {
             base_branch: base.to_owned(),
             base: base_id,
             draft: is_draft,
+            fork: None,
+            auto_merge: None,
             merged: None,
             reviewers: BTreeSet::new(),
             team_reviewers: BTreeSet::new(),

@@ -68,6 +68,22 @@ fn statuses(world: &World, call: &Call) -> Done<Answer> {
     call.page(of_it.map(|status| show.status(status)).collect())
 }
 
+pub(super) fn new_status(world: &mut World, call: &Call) -> Done<Answer> {
+    let head = call.text("sha").to_owned();
+    if head.len() != 40 || world.git.commit(&head).is_none() {
+        return Err(Answer::refused(422, &format!("No commit found for SHA: {head}")));
+    }
+    let text = |name: &str| call.body[name].as_str();
+    let description = text("description").map(str::to_owned);
+    if description.as_deref().is_some_and(|text| text.chars().count() > 140) {
+        return Err(Answer::invalid("Status", Some("description"), "custom", "description is too long"));
+    }
+    let context = text("context").unwrap_or("default");
+    let by = call.by(world);
+    let id = world.set_status(by, &head, context, text("state").unwrap_or_default(), description);
+    Ok(Answer::created(call.show(world).status(&world.model.statuses[&id])))
+}
+
 /// The latest of each context, and what they say together.
 fn combined(world: &World, call: &Call) -> Done<Answer> {
     let head = world.git.commit(call.text("ref")).ok_or_else(Answer::not_found)?;

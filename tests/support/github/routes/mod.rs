@@ -109,6 +109,7 @@ fn dispatch(world: &mut World, call: &Call) -> Done<Answer> {
         (_, path) if path.starts_with("/issues") => issues::answer(world, call, method, path),
         (_, path) if path.starts_with("/deployments") => deployments::answer(world, call, method, path),
         ("GET", "/commits/{ref}") => refs::commit(world, call),
+        ("POST", "/statuses/{sha}") => checks::new_status(world, call),
         (_, path) if path.starts_with("/check-runs") || path.starts_with("/commits") => {
             checks::answer(world, call, method, path)
         }
