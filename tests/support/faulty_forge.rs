@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use lockkeeper::commit::CommitId;
 use lockkeeper::forge::{
     Authors, Check, Comment, CommentId, Deployment, Forge, ForgeError, Listed, MergeMethod, NewCommit,
-    NewPullRequest, Number, Person, PersonId, PullRequest, Reaction, Standing,
+    NewPullRequest, Number, Person, PersonId, Priority, PullRequest, Reaction, Standing,
 };
 
 use super::faults::{Fault, Faults};
