@@ -14,7 +14,7 @@ use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use jiff::Timestamp;
 use lockkeeper::commit::CommitId;
-use lockkeeper::forge::github::GitHubForge;
+use lockkeeper::forge::github::{GitHubForge, Writes};
 use lockkeeper::forge::{Check, CheckStatus, Clock, Permission, Person, Verdict};
 use lockkeeper::reconcile::World;
 use lockkeeper::server::run::Tally;
@@ -113,8 +113,8 @@ impl GitHub {
         let Begun { fake, settings, .. } = self.begun.as_ref().ok_or("it has not begun")?;
         let github = settings.github.as_ref().ok_or("no GitHub in the settings")?;
         let name = "acme/environments".parse().map_err(text)?;
-        let forge =
-            GitHubForge::new(name, github, Arc::default()).map_err(text)?.with_clock(Arc::clone(&clock));
+        let writes = Arc::new(Writes::new(github.ceilings));
+        let forge = GitHubForge::new(name, github, writes).map_err(text)?.with_clock(Arc::clone(&clock));
         let mut app = Tally::new(settings).app(settings, store).map_err(text)?;
         app.clock = server::Clock::new(clock);
         let host = GitHubHost { fake: fake.clone(), router: router(app, Vec::new()) };
