@@ -230,9 +230,24 @@ pub struct NewCommit {
     pub message: String,
 }
 
+/// What a write is for, where a forge takes only so many. What decides has room where notes have none left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Priority {
+    /// Words: comments, reactions, bodies, labels.
+    Note,
+    /// The check that tells how the gates stand.
+    Gate,
+    /// What changes what runs: opening, letting through, merging, closing.
+    Act,
+    /// The same for a rollback, for which there is always room.
+    Rollback,
+}
+
 /// What is needed to open a pull request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewPullRequest {
+    /// What it is for.
+    pub priority: Priority,
     /// The title, one line.
     pub title: String,
     /// The body, Markdown.

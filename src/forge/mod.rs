@@ -16,8 +16,8 @@ use jiff::Timestamp;
 pub use crate::commit::CommitId;
 pub use crate::pull_request::{
     Authors, Check, CheckStatus, Comment, CommentId, Deployment, DeploymentStanding, Listed, MergeMethod,
-    NewCommit, NewPullRequest, Number, Obstacle, Permission, Person, PersonId, PullRequest, PullRequestState,
-    Reaction, Review, Reviewers, Standing, Verdict,
+    NewCommit, NewPullRequest, Number, Obstacle, Permission, Person, PersonId, Priority, PullRequest,
+    PullRequestState, Reaction, Review, Reviewers, Standing, Verdict,
 };
 
 /// What time it is.
@@ -58,17 +58,6 @@ pub enum ForgeError {
     },
 }
 
-/// What a write is for, where a forge takes only so many. What decides has room where notes have none left.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Priority {
-    /// Words: comments, reactions, bodies, labels.
-    Note,
-    /// The check that tells how the gates stand.
-    Gate,
-    /// What changes what runs: opening, letting through, merging, closing.
-    Act,
-}
-
 /// What lockkeeper asks of a forge, for one repository. Every write carries its precondition and is idempotent.
 #[async_trait]
 pub trait Forge: Send + Sync + fmt::Debug {
@@ -77,6 +66,9 @@ pub trait Forge: Send + Sync + fmt::Debug {
 
     /// The pull request with its reviews and checks.
     async fn pull_request(&self, number: Number) -> Result<PullRequest, ForgeError>;
+
+    /// The checks on a commit, lockkeeper's own included.
+    async fn checks(&self, head: CommitId) -> Result<Vec<Check>, ForgeError>;
 
     /// All open pull requests to `base`, oldest first, ours and those of others.
     async fn open_pull_requests(&self, base: &str) -> Result<Vec<Listed>, ForgeError>;
@@ -109,6 +101,7 @@ pub trait Forge: Send + Sync + fmt::Debug {
         head: CommitId,
         message: &str,
         method: MergeMethod,
+        priority: Priority,
     ) -> Result<CommitId, ForgeError>;
 
     /// One comment, read anew.

@@ -138,6 +138,9 @@ fn reason_to_close(
     if proposal.retry {
         return Some((Why::Retried, messages::CLOSED_RETRIED.to_owned()));
     }
+    if pull_request.base != snapshot.base_branch {
+        return Some((Why::Stale, messages::CLOSED_RETARGETED.to_owned()));
+    }
     if pins_moved(snapshot, stage, proposal) {
         return Some((Why::Stale, messages::CLOSED_PINS_MOVED.to_owned()));
     }

@@ -8,7 +8,7 @@ use crate::commit::CommitId;
 use crate::forge::{ForgeError, Priority};
 use crate::pipeline::StageName;
 use crate::plan::{self, Close, Effect, MergeNow, Snapshot};
-use crate::promotion::{Approval, CloseIntent, Entry, Event, Why};
+use crate::promotion::{Approval, CloseIntent, Entry, Event, Lane, Why};
 use crate::pull_request::{CheckStatus, Deployment, PullRequestState};
 use crate::repository::RefUpdate;
 
@@ -50,7 +50,9 @@ pub(super) async fn apply(
         Effect::Edit { number, title, body } => Ok(said(run, forge.edit(*number, title, body).await)),
         Effect::Check { head, check } => {
             // A passed one is the way to a merge.
-            let priority = if check.status == CheckStatus::Passed { Priority::Act } else { Priority::Gate };
+            let is_passed = check.status == CheckStatus::Passed;
+            let stage = super::stage_of(effect, snapshot).filter(|_| is_passed);
+            let priority = stage.map_or(Priority::Gate, |stage| priority(run, &stage));
             wrote(forge.set_check(*head, check, priority).await)
         }
         Effect::Comment { thread, marker, body, after } => {
@@ -60,6 +62,15 @@ pub(super) async fn apply(
         Effect::React { comment, reaction } => Ok(said(run, forge.react(*comment, *reaction).await)),
         Effect::Issue { title, body } => issue(run, title, body).await,
         Effect::Deploy { stage, deployment } => deploy(run, stage, deployment).await,
+    }
+}
+
+/// What the writes for a stage are for.
+pub(super) fn priority(run: &Reconcile<'_>, stage: &StageName) -> Priority {
+    let proposal = run.state.stage(stage).and_then(|state| state.proposal.as_ref());
+    match proposal.map(|proposal| proposal.lane) {
+        Some(Lane::Rollback) => Priority::Rollback,
+        Some(Lane::Normal) | None => Priority::Act,
     }
 }
 
@@ -228,7 +239,10 @@ async fn merge(
         record_now(run, Event::Merging { stage, number: which.number, approvals }).await?;
     }
     let forge = run.repository.forge.clone();
-    let commit = match forge.merge(which.number, which.head, &which.message, which.method).await {
+    let commit = match forge
+        .merge(which.number, which.head, &which.message, which.method, priority(run, &stage))
+        .await
+    {
         Ok(commit) => commit,
         // What became of it is not known: the next look at the pull request tells.
         Err(error @ ForgeError::Unavailable { .. }) => return Err(error.into()),

@@ -44,15 +44,17 @@ async fn asked_by(
     hint: &Hint,
 ) -> Result<Option<Asked>, ReconcileError> {
     match hint {
-        Hint::Comment { id, .. } => match run.repository.forge.comment(*id).await {
+        Hint::Comment { id, said, .. } => match run.repository.forge.comment(*id).await {
             Ok(comment) => Ok(Some(Asked {
+                // Times have whole seconds: within one, only what it said tells.
+                edited: comment.updated_at != comment.created_at
+                    || said.is_some_and(|said| said != Digest::of(comment.body.as_bytes())),
                 key: format!("comment:{id}"),
                 body: comment.body,
                 person: comment.author,
                 at: comment.created_at,
                 stage: stage_of_thread(run, comment.thread).await?,
                 thread: Thread::Forge { number: comment.thread, comment: *id },
-                edited: comment.updated_at != comment.created_at,
             })),
             // What tells of it may be ahead of what is read: only one that stays away was deleted.
             Err(error @ ForgeError::NotFound { .. }) if is_young(run, delivery) => Err(error.into()),

@@ -3,7 +3,7 @@
 //! Our own commit, made in the mirror, says what the branch has to hold. git pushes it, or the forge makes its like where
 //! commits have to be signed: then what it made is fetched and compared, and goes again if it is anything else.
 
-use super::apply::{Applied, delete_branch, record_now, reference, remember_thread, wrote};
+use super::apply::{Applied, delete_branch, priority, record_now, reference, remember_thread, wrote};
 use super::{Reconcile, ReconcileError, gather};
 use crate::commit::CommitId;
 use crate::forge::ForgeError;
@@ -153,6 +153,7 @@ async fn open_pull_request(
     head: CommitId,
 ) -> Result<Applied, ReconcileError> {
     let wanted = NewPullRequest {
+        priority: priority(run, &new.stage),
         title: new.title.clone(),
         body: new.body.clone(),
         branch: new.branch.clone(),

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use super::sweep::comment_delivery_id;
 use super::{ReconcileError, World};
 use crate::forge::local::Activity;
+use crate::image::Digest;
 use crate::pipeline::PipelineName;
 use crate::plan::messages;
 use crate::store::{Delivery, Hint, Key, Put, Store, StoreError, Urgency};
@@ -46,12 +47,14 @@ pub async fn deliver_comment(
     repository: &str,
     id: u64,
     thread: u64,
+    said: Option<Digest>,
     at: Timestamp,
 ) -> Result<bool, StoreError> {
     let is_known = store.cursor(&thread_cursor(repository, thread)).await?.is_some();
     if is_known {
         let delivery = comment_delivery_id(repository, id);
-        deliver_activity(store, repository, &delivery, Hint::Comment { id, thread }, at).await?;
+        let hint = Hint::Comment { id, thread, said };
+        deliver_activity(store, repository, &delivery, hint, at).await?;
     }
     Ok(is_known)
 }
@@ -97,7 +100,7 @@ pub async fn note_activity(
     let now = (world.now)();
     let numbers = match activity {
         Activity::Comment(id, thread) => {
-            if !deliver_comment(&world.store, repository, id, thread, now).await? {
+            if !deliver_comment(&world.store, repository, id, thread, None, now).await? {
                 // The sweep finds out whose thread it is, and delivers the comment.
                 world.store.mark(&[Key::repository(repository)], now, Urgency::Asked).await?;
             }

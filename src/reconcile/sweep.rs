@@ -12,7 +12,7 @@ use crate::commit::CommitId;
 use crate::forge::{ForgeError, Priority};
 use crate::pipeline::{FILE_NAME, OutOfBand, PipelineName, loosened, parse};
 use crate::plan::{PipelineView, messages, read_pins};
-use crate::pull_request::{Check, CheckStatus, Number, Person, PullRequest};
+use crate::pull_request::{Check, CheckStatus, Listed, Person};
 use crate::repository::{Change, RepositoryError};
 use crate::store::{Hint, Key, Lease, Urgency};
 
@@ -37,7 +37,7 @@ pub(super) async fn sweep(world: &World, lease: &Lease) -> Result<Option<Pipelin
     comments(world, repository).await?;
     world.witness.read(&repository.name, (world.now)());
     if let Ok(declared) = &rules {
-        foreign(repository, tip, declared).await?;
+        foreign(world, lease, repository, tip, declared).await?;
     }
     Ok(rules.err().map(|errors| PipelineView {
         repository: repository.name.clone(),
@@ -133,7 +133,7 @@ async fn comments(world: &World, repository: &EnvironmentRepository) -> Result<(
             threads.insert(comment.thread, is_ours);
             if is_ours {
                 let id = comment_delivery_id(&repository.name, comment.id);
-                let hint = Hint::Comment { id: comment.id, thread: comment.thread };
+                let hint = Hint::Comment { id: comment.id, thread: comment.thread, said: None };
                 deliver_activity(&world.store, &repository.name, &id, hint, comment.created_at).await?;
             }
         }
@@ -174,41 +174,43 @@ pub(super) fn comment_delivery_id(repository: &str, comment: u64) -> String {
 
 /// Our check on the pull requests of others: green at once, unless a pin or the rules change.
 async fn foreign(
+    world: &World,
+    lease: &Lease,
     repository: &EnvironmentRepository,
     tip: CommitId,
     declared: &Declared,
 ) -> Result<(), ReconcileError> {
     let me = repository.forge.me().await?;
-    for listed in repository.forge.open_pull_requests(&repository.base).await? {
-        if listed.author.id == me.id {
-            continue;
-        }
-        let number = listed.number;
-        let Some(pull_request) = unless_refused(number, repository.forge.pull_request(number).await)? else {
+    let open = repository.forge.open_pull_requests(&repository.base).await?;
+    let (ours, theirs): (Vec<Listed>, Vec<Listed>) =
+        open.into_iter().partition(|listed| listed.author.id == me.id);
+    // A check belongs to a commit: whoever opens another pull request of our head has nothing to say of ours.
+    let heads: BTreeSet<CommitId> = ours.iter().map(|listed| listed.head).collect();
+    for listed in theirs.iter().filter(|listed| !heads.contains(&listed.head)) {
+        world.store.extend(lease, (world.now)(), world.settings.lease).await?;
+        let Some(found) = unless_refused(listed, repository.forge.checks(listed.head).await)? else {
             continue;
         };
-        let check = match check_of(repository, tip, declared, &pull_request).await {
+        let check = match check_of(repository, tip, declared, listed).await {
             Ok(check) => check,
             Err(error @ RepositoryError::Unavailable { .. }) => return Err(error.into()),
             Err(error) => check(CheckStatus::Failed, format!("cannot be checked for pins: {error}")),
         };
-        if !pull_request.checks.contains(&check) {
-            unless_refused(
-                number,
-                repository.forge.set_check(pull_request.head, &check, Priority::Gate).await,
-            )?;
+        if !found.contains(&check) {
+            let told = repository.forge.set_check(listed.head, &check, Priority::Gate).await;
+            unless_refused(listed, told)?;
         }
     }
     Ok(())
 }
 
 /// What the forge gave for one pull request: one that it does not let us look at or report on keeps us from no other.
-fn unless_refused<T>(number: Number, given: Result<T, ForgeError>) -> Result<Option<T>, ReconcileError> {
+fn unless_refused<T>(listed: &Listed, given: Result<T, ForgeError>) -> Result<Option<T>, ReconcileError> {
     match given {
         Ok(given) => Ok(Some(given)),
         Err(error @ ForgeError::Unavailable { .. }) => Err(error.into()),
         Err(error) => {
-            tracing::warn!(number, %error, "no check is reported");
+            tracing::warn!(number = listed.number, %error, "no check is reported");
             Ok(None)
         }
     }
@@ -218,7 +220,7 @@ async fn check_of(
     repository: &EnvironmentRepository,
     tip: CommitId,
     declared: &Declared,
-    pull_request: &PullRequest,
+    pull_request: &Listed,
 ) -> Result<Check, RepositoryError> {
     let mirror = &repository.mirror;
     // The head's objects come with its branch.

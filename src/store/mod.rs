@@ -34,6 +34,7 @@ use tokio::sync::watch;
 
 use self::group::Group;
 use crate::forge::Person;
+use crate::image::Digest;
 use crate::pipeline::PipelineName;
 use crate::witness::Witness;
 
@@ -69,6 +70,9 @@ pub enum Hint {
         id: u64,
         /// The pull request or issue.
         thread: u64,
+        /// The digest of what it said, where what tells of it says so.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        said: Option<Digest>,
     },
     /// A pull request changed.
     PullRequest {

@@ -8,7 +8,8 @@ use crate::support::*;
 async fn merges_exactly_the_head_behind_its_check() {
     let world = World::new().await;
     let pull = world.pull("b").await;
-    let merge = async |head, method| world.forge.merge(1, head, "promote\n\nA: b\n", method).await;
+    let merge =
+        async |head, method| world.forge.merge(1, head, "promote\n\nA: b\n", method, Priority::Act).await;
     let early = merge(pull.head, MergeMethod::Merge).await;
     assert!(matches!(early, Err(ForgeError::Refused { .. })), "{early:?}");
     world.forge.report_check(&ci(), pull.head, passed("lockkeeper")).await.unwrap();
@@ -35,10 +36,13 @@ async fn squashes_into_one_commit() {
     let world = World::new().await;
     let pull = world.pull("b").await;
     world.forge.set_check(pull.head, &passed("lockkeeper"), Priority::Act).await.unwrap();
-    let commit = world.forge.merge(1, pull.head, "one", MergeMethod::Squash).await.unwrap();
+    let commit = world.forge.merge(1, pull.head, "one", MergeMethod::Squash, Priority::Act).await.unwrap();
     let shown = world.mirror.first_parents(commit, 1).await.unwrap().remove(0);
     assert_eq!(shown.parents, [world.main]);
-    assert_eq!(world.forge.merge(1, pull.head, "one", MergeMethod::Squash).await.unwrap(), commit);
+    assert_eq!(
+        world.forge.merge(1, pull.head, "one", MergeMethod::Squash, Priority::Act).await.unwrap(),
+        commit
+    );
 }
 
 #[tokio::test]
@@ -61,11 +65,11 @@ async fn does_not_merge_what_is_closed_or_conflicts() {
     let pull = world.pull("b").await;
     world.forge.set_check(pull.head, &passed("lockkeeper"), Priority::Act).await.unwrap();
     world.push("main", world.main, "image: theirs\n", "theirs").await;
-    let conflict = world.forge.merge(1, pull.head, "m", MergeMethod::Merge).await;
+    let conflict = world.forge.merge(1, pull.head, "m", MergeMethod::Merge, Priority::Act).await;
     assert!(matches!(conflict, Err(ForgeError::Moved { .. })), "{conflict:?}");
     world.forge.close_by(&sam(), 1).await.unwrap();
     world.forge.close_by(&sam(), 1).await.unwrap();
-    let closed = world.forge.merge(1, pull.head, "m", MergeMethod::Merge).await;
+    let closed = world.forge.merge(1, pull.head, "m", MergeMethod::Merge, Priority::Act).await;
     assert!(matches!(closed, Err(ForgeError::Moved { .. })), "{closed:?}");
 }
 
@@ -75,7 +79,9 @@ async fn two_handles_merge_once() {
     let pull = world.pull("b").await;
     world.forge.set_check(pull.head, &passed("lockkeeper"), Priority::Act).await.unwrap();
     let other = world.again().await;
-    let merge = |forge| async move { Forge::merge(forge, 1, pull.head, "m", MergeMethod::Merge).await };
+    let merge = |forge| async move {
+        Forge::merge(forge, 1, pull.head, "m", MergeMethod::Merge, Priority::Act).await
+    };
     let (one, two) = tokio::join!(merge(&*world.forge), merge(&other));
     let merged: Vec<_> = [&one, &two].into_iter().flatten().collect();
     assert!(!merged.is_empty(), "{one:?} {two:?}");
@@ -102,12 +108,12 @@ async fn a_crash_after_the_push_is_found_in_git() {
         let world = World::new().await;
         let pull = world.pull("b").await;
         world.forge.set_check(pull.head, &passed("lockkeeper"), Priority::Act).await.unwrap();
-        let commit = world.forge.merge(1, pull.head, "m", method).await.unwrap();
+        let commit = world.forge.merge(1, pull.head, "m", method, Priority::Act).await.unwrap();
         forget_merge(&world);
         world.push("main", commit, "image: later\n", "later").await;
         // The branch is gone by now: still merged, not closed.
         world.set_branch("b", None).await;
-        assert_eq!(world.forge.merge(1, pull.head, "m", method).await.unwrap(), commit);
+        assert_eq!(world.forge.merge(1, pull.head, "m", method, Priority::Act).await.unwrap(), commit);
         let state = world.forge.pull_request(1).await.unwrap().state;
         assert!(
             matches!(state, PullRequestState::Merged { commit: found, .. } if found == commit),
@@ -121,12 +127,12 @@ async fn a_crash_before_the_push_left_nothing() {
     let world = World::new().await;
     let pull = world.pull("b").await;
     world.forge.set_check(pull.head, &passed("lockkeeper"), Priority::Act).await.unwrap();
-    world.forge.merge(1, pull.head, "m", MergeMethod::Squash).await.unwrap();
+    world.forge.merge(1, pull.head, "m", MergeMethod::Squash, Priority::Act).await.unwrap();
     forget_merge(&world);
     world.set_branch("main", Some(world.main)).await;
     assert_eq!(world.forge.pull_request(1).await.unwrap().state, PullRequestState::Open);
     world.tick(60);
-    let commit = world.forge.merge(1, pull.head, "m", MergeMethod::Squash).await.unwrap();
+    let commit = world.forge.merge(1, pull.head, "m", MergeMethod::Squash, Priority::Act).await.unwrap();
     assert_eq!(world.mirror.tip("main").await.unwrap(), Some(commit));
 }
 

@@ -254,7 +254,7 @@ async fn serves_the_rest() {
     assert_eq!(json["pull_request"]["head"], pull.head.to_string());
     // Pages of what is gone still open.
     world.forge.set_check(pull.head, &passed("lockkeeper"), Priority::Act).await.unwrap();
-    world.forge.merge(1, pull.head, "m", MergeMethod::Squash).await.unwrap();
+    world.forge.merge(1, pull.head, "m", MergeMethod::Squash, Priority::Act).await.unwrap();
     world.set_branch("b", None).await;
     browser.get("/pulls/1").await.has(200, "1.4.<mark>");
     browser.get("/pulls/1/commits").await.has(200, "On the branch");

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use jiff::Timestamp;
 use lockkeeper::forge::local::{Activity, AppEntry, LocalForge, People, PeopleFile, PersonEntry, token_hash};
 use lockkeeper::forge::{
-    Check, CheckStatus, Forge, NewPullRequest, Permission, Person, PullRequest, Reviewers,
+    Check, CheckStatus, Forge, NewPullRequest, Permission, Person, Priority, PullRequest, Reviewers,
 };
 use lockkeeper::repository::{
     CommitId, Credentials, Edit, Location, Mirror, RefUpdate, Signature, create_bare,
@@ -91,6 +91,7 @@ pub(crate) fn passed(name: &str) -> Check {
 
 pub(crate) fn new_pull(branch: &str) -> NewPullRequest {
     NewPullRequest {
+        priority: Priority::Act,
         title: "promote(prod): checkout 1.4.1 → 1.4.2 (9f2c41aa7b03)".to_owned(),
         body: "<!-- lockkeeper:v1 x -->\n**Decision needed**\n".to_owned(),
         branch: branch.to_owned(),

@@ -43,7 +43,7 @@ impl World {
         world.github.fake.require_check(Some("lockkeeper"));
         world.github.fake.set_up(|upkeep| {
             upkeep.hook = json!({"url": format!("http://{address}/webhooks/github")});
-            upkeep.rulesets.insert(1, ruleset("never", Value::Null));
+            upkeep.rulesets.insert(1, ruleset("never", json!([])));
         });
         Some(world)
     }
@@ -247,6 +247,13 @@ async fn obstacles(world: &World) {
         "notice ruleset main of env: may be bypassed by RepositoryRole 5 (always) → ",
     ];
     check("rules", &found, &wanted);
+    let found = world
+        .look(|upkeep| {
+            upkeep.rules = Some(vec![checks("lockkeeper", json!(77), false)]);
+            upkeep.rulesets.insert(1, ruleset("never", Value::Null));
+        })
+        .await;
+    check("hidden", &found, &["notice ruleset main of env: GitHub does not show who may bypass it → "]);
     // Rules that our App passes are in nobody's way but people's.
     let found = world
         .look(|upkeep| {

@@ -32,6 +32,8 @@ async fn what_people_do_beside_reviews_and_commands() {
     unreadable_teams(&mut shop).await;
     a_fork(&mut shop).await;
     a_comment_that_is_told_before_it_can_be_read(&mut shop).await;
+    a_comment_that_is_edited_within_its_second(&mut shop).await;
+    another_base_and_our_head(&mut shop).await;
     shop.engine.place.no_violations();
 }
 
@@ -126,6 +128,37 @@ async fn a_comment_that_is_told_before_it_can_be_read(shop: &mut Shop) {
     shop.engine.place.pass(30);
     shop.engine.settle().await;
     assert_eq!(shop.answered(number, comment, Want::Done), Ok(()));
+}
+
+async fn a_comment_that_is_edited_within_its_second(shop: &mut Shop) {
+    shop.restore(false).await;
+    let (fake, number) = (shop.engine.place.fake.clone(), shop.thread(At::Open));
+    let before = shop.engine.count().await;
+    let comment = fake.comment("sam", number, "/status");
+    fake.edit_comment("will", comment, "/rollback prod INC-1");
+    shop.engine.settle().await;
+    assert_eq!(shop.answered(number, comment, Want::Refused), Ok(()));
+    assert!(!shop.engine.events(before).await.contains(&"requested".to_owned()));
+}
+
+/// Somebody leads an approved promotion to another branch, and somebody opens a pull request of the head that is ours.
+async fn another_base_and_our_head(shop: &mut Shop) {
+    shop.restore(false).await;
+    let (place, number) = (&shop.engine.place, shop.thread(At::Open));
+    let pull = place.fake.thread(number).pull.unwrap();
+    place.git.update("refs/heads/mirror", &pull.head, "").unwrap();
+    let theirs = place.fake.open_from_fork("stranger", "mirror", "theirs");
+    shop.engine.settle().await;
+    let runs = place.fake.check_runs(&pull.head);
+    assert!(runs.iter().all(|run| run.conclusion.is_none()), "nothing is said of it: {runs:?}");
+    assert!(place.fake.comments(theirs).is_empty());
+    place.push("scratch", "notes.md", "hello");
+    place.fake.retarget("will", number, "scratch");
+    place.fake.review("ines", number, Verdict::Approved);
+    shop.engine.settle().await;
+    assert!(!shop.is_merged(number) && place.fake.thread(number).state() == "closed");
+    let again = place.fake.thread(shop.thread(At::Open));
+    assert_eq!((again.state(), again.pull.unwrap().base_branch.as_str()), ("open", "main"));
 }
 
 /// A token has no check: its gate is a status, and whoever may push can report the same one.

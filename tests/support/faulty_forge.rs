@@ -99,8 +99,12 @@ impl Forge for FaultyForge {
         head: CommitId,
         message: &str,
         method: MergeMethod,
+        priority: Priority,
     ) -> Result<CommitId, ForgeError> {
-        self.write(self.inner.merge(number, head, message, method)).await
+        self.write(self.inner.merge(number, head, message, method, priority)).await
+    }
+    async fn checks(&self, head: CommitId) -> Result<Vec<Check>, ForgeError> {
+        self.call(self.inner.checks(head)).await
     }
     async fn comment(&self, id: CommentId) -> Result<Comment, ForgeError> {
         self.call(self.inner.comment(id)).await

@@ -82,20 +82,27 @@ impl Answer {
         if !matches!(self.status, StatusCode::FORBIDDEN | StatusCode::TOO_MANY_REQUESTS) {
             return None;
         }
-        let number = |name: &str| self.headers.get(name)?.to_str().ok()?.parse::<i64>().ok();
         let until_reset = || {
-            let seconds = number("x-ratelimit-reset")? - Timestamp::now().as_second();
+            let seconds = self.number("x-ratelimit-reset")? - Timestamp::now().as_second();
             Some(Duration::from_secs(u64::try_from(seconds).unwrap_or(0) + 1))
         };
-        let is_spent = number("x-ratelimit-remaining") == Some(0);
         let is_secondary = self.problem().message.contains("secondary rate limit");
         let rest = match retry_after(&self.headers) {
             Some(rest) => rest,
-            None if is_spent => until_reset().unwrap_or(REST_DEFAULT),
+            None if self.is_spent() => until_reset().unwrap_or(REST_DEFAULT),
             None if is_secondary || self.status == StatusCode::TOO_MANY_REQUESTS => REST_DEFAULT,
             None => return None,
         };
         Some(rest.min(REST_MAX))
+    }
+
+    /// Whether none of the hour's requests are left.
+    pub(super) fn is_spent(&self) -> bool {
+        self.number("x-ratelimit-remaining") == Some(0)
+    }
+
+    fn number(&self, header: &str) -> Option<i64> {
+        self.headers.get(header)?.to_str().ok()?.parse().ok()
     }
 
     fn problem(&self) -> Problem {

@@ -1,6 +1,6 @@
 //! Who wrote the commits behind a digest, as far as GitHub knows their accounts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::GitHubForge;
 use super::client::PAGE_ENTRIES;
@@ -53,25 +53,31 @@ impl GitHubForge {
 }
 
 /// Whoever wrote one of these commits, or wrote it together with its author. A co-author is only an address in a message:
-/// one that GitHub did not give names nobody, and stands in nobody's way.
+/// it is somebody where GitHub itself gave it, or where it is that of another author.
 fn people(commits: &[Compared]) -> Authors {
     let mut found: BTreeMap<u64, Person> = BTreeMap::new();
+    let mut addresses = BTreeSet::new();
     for commit in commits {
+        let email = commit.commit.author.as_ref().and_then(|author| author.email.as_deref());
         match &commit.author {
             Some(wire::Author::Known(user)) if user.id != WEB_FLOW => {
+                addresses.extend(email.map(str::to_lowercase));
                 found.insert(user.id, user.clone().into());
             }
             Some(wire::Author::Known(_) | wire::Author::Nobody {}) | None => {
-                let email = commit.commit.author.as_ref().and_then(|author| author.email.as_deref());
                 let email: String = email.unwrap_or("nobody").chars().take(TEXT_CHARACTERS_MAX).collect();
                 let id: String = commit.sha.chars().take(12).collect();
                 return Authors::Unknown(format!("{email} (commit {id}) is nobody's address at GitHub"));
             }
         }
     }
-    let co_authors = commits.iter().flat_map(|commit| co_authors(&commit.commit.message));
-    for person in co_authors.filter_map(|address| own(&address)) {
-        found.entry(person.id).or_insert(person);
+    for address in commits.iter().flat_map(|commit| co_authors(&commit.commit.message)) {
+        if let Some(person) = own(&address) {
+            found.entry(person.id).or_insert(person);
+        } else if !addresses.contains(&address) {
+            let address: String = address.chars().take(TEXT_CHARACTERS_MAX).collect();
+            return Authors::Unknown(format!("co-author {address} is nobody known at GitHub"));
+        }
     }
     Authors::Known(found.into_values().collect())
 }
@@ -115,13 +121,11 @@ mod tests {
         let with = |trailers: &str| commit(&ana, "ana@example.com", &format!("A change\n\n{trailers}"));
         check(json!([with("")]), Ok(&[7]));
         check(json!([with("Co-authored-by: Li <9+li@users.noreply.example.com>")]), Ok(&[7, 9]));
-        for nobody in [
-            "Ana <Ana@example.com>",
-            "Eve <eve@example.com>",
-            "Eve <9+li@noreply.example.com>",
-            "Li <x+li@users.noreply.example.com>",
-        ] {
-            check(json!([with(&format!("Co-authored-by: {nobody}"))]), Ok(&[7]));
+        check(json!([with("Co-authored-by: Ana <Ana@example.com>")]), Ok(&[7]));
+        for nobody in
+            ["Eve <eve@example.com>", "Eve <9+li@noreply.example.com>", "Li <x+li@users.noreply.example.com>"]
+        {
+            check(json!([with(&format!("Co-authored-by: {nobody}"))]), Err("is nobody known at GitHub"));
         }
     }
 

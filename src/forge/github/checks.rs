@@ -3,9 +3,9 @@
 use http::Method;
 use serde_json::{Value, json};
 
-use super::GitHubForge;
 use super::answer::named;
 use super::wire::{self, CheckRun, CheckRuns};
+use super::{GitHubForge, Me};
 use crate::forge::{Check, CheckStatus, CommitId, ForgeError, Priority};
 
 /// Our check at a commit, as it was written last.
@@ -28,17 +28,39 @@ const TITLE_CHARACTERS_MAX: usize = 250;
 
 impl GitHubForge {
     /// The newest check of each name and App on a commit, and the newest status of each context.
-    pub(super) async fn checks(&self, head: CommitId) -> Result<Vec<Check>, ForgeError> {
+    pub(super) async fn checks_on(&self, head: CommitId) -> Result<Vec<Check>, ForgeError> {
         let me = self.me().await?;
         let runs = self.path(format!("commits/{head}/check-runs?filter=latest"));
-        let (runs, statuses) = futures::try_join!(
-            self.client.pages_of(&runs, PAGES_MAX, |page: CheckRuns| page.check_runs),
-            self.statuses(head, &me)
-        )?;
+        let (runs, statuses) = futures::try_join!(self.runs(&runs, &me), self.statuses(head, &me))?;
+        self.keep_up(head, &runs, &me);
         let mut checks: Vec<Check> = runs.iter().map(|run| check(run, me.app_id)).collect();
         checks.extend(statuses);
         checks.sort_by(|one, other| (&one.name, &one.app).cmp(&(&other.name, &other.app)));
         Ok(checks)
+    }
+
+    /// The runs at this path. A fine-grained token may not read them, as nothing of it can be given: then there are none.
+    async fn runs(&self, path: &str, me: &Me) -> Result<Vec<CheckRun>, ForgeError> {
+        match self.client.pages_of(path, PAGES_MAX, |page: CheckRuns| page.check_runs).await {
+            Err(ForgeError::Refused { .. } | ForgeError::NotFound { .. }) if me.app_id.is_none() => {
+                Ok(Vec::new())
+            }
+            runs => runs,
+        }
+    }
+
+    /// GitHub ends a run by itself that nobody completed within two weeks: what is remembered of ours counts no more.
+    fn keep_up(&self, head: CommitId, runs: &[CheckRun], me: &Me) {
+        let Some(app) = me.app_id else { return };
+        let ours =
+            runs.iter().filter(|run| run.name == OWN && run.app.as_ref().is_some_and(|of| of.id == app));
+        let Some(newest) = ours.max_by_key(|run| run.id) else { return };
+        let found = OwnCheck { id: newest.id, check: check(newest, Some(app)) };
+        let mut known = self.known();
+        let is_other = |known: &OwnCheck| known.id <= found.id && known.check.status != found.check.status;
+        if known.checks.get(&head).is_some_and(is_other) {
+            known.checks.insert(head, found);
+        }
     }
 
     /// Reports our check; the same again is not written.

@@ -34,8 +34,8 @@ pub(super) struct Client {
     timeout: Duration,
 }
 
-/// Bytes of one answer: a page of 100 pull requests with bodies of 64 kB has 8 MB.
-const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Bytes of one answer: a page of 100 pull requests with bodies of 64 kB has 8 MB, a delivery that GitHub keeps up to 25.
+const BODY_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// Where GraphQL is asked.
 pub(super) const GRAPHQL: &str = "/graphql";
 /// Entries of one page: the most that GitHub gives.
@@ -131,7 +131,7 @@ impl Client {
         path: &str,
         body: &(impl Serialize + Sync),
     ) -> Result<Answer, ForgeError> {
-        self.rest.is_over(Instant::now())?;
+        self.may_ask()?;
         self.writes.take(priority, Instant::now())?;
         let body = serde_json::to_vec(body).map_err(|error| unavailable(error.to_string()))?;
         // GitHub has refused a deletion for having a body.
@@ -140,7 +140,7 @@ impl Client {
     }
 
     async fn read(&self, path: &str) -> Result<Answer, ForgeError> {
-        self.rest.is_over(Instant::now())?;
+        self.may_ask()?;
         let known = self.cache.get(path);
         let tag = known.as_ref().map(|(tag, _)| tag.clone());
         let answer = self.send(&Method::GET, path, None, tag).await?;
@@ -172,8 +172,16 @@ impl Client {
         } else {
             answer
         };
-        self.rest.heed(&answer, Instant::now());
+        // An hour's requests are an installation's own; all else is asked of the App.
+        let rest = if answer.is_spent() { &self.rest } else { &self.writes.rest };
+        rest.heed(&answer, Instant::now());
         Ok(answer)
+    }
+
+    /// Whether GitHub may be asked at all.
+    fn may_ask(&self) -> Result<(), ForgeError> {
+        let now = Instant::now();
+        self.rest.is_over(now).and_then(|()| self.writes.rest.is_over(now))
     }
 
     /// Asks with somebody else's token: who they are.

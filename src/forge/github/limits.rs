@@ -13,6 +13,8 @@ use crate::settings::Ceilings;
 pub struct Writes {
     ceilings: Ceilings,
     times: Mutex<VecDeque<Instant>>,
+    /// The rest that GitHub asked the App for, whatever the repository: its secondary limits.
+    pub(super) rest: Rest,
 }
 
 /// Until when GitHub wants not to be asked.
@@ -28,7 +30,8 @@ fn share(priority: Priority) -> usize {
     match priority {
         Priority::Note => 75,
         Priority::Gate => 90,
-        Priority::Act => 100,
+        Priority::Act => 95,
+        Priority::Rollback => 100,
     }
 }
 
@@ -36,7 +39,7 @@ impl Writes {
     /// None yet, under these ceilings.
     #[must_use]
     pub fn new(ceilings: Ceilings) -> Self {
-        Self { ceilings, times: Mutex::default() }
+        Self { ceilings, times: Mutex::default(), rest: Rest::default() }
     }
 
     /// Takes one write out of the budget.
@@ -98,10 +101,13 @@ mod tests {
     fn notes_leave_room_for_gates_and_these_for_acts() {
         let (writes, now) = (Writes::default(), Instant::now());
         let count = |priority| (0..200).filter(|_| writes.take(priority, now).is_ok()).count();
-        assert_eq!([Priority::Note, Priority::Gate, Priority::Act].map(count), [60, 12, 8]);
+        assert_eq!(
+            [Priority::Note, Priority::Gate, Priority::Act, Priority::Rollback].map(count),
+            [60, 12, 4, 4]
+        );
         let soon = now + Duration::from_secs(59);
         let ForgeError::Unavailable { retry_after: Some(wait), .. } =
-            writes.take(Priority::Act, soon).unwrap_err()
+            writes.take(Priority::Rollback, soon).unwrap_err()
         else {
             panic!("not unavailable")
         };

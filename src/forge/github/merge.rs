@@ -16,6 +16,7 @@ impl GitHubForge {
         head: CommitId,
         message: &str,
         method: MergeMethod,
+        priority: Priority,
     ) -> Result<CommitId, ForgeError> {
         let what = format!("pull request {number}");
         if let Some(commit) = self.merged(&self.pull(number).await?, head, &what).await? {
@@ -32,7 +33,7 @@ impl GitHubForge {
             "commit_title": title, "commit_message": text.trim_matches('\n'),
         });
         let path = self.path(format!("pulls/{number}/merge"));
-        let answer = self.client.write(Priority::Act, Method::PUT, &path, &body).await?;
+        let answer = self.client.write(priority, Method::PUT, &path, &body).await?;
         match answer.status {
             StatusCode::OK => {
                 let merged: Merged = answer.read(&named(&Method::PUT, &path))?;

@@ -42,7 +42,7 @@ impl GitHubForge {
     pub(super) async fn whole(&self, pull: Pull) -> Result<PullRequest, ForgeError> {
         let what = format!("pull request {}", pull.number);
         let head = wire::commit(&pull.head.sha, &what)?;
-        let (reviews, checks) = futures::try_join!(self.reviews(pull.number), self.checks(head))?;
+        let (reviews, checks) = futures::try_join!(self.reviews(pull.number), self.checks_on(head))?;
         let state = self.state(&pull, &what).await?;
         Ok(PullRequest {
             number: pull.number,
@@ -95,7 +95,7 @@ impl GitHubForge {
     pub(super) async fn open_new(&self, new: &NewPullRequest) -> Result<PullRequest, ForgeError> {
         let path = self.path("pulls");
         let body = json!({ "title": new.title, "body": new.body, "head": new.branch, "base": new.base, "draft": false });
-        let answer = self.client.write(Priority::Act, Method::POST, &path, &body).await?;
+        let answer = self.client.write(new.priority, Method::POST, &path, &body).await?;
         let what = named(&Method::POST, &path);
         let pull = match answer.read::<Pull>(&what) {
             Ok(pull) => pull,

@@ -21,6 +21,10 @@ impl Forge for GitHubForge {
         self.whole(self.looked_at(number).await?).await
     }
 
+    async fn checks(&self, head: CommitId) -> Result<Vec<Check>, ForgeError> {
+        self.checks_on(head).await
+    }
+
     async fn open_pull_requests(&self, base: &str) -> Result<Vec<Listed>, ForgeError> {
         self.listed(base).await
     }
@@ -51,8 +55,9 @@ impl Forge for GitHubForge {
         head: CommitId,
         message: &str,
         method: MergeMethod,
+        priority: Priority,
     ) -> Result<CommitId, ForgeError> {
-        self.merge_one(number, head, message, method).await
+        self.merge_one(number, head, message, method, priority).await
     }
 
     async fn comment(&self, id: CommentId) -> Result<Comment, ForgeError> {

@@ -47,9 +47,15 @@ impl LocalForge {
                 )));
             };
             found.insert(person.id, person);
-            // A co-author is only an address in a message: one that is nobody's names nobody.
             for address in co_authors(&commit.message) {
-                found.extend(people.of_address(&address).map(|person| (person.id, person)));
+                let Some(person) = people.of_address(&address) else {
+                    let address: String = address.chars().take(100).collect();
+                    let of = commit.id.short();
+                    return Ok(Authors::Unknown(format!(
+                        "co-author {address} (commit {of}) is nobody's address here"
+                    )));
+                };
+                found.insert(person.id, person);
             }
         }
         Ok(Authors::Known(found.into_values().collect()))

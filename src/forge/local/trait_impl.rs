@@ -21,6 +21,10 @@ impl Forge for LocalForge {
         self.view(self.current(number).await?).await
     }
 
+    async fn checks(&self, head: CommitId) -> Result<Vec<Check>, ForgeError> {
+        self.folder.reading(move |folder| folder.checks(head)).await
+    }
+
     async fn open_pull_requests(&self, base: &str) -> Result<Vec<Listed>, ForgeError> {
         self.listed_open(base).await
     }
@@ -52,6 +56,7 @@ impl Forge for LocalForge {
         head: CommitId,
         message: &str,
         method: MergeMethod,
+        _: Priority,
     ) -> Result<CommitId, ForgeError> {
         self.merge_as(&Self::bot(), number, head, message, method).await
     }

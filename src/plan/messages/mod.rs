@@ -28,6 +28,8 @@ use crate::pull_request::PullRequest;
 
 /// The word to readers of a pull request whose pins changed on the base.
 pub(super) const CLOSED_PINS_MOVED: &str = "Closed: the pins on the base branch are not those that this pull request was made from. No approval is carried over.";
+/// The word to readers of a pull request whose base somebody changed.
+pub(super) const CLOSED_RETARGETED: &str = "Closed: somebody changed the branch that this would be merged into. Another attempt follows; no approval is carried over.";
 /// The word to readers of a pull request that conflicts.
 pub(super) const CLOSED_CONFLICT: &str = "Closed: the base branch changed the same lines, so this would not merge cleanly. Another attempt follows; no approval is carried over.";
 /// The word to readers of a pull request that a person wanted anew.

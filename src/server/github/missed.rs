@@ -154,6 +154,11 @@ async fn fetch(
     let ListedDelivery { id, guid, event, status_code, status, .. } = delivery;
     let whole = match hook.delivery(*id).await {
         Ok(whole) => whole,
+        // It never comes: polling finds what it told of.
+        Err(ForgeError::NotFound { .. }) => {
+            tracing::warn!(delivery = %guid, event, "a missed delivery is gone from GitHub");
+            return true;
+        }
         Err(error) => {
             tracing::warn!(delivery = %guid, %error, "a missed delivery cannot be fetched now");
             return false;

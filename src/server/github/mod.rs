@@ -207,10 +207,10 @@ async fn due(app: &App, receiver: &GitHubReceiver, news: &News, now: Timestamp) 
     let (store, mut due) = (&app.store, Due::default());
     match news {
         News::Nothing => {}
-        News::Comment { repository, id, thread } => {
+        News::Comment { repository, id, thread, said } => {
             for Watched { name, .. } in receiver.named(repository) {
-                if !deliver_comment(store, name, *id, *thread, now).await? {
-                    due.hints.push(Hint::Comment { id: *id, thread: *thread });
+                if !deliver_comment(store, name, *id, *thread, *said, now).await? {
+                    due.hints.push(Hint::Comment { id: *id, thread: *thread, said: *said });
                     due.keys.insert(Key::repository(name));
                 }
             }

@@ -95,7 +95,7 @@ impl Place {
 
 fn said(hint: &Hint) -> String {
     match hint {
-        Hint::Comment { id, thread } => format!("comment {id} at {thread}"),
+        Hint::Comment { id, thread, .. } => format!("comment {id} at {thread}"),
         Hint::PullRequest { number } => format!("pull {number}"),
         Hint::Push => "push".to_owned(),
         Hint::Image { repository, registry, tags } => format!("{registry:?} {repository} {tags:?}"),

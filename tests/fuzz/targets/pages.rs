@@ -10,7 +10,7 @@ use http::{HeaderValue, Request, Uri, header};
 use jiff::Timestamp;
 use lockkeeper::forge::local::pages::{self, PageOptions, SignIn};
 use lockkeeper::forge::local::{LocalForge, People, PeopleFile};
-use lockkeeper::forge::{Forge as _, NewPullRequest, Reviewers};
+use lockkeeper::forge::{Forge as _, NewPullRequest, Priority, Reviewers};
 use lockkeeper::repository::{Credentials, Edit, Location, Mirror, RefUpdate, Signature, create_bare};
 use lockkeeper::server::{App, Clock, Health, router};
 use lockkeeper::settings;
@@ -119,6 +119,7 @@ async fn forge(folder: &Path) -> LocalForge {
     let forge =
         LocalForge::open(&folder.join("forge"), mirror, people, url, Arc::new(Timestamp::now)).await.unwrap();
     let pull = NewPullRequest {
+        priority: Priority::Act,
         title: "promote".to_owned(),
         body: "<zz> [a](b)".to_owned(),
         branch: "b".to_owned(),

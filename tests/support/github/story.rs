@@ -42,6 +42,14 @@ impl Fake {
         self.change_pull(login, number, "auto_merge_disabled", |pull, _| pull.auto_merge = None);
     }
 
+    /// Leads it to another base.
+    pub fn retarget(&self, login: &str, number: u64, base: &str) {
+        let head = self.head(base).unwrap();
+        self.change_pull(login, number, "edited", |pull, _| {
+            (pull.base_branch, pull.base) = (base.to_owned(), head);
+        });
+    }
+
     fn change_pull(&self, login: &str, number: u64, action: &str, change: impl FnOnce(&mut Pull, u64)) {
         self.act(login, |world, by| {
             world.pull(number)?;

@@ -9,8 +9,8 @@ use async_trait::async_trait;
 use lockkeeper::commit::CommitId;
 use lockkeeper::forge::local::{Activity, LocalForge, People};
 use lockkeeper::forge::{
-    Check, CheckStatus, Clock, Forge, ForgeError, NewPullRequest, Person, PullRequestState, Reviewers,
-    Verdict,
+    Check, CheckStatus, Clock, Forge, ForgeError, NewPullRequest, Person, Priority, PullRequestState,
+    Reviewers, Verdict,
 };
 use lockkeeper::reconcile::{World, note_activity};
 use lockkeeper::repository::Mirror;
@@ -122,6 +122,7 @@ impl Host for LocalHost {
 
     async fn open(&self, by: &Person, branch: &str, title: &str) -> Result<u64, String> {
         let new = NewPullRequest {
+            priority: Priority::Act,
             title: title.to_owned(),
             body: String::new(),
             branch: branch.to_owned(),

@@ -19,6 +19,8 @@ struct Asked {
     obstacles: Vec<Obstacle>,
     /// The methods of merging that it leaves.
     methods: Option<Vec<String>>,
+    /// Whether there is more that cannot be seen.
+    is_part: bool,
 }
 
 /// What keeps lockkeeper's merge from the base, or makes it wait for what lockkeeper itself decides.
@@ -76,7 +78,7 @@ fn only(obstacles: &[(Obstacle, bool)]) -> Vec<Obstacle> {
 
 pub(super) async fn look(look: &Look<'_>, app_id: Option<u64>, findings: &mut Findings) {
     let base = &look.repository.base;
-    let mut asked = Vec::new();
+    let (mut asked, mut is_whole) = (Vec::new(), true);
     match look.forge.rules_of(base).await {
         Ok(rules) => {
             let ours = bypasses(look, &rules, app_id, findings).await;
@@ -85,17 +87,27 @@ pub(super) async fn look(look: &Look<'_>, app_id: Option<u64>, findings: &mut Fi
                 of_rule(rule, passes)
             }));
         }
-        Err(error) => look.unseen("rules", &error, findings),
+        Err(error) => {
+            is_whole = false;
+            look.unseen("rules", &error, findings);
+        }
     }
     match look.forge.branch_facts(base).await {
-        Ok(branch) => asked.extend(classic(look, branch.protection, findings).await),
-        Err(error) => look.unseen("protection", &error, findings),
+        Ok(branch) => {
+            let is_protected = branch.protection.enabled;
+            let found = classic(look, branch.protection, findings).await;
+            is_whole &=
+                found.as_ref().is_none_or(|found| !found.is_part) && (found.is_some() || !is_protected);
+            asked.extend(found);
+        }
+        Err(error) => {
+            is_whole = false;
+            look.unseen("protection", &error, findings);
+        }
     }
-    if let Some(app_id) = app_id {
-        check(look, app_id, &asked, findings);
-    }
+    check(look, app_id, &asked, is_whole, findings);
     other_checks(look, &asked, findings);
-    obstacles(look, &asked, findings);
+    obstacles(look, &asked, is_whole, findings);
     method(look, findings).await;
 }
 
@@ -122,6 +134,7 @@ fn of_rule(rule: &Rule, passes: bool) -> Asked {
         approvals: parameters.required_approving_review_count,
         obstacles,
         methods: parameters.allowed_merge_methods,
+        is_part: false,
     }
 }
 
@@ -140,7 +153,7 @@ async fn classic(look: &Look<'_>, summary: Summary, findings: &mut Findings) -> 
             );
             let checks = summary.required_status_checks.unwrap_or_default();
             let obstacles = only(&[(Obstacle::UpToDate, checks.strict)]);
-            Some(Asked { checks: checks.checks, obstacles, ..Asked::default() })
+            Some(Asked { checks: checks.checks, obstacles, is_part: true, ..Asked::default() })
         }
         Err(error) => {
             look.unseen("classic protection", &error, findings);
@@ -161,16 +174,22 @@ fn of_classic(classic: Classic) -> Asked {
         (Obstacle::Linear, classic.required_linear_history.enabled),
     ]);
     let approvals = reviews.required_approving_review_count;
-    Asked { checks: checks.checks, approvals, obstacles, methods: None }
+    Asked { checks: checks.checks, approvals, obstacles, ..Asked::default() }
 }
 
 /// Our check has to be required, and from nobody but us: whoever may push can report a status of any name.
-fn check(look: &Look<'_>, app_id: u64, asked: &[Asked], findings: &mut Findings) {
+fn check(look: &Look<'_>, app_id: Option<u64>, asked: &[Asked], is_whole: bool, findings: &mut Findings) {
     let (subject, base) = (look.subject("required check"), &look.repository.base);
     let mut ours = asked.iter().flat_map(|asked| &asked.checks).filter(|check| check.context == CHECK);
-    let is_from_us =
-        |check: &RequiredCheck| check.integration_id.is_some_and(|id| u64::try_from(id) == Ok(app_id));
+    // With a token it is a status, which has no source.
+    let is_from_us = |check: &RequiredCheck| {
+        app_id.is_none_or(|app| check.integration_id.is_some_and(|id| u64::try_from(id) == Ok(app)))
+    };
     let Some(first) = ours.next() else {
+        // What could not be seen may require it.
+        if !is_whole {
+            return;
+        }
         let fix = format!("require the check `{CHECK}`, from this App, in a ruleset for {base}");
         findings.bad(
             subject,
@@ -180,14 +199,16 @@ fn check(look: &Look<'_>, app_id: u64, asked: &[Asked], findings: &mut Findings)
         return;
     };
     if is_from_us(first) || ours.any(is_from_us) {
-        findings.good(subject, format!("`{CHECK}`, from this App, on {base}"));
+        let from = if app_id.is_some() { ", from this App," } else { "" };
+        findings.good(subject, format!("`{CHECK}`{from} on {base}"));
         return;
     }
     let from = match first.integration_id {
         Some(id) if id > 0 => format!("App {id}"),
         Some(_) | None => "anybody".to_owned(),
     };
-    let fix = format!("set the source of the required check `{CHECK}` to this App (id {app_id})");
+    let id = app_id.unwrap_or_default();
+    let fix = format!("set the source of the required check `{CHECK}` to this App (id {id})");
     findings.bad(subject, format!("`{CHECK}` is required from {from}"), fix);
 }
 
@@ -206,7 +227,7 @@ fn other_checks(look: &Look<'_>, asked: &[Asked], findings: &mut Findings) {
 }
 
 /// Each obstacle once, however many rules put it up.
-fn obstacles(look: &Look<'_>, asked: &[Asked], findings: &mut Findings) {
+fn obstacles(look: &Look<'_>, asked: &[Asked], is_whole: bool, findings: &mut Findings) {
     let subject = look.subject("protection");
     let mut found: Vec<(String, &str)> = Vec::new();
     let approvals = asked.iter().map(|asked| asked.approvals).max().unwrap_or(0);
@@ -225,7 +246,7 @@ fn obstacles(look: &Look<'_>, asked: &[Asked], findings: &mut Findings) {
         let text = format!("does not take the method `{}`", word(look));
         found.push((text, "allow that method, or set `merge` of the repository to another"));
     }
-    if found.is_empty() && !asked.is_empty() {
+    if found.is_empty() && !asked.is_empty() && is_whole {
         findings.good(&subject, "nothing stands in the way of lockkeeper's merges");
     }
     for (text, fix) in found {
@@ -268,7 +289,8 @@ fn bypass(look: &Look<'_>, ruleset: &Ruleset, app_id: Option<u64>, findings: &mu
         actors.iter().filter(|actor| !is_us(actor)).map(actor).collect::<Vec<_>>()
     });
     let Some(others) = actors else {
-        findings.good(subject, "GitHub does not show who may bypass it");
+        let fix = "look at it on GitHub's pages: only those who may change the ruleset see it";
+        findings.notice(subject, "GitHub does not show who may bypass it", fix);
         return;
     };
     if others.is_empty() {

@@ -148,7 +148,7 @@ async fn token(look: &Look<'_>, findings: &mut Findings) -> Option<Identity> {
         }
         Ok(_) => {
             let text = format!("belongs to {}, who may not write to the repository", me.name);
-            findings.bad(subject, text, "give it Contents, Pull requests and Issues: write");
+            findings.bad(subject, text, "give it Contents, Pull requests, Issues and Commit statuses: write");
         }
         Err(error) => {
             findings.bad(subject, error.to_string(), "give the token this repository");

@@ -16,6 +16,7 @@ use self::payload::{Account, Check, Package, Payload};
 use super::distribution::is_signature;
 use super::verify::Authentication;
 use super::{ParseError, ReceiveError, RegistryEvent, id_or_hash, repository_path, shown};
+use crate::image::Digest;
 use crate::image::Tag;
 use crate::settings::FullName;
 
@@ -99,6 +100,8 @@ pub enum News {
         id: u64,
         /// The number of the issue or pull request.
         thread: u64,
+        /// The digest of what it says.
+        said: Option<Digest>,
     },
     /// A pull request changed.
     PullRequest {
@@ -232,6 +235,7 @@ fn comment(payload: &Payload) -> Result<News, ParseError> {
         repository: payload.full_name()?,
         id: comment.id.ok_or_else(|| absent("comment.id"))?,
         thread: payload.issue_number().ok_or_else(|| absent("issue.number"))?,
+        said: comment.body.as_deref().map(|body| Digest::of(body.as_bytes())),
     })
 }
 

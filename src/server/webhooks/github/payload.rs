@@ -61,6 +61,7 @@ pub(super) struct Named {
 pub(super) struct Comment {
     pub(super) id: Option<u64>,
     pub(super) user: Option<Account>,
+    pub(super) body: Option<String>,
     pub(super) performed_via_github_app: Option<IgnoredAny>,
 }
 

@@ -49,7 +49,7 @@ fn told(event: &str, body: &[u8]) -> String {
 fn line(news: &News) -> String {
     match news {
         News::Nothing => "nothing".to_owned(),
-        News::Comment { repository, id, thread } => format!("comment {id} at {repository}#{thread}"),
+        News::Comment { repository, id, thread, .. } => format!("comment {id} at {repository}#{thread}"),
         News::PullRequest { repository, number } => format!("{repository}#{number}"),
         News::Checked { repository, numbers, branches } => format!("{repository} {numbers:?} {branches:?}"),
         News::Push { repository, branch } => format!("{repository} {branch}"),

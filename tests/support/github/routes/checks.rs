@@ -9,6 +9,10 @@ use super::Call;
 
 pub(super) fn answer(world: &mut World, call: &Call, method: &str, path: &str) -> Done<Answer> {
     match (method, path) {
+        // No permission of a fine-grained token lets it read them.
+        ("GET", "/commits/{ref}/check-runs") if call.owner != Owner::Installation => {
+            Err(Answer::refused(403, "Resource not accessible by personal access token"))
+        }
         ("GET", "/commits/{ref}/check-runs") => of_commit(world, call),
         ("GET", "/commits/{ref}/statuses") => statuses(world, call),
         ("GET", _) => combined(world, call),
