@@ -46,7 +46,8 @@ macro_rules! metrics {
 }
 
 metrics! {
-    /// By `webhook` and `outcome`: `accepted`, `repeat`, `unparsable`, `unauthorized`, `too_large`, `unavailable`.
+    /// By `webhook` and `outcome`: `accepted`, `repeat`, `handshake`, `unparsable`, `unauthorized`, `too_large`,
+    /// `unavailable`.
     DELIVERIES = Counter "lockkeeper_deliveries_total" "Deliveries received by webhooks, by outcome.";
     /// By `route` and `status`.
     REQUESTS = Counter "lockkeeper_http_requests_total" "HTTP requests answered, by route and status.";

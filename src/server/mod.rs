@@ -131,6 +131,7 @@ pub fn router(app: App, routers: Vec<Router>) -> Router {
     let app = Arc::new(app);
     let ours = Router::new()
         .route("/webhooks/{name}", post(receive::receive))
+        .route("/webhooks/{name}/{secret}", post(receive::receive).options(receive::allow))
         .route("/healthz", get(probes::healthz))
         .route("/readyz", get(probes::readyz))
         .route("/metrics", get(probes::metrics))

@@ -1,19 +1,21 @@
 //! Webhooks: verified over the raw bytes, stored, answered. Nothing else happens here.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use axum::Json;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, HeaderName, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::json;
 
 use super::App;
 use super::webhooks::verify::{Authentication, EmptySecret, Secret};
-use super::webhooks::{self, Kind, ReceiveError, RegistryEvent};
+use super::webhooks::{self, Kind, ReceiveError, Received, RegistryEvent, Sent};
 use crate::image::Repository;
-use crate::settings::{self, WebhookKind};
+use crate::settings::{self, Proof};
 use crate::store::{Delivery, Hint, Put, StoreError};
 use crate::telemetry::DELIVERIES;
 
@@ -22,8 +24,11 @@ use crate::telemetry::DELIVERIES;
 const HINTS_MAX: usize = 64;
 /// Most tags kept of one delivery, by the same reasoning: hints stay below 40 kB.
 const TAGS_MAX: usize = 256;
-/// Where the signature stands, unless the settings name another header.
-const SIGNATURE_HEADER: HeaderName = HeaderName::from_static("x-signature");
+/// What CloudEvents asks with before it sends anything, and how it is told that it may.
+///
+/// Source: CloudEvents 1.0, HTTP 1.1 Web Hooks, section "Abuse Protection".
+const ASKED_ORIGIN: HeaderName = HeaderName::from_static("webhook-request-origin");
+const ALLOWED_ORIGIN: HeaderName = HeaderName::from_static("webhook-allowed-origin");
 /// When a sender should try again after the store took nothing.
 const RETRY_AFTER_SECONDS: &str = "10";
 
@@ -35,11 +40,22 @@ pub struct Receiver {
     authentication: Authentication,
     /// The registry as manifests name it, in place of what the sender calls itself.
     registry: Option<String>,
+    /// The same for single names of the sender's.
+    aliases: BTreeMap<String, String>,
+}
+
+/// What the address names.
+#[derive(Deserialize)]
+pub(super) struct Address {
+    name: String,
+    secret: Option<String>,
 }
 
 /// How a delivery ended; each is counted.
 pub(super) enum Outcome {
     Accepted,
+    /// Nothing is told of yet: the sender wants to hear this code first.
+    Handshake(String),
     Repeat,
     Unparsable,
     Unauthorized,
@@ -50,59 +66,101 @@ pub(super) enum Outcome {
 impl Receiver {
     /// The receiver that the settings describe.
     ///
-    /// A secret for the `Authorization` header counts alone and after `Bearer `, unless it names a scheme itself.
-    ///
     /// # Errors
     /// [`EmptySecret`] if one is.
     pub fn new(webhook: &settings::Webhook) -> Result<Self, EmptySecret> {
-        let header = webhook.header.clone();
-        let secrets = webhook.secrets.iter().map(settings::Secret::expose);
-        let (kind, authentication) = match webhook.kind {
-            WebhookKind::Distribution => {
-                let name = header.unwrap_or(header::AUTHORIZATION);
-                let bearer = |text: &str| (name == header::AUTHORIZATION).then(|| format!("Bearer {text}"));
-                let values = secrets.flat_map(|text| [Some(text.to_owned()), bearer(text)]).flatten();
-                let values = values.map(Secret::new).collect::<Result<_, _>>()?;
-                (Kind::Distribution, Authentication::Header { name, values })
-            }
-            WebhookKind::Generic => {
-                let secrets = secrets.map(Secret::new).collect::<Result<_, _>>()?;
-                let header = header.unwrap_or(SIGNATURE_HEADER);
-                (Kind::Generic, Authentication::Hmac { header, secrets })
-            }
-        };
-        Ok(Self { name: webhook.path.clone(), kind, authentication, registry: webhook.registry.clone() })
+        Ok(Self {
+            name: webhook.path.clone(),
+            kind: webhook.kind,
+            authentication: authentication(webhook)?,
+            registry: webhook.registry.clone(),
+            aliases: webhook.aliases.clone(),
+        })
+    }
+
+    /// The registry from which images are pulled of which the sender tells.
+    fn registry<'a>(&'a self, event: &'a RegistryEvent) -> Option<&'a String> {
+        let alias = event.registry.as_ref().and_then(|named| self.aliases.get(named));
+        alias.or(self.registry.as_ref()).or(event.registry.as_ref())
     }
 
     /// The repository in the spelling by which pipelines watch it; none where the sender does not say at which
     /// registry, and neither do the settings.
     fn canonical(&self, event: &RegistryEvent) -> Option<String> {
-        let registry = self.registry.as_ref().or(event.registry.as_ref())?;
+        let registry = self.registry(event)?;
         let repository: Repository = format!("{registry}/{}", event.repository).parse().ok()?;
         Some(repository.canonical())
     }
 }
 
+/// A secret for the `Authorization` header counts alone and after `Bearer `, unless it names a scheme itself.
+fn authentication(webhook: &settings::Webhook) -> Result<Authentication, EmptySecret> {
+    let texts = webhook.secrets.iter().map(settings::Secret::expose);
+    let secrets: Vec<Secret> = texts.clone().map(Secret::new).collect::<Result<_, _>>()?;
+    let named = |usual: HeaderName| webhook.header.clone().unwrap_or(usual);
+    Ok(match (webhook.kind.proof(), &webhook.token) {
+        (Proof::Header(usual), _) => {
+            let name = named(usual);
+            let bearer = |text: &str| (name == header::AUTHORIZATION).then(|| format!("Bearer {text}"));
+            let values = texts.flat_map(|text| [Some(text.to_owned()), bearer(text)]).flatten();
+            let values = values.map(Secret::new).collect::<Result<_, _>>()?;
+            Authentication::Header { name, values }
+        }
+        (Proof::Signature(usual, form), _) => Authentication::Hmac { header: named(usual), form, secrets },
+        (Proof::Token, Some(rules)) => Authentication::Token(rules.clone()),
+        // Without rules there are no secrets either, and nobody is accepted.
+        (Proof::Address | Proof::Token, _) => Authentication::Address { secrets },
+    })
+}
+
+/// `POST /webhooks/{name}`, and `/webhooks/{name}/{secret}` where the sender has nothing else to show. Nothing here
+/// says the secret again.
 pub(super) async fn receive(
     State(app): State<Arc<App>>,
-    Path(name): Path<String>,
+    address: Path<Address>,
     headers: HeaderMap,
     body: Body,
 ) -> Response {
-    let Some(receiver) = app.receivers.iter().find(|receiver| receiver.name == name) else {
-        return (StatusCode::NOT_FOUND, "no webhook of this name\n").into_response();
+    let Some(receiver) = app.receivers.iter().find(|receiver| receiver.name == address.name) else {
+        return nobody();
     };
     let outcome = match to_bytes(body, app.settings.body_bytes_max).await {
-        Ok(bytes) => take(&app, receiver, &headers, &bytes, app.clock.now()).await,
+        Ok(bytes) => {
+            let address_secret = address.secret.as_deref();
+            let sent = Sent { address_secret, ..Sent::new(&headers, &bytes, app.clock.now()) };
+            take(&app, receiver, &sent).await
+        }
         // Also a body that broke off, whose sender does not read the answer.
         Err(_) => Outcome::TooLarge,
     };
-    app.metrics.add(&DELIVERIES, &[("webhook", &name), ("outcome", outcome.name())], 1);
+    app.metrics.add(&DELIVERIES, &[("webhook", &receiver.name), ("outcome", outcome.name())], 1);
     outcome.into_response()
 }
 
-async fn take(app: &App, webhook: &Receiver, headers: &HeaderMap, body: &[u8], now: Timestamp) -> Outcome {
-    let (id, hints, images) = match webhooks::receive(webhook.kind, &webhook.authentication, headers, body) {
+/// `OPTIONS`: tells a sender of CloudEvents who knows the secret that it may send here.
+pub(super) async fn allow(
+    State(app): State<Arc<App>>,
+    address: Path<Address>,
+    headers: HeaderMap,
+) -> Response {
+    let is_meant = |receiver: &&Receiver| receiver.name == address.name && receiver.kind == Kind::EventGrid;
+    let Some(receiver) = app.receivers.iter().find(is_meant) else { return nobody() };
+    let address_secret = address.secret.as_deref();
+    let sent = Sent { address_secret, ..Sent::new(&headers, b"", app.clock.now()) };
+    match headers.get(ASKED_ORIGIN) {
+        _ if !receiver.authentication.accepts(&sent) => Outcome::Unauthorized.into_response(),
+        Some(origin) => [(ALLOWED_ORIGIN, HeaderValue::clone(origin))].into_response(),
+        None => StatusCode::BAD_REQUEST.into_response(),
+    }
+}
+
+fn nobody() -> Response {
+    (StatusCode::NOT_FOUND, "no webhook of this name\n").into_response()
+}
+
+async fn take(app: &App, webhook: &Receiver, sent: &Sent<'_>) -> Outcome {
+    let (id, hints, images) = match webhooks::receive(webhook.kind, &webhook.authentication, sent) {
+        Ok(Received { handshake: Some(code), .. }) => return Outcome::Handshake(code),
         Ok(received) => {
             let (hints, images) = concerned(webhook, &received.events);
             (received.delivery_id, hints, images)
@@ -119,7 +177,7 @@ async fn take(app: &App, webhook: &Receiver, headers: &HeaderMap, body: &[u8], n
     };
     // Ids are the senders' own; those of one webhook must not hide those of another.
     let id = format!("{}:{id}", webhook.name);
-    let delivery = Delivery { id, source: webhook.name.clone(), received_at: now, hints };
+    let delivery = Delivery { id, source: webhook.name.clone(), received_at: sent.at, hints };
     let put = app.store.put_for_watchers(&delivery, images).await;
     ended(app, &delivery, put)
 }
@@ -154,7 +212,7 @@ fn concerned(receiver: &Receiver, events: &[RegistryEvent]) -> (Vec<Hint>, Vec<S
             tags_left -= tags.len();
             hints.push(Hint::Image {
                 repository: event.repository.clone(),
-                registry: receiver.registry.clone().or_else(|| event.registry.clone()),
+                registry: receiver.registry(event).cloned(),
                 tags,
             });
         }
@@ -172,13 +230,14 @@ impl Outcome {
     pub(super) fn is_stored(&self) -> bool {
         match self {
             Self::Accepted | Self::Repeat | Self::Unparsable => true,
-            Self::Unauthorized | Self::TooLarge | Self::Unavailable => false,
+            Self::Handshake(_) | Self::Unauthorized | Self::TooLarge | Self::Unavailable => false,
         }
     }
 
     pub(super) fn name(&self) -> &'static str {
         match self {
             Self::Accepted => "accepted",
+            Self::Handshake(_) => "handshake",
             Self::Repeat => "repeat",
             Self::Unparsable => "unparsable",
             Self::Unauthorized => "unauthorized",
@@ -193,6 +252,7 @@ impl IntoResponse for Outcome {
         match self {
             // What cannot be read is accepted too: registries repeat what is refused, and hold back all behind it.
             Self::Accepted | Self::Repeat | Self::Unparsable => StatusCode::ACCEPTED.into_response(),
+            Self::Handshake(code) => Json(json!({ "validationResponse": code })).into_response(),
             Self::Unauthorized => {
                 (StatusCode::UNAUTHORIZED, "the secret is missing or wrong\n").into_response()
             }

@@ -42,7 +42,9 @@ async fn run_with(routers: Vec<Router>, timeout: Duration) -> Running {
         path: "main".into(),
         header: None,
         secrets: vec![Secret::new("hunter2").unwrap()],
+        token: None,
         registry: Some("registry.example.com".into()),
+        aliases: std::collections::BTreeMap::new(),
     };
     let settings = settings::Server {
         listen: address,

@@ -4,15 +4,11 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use http::HeaderName;
-
 use super::layers::Layers;
-use super::raw::{
-    Raw, RawForge, RawLocalForge, RawRegistry, RawRepository, RawServer, RawSignIn, RawWebhook,
-};
+use super::raw::{Raw, RawForge, RawLocalForge, RawRegistry, RawRepository, RawServer, RawSignIn};
 use super::{
-    Forge, GitHub, LocalForge, Registry, Repository, Secret, Server, Settings, SettingsError, SignIn,
-    Webhook, github,
+    Forge, GitHub, LocalForge, Registry, Repository, Secret, Server, Settings, SettingsError, SignIn, github,
+    webhook,
 };
 
 /// Bodies that are read into memory: `requests_max` of them at once must fit.
@@ -45,7 +41,7 @@ pub(super) fn check(raw: Raw, layers: &Layers) -> Result<Settings, SettingsError
         store,
         work,
         registry: check_registry(registry, layers)?,
-        webhooks: check_webhooks(webhooks, github.as_ref(), layers)?,
+        webhooks: webhook::check(webhooks, github.as_ref(), layers)?,
         repositories: check_repositories(repositories, github.as_ref(), layers)?,
         github,
         commands,
@@ -99,45 +95,6 @@ fn check_registry(raw: RawRegistry, layers: &Layers) -> Result<Registry, Setting
         docker_config: (!raw.docker_config.as_os_str().is_empty()).then_some(raw.docker_config),
         plain_http_hosts: raw.plain_http_hosts,
     })
-}
-
-fn check_webhooks(
-    raw: Vec<RawWebhook>,
-    github: Option<&GitHub>,
-    layers: &Layers,
-) -> Result<Vec<Webhook>, SettingsError> {
-    let mut names = BTreeSet::new();
-    let mut webhooks = Vec::new();
-    for (index, webhook) in raw.into_iter().enumerate() {
-        let at = format!("webhooks.{index}");
-        check_name(layers, &format!("{at}.path"), &webhook.path, &mut names)?;
-        if github.is_some() && webhook.path.eq_ignore_ascii_case(github::WEBHOOK_PATH) {
-            let reason = "the name belongs to the deliveries of `[github]`; wanted another one";
-            return Err(layers.invalid(&format!("{at}.path"), reason));
-        }
-        let secrets = secrets(&format!("{at}.secret"), &webhook.secret_files, webhook.secret, layers)?;
-        if secrets.is_empty() {
-            let reason = format!("webhook `{}` needs a file with its secret", webhook.path);
-            return Err(SettingsError::Missing { key: format!("{at}.secret_files"), reason });
-        }
-        webhooks.push(Webhook {
-            secrets,
-            kind: webhook.kind,
-            path: webhook.path,
-            header: check_header(&format!("{at}.header"), &webhook.header, layers)?,
-            registry: webhook.registry,
-        });
-    }
-    Ok(webhooks)
-}
-
-fn check_header(key: &str, text: &str, layers: &Layers) -> Result<Option<HeaderName>, SettingsError> {
-    if text.is_empty() {
-        return Ok(None);
-    }
-    text.parse()
-        .map(Some)
-        .map_err(|_| layers.invalid(key, format!("wanted the name of a header, found {text:?}")))
 }
 
 /// The secrets in files, named by the key with `_files` at its end, and one more from the variable of the key.
@@ -300,7 +257,7 @@ fn check_local(at: &str, raw: &RawLocalForge) -> Result<LocalForge, SettingsErro
 }
 
 /// Names become parts of addresses and variables.
-fn check_name(
+pub(super) fn check_name(
     layers: &Layers,
     key: &str,
     name: &str,

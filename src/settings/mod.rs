@@ -3,22 +3,25 @@
 mod check;
 mod error;
 mod github;
+mod keys;
 mod layers;
 mod raw;
 mod secret;
+mod webhook;
 
 pub use error::SettingsError;
 pub(crate) use github::host_name;
 pub use github::{Ceilings, FullName, FullNameError, GitHub, GitHubForge, GitHubIdentity, Signing};
+pub use keys::{KeySet, PublicKey};
 pub use layers::DEFAULT;
 pub use secret::Secret;
+pub use webhook::{Proof, SignatureForm, TokenRules, Webhook, WebhookKind};
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use http::HeaderName;
 use serde::Deserialize;
 
 /// Valid settings of a server.
@@ -96,31 +99,6 @@ pub struct Registry {
     pub docker_config: Option<PathBuf>,
     /// Hosts that are asked over plain HTTP.
     pub plain_http_hosts: Vec<String>,
-}
-
-/// The kind of a webhook's sender.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum WebhookKind {
-    /// Notifications of the CNCF registry.
-    Distribution,
-    /// JSON of one's own, signed.
-    Generic,
-}
-
-/// What a registry may call.
-#[derive(Debug, Clone)]
-pub struct Webhook {
-    /// Who sends.
-    pub kind: WebhookKind,
-    /// The name in the address.
-    pub path: String,
-    /// The header that authenticates; none: that of the kind.
-    pub header: Option<HeaderName>,
-    /// The secrets that count, at least one.
-    pub secrets: Vec<Secret>,
-    /// The registry as manifests name it, where the sender calls itself otherwise.
-    pub registry: Option<String>,
 }
 
 /// An environment repository.

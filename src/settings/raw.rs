@@ -78,7 +78,18 @@ pub(super) struct RawWebhook {
     pub(super) secret_files: Vec<PathBuf>,
     /// From a variable only.
     pub(super) secret: Option<String>,
+    pub(super) token: Option<RawToken>,
     pub(super) registry: Option<String>,
+    #[serde(default)]
+    pub(super) aliases: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct RawToken {
+    pub(super) keys_file: PathBuf,
+    pub(super) issuer: String,
+    pub(super) audience: String,
+    pub(super) email: String,
 }
 
 #[derive(Deserialize)]

@@ -6,7 +6,10 @@ use base64::Engine as _;
 
 use super::docker_registry::{PASSWORD, USER};
 use super::visitor::Visitor;
-use super::world::{GIT_TOKEN, HOOK_SECRET, World};
+use super::world::{ADDRESS_SECRET, GIT_TOKEN, HOOK_SECRET, World};
+
+/// A push at a registry that shows no secret but the one in the address.
+const HUB_PUSH: &str = r#"{"push_data":{"tag":"1"},"repository":{"repo_name":"shop/other"}}"#;
 
 /// A text that people or programs can read, and where it was found.
 struct Shown {
@@ -24,8 +27,14 @@ impl World {
             client.post(hook).bearer_auth(format!("{HOOK_SECRET}x")).body("{}").send().await.unwrap();
         assert_eq!(refused.status().as_u16(), 401);
         let refusal = refused.text().await.unwrap();
-        self.comment("kim", &self.issue(), "/status").await;
         let mut shown = vec![Shown { place: "a refusal".to_owned(), text: refusal }];
+        for (end, want) in [("", 202), ("x", 401), ("%ff", 400)] {
+            let hook = format!("http://{}/webhooks/hub/{ADDRESS_SECRET}{end}", self.place.address);
+            let answer = client.post(hook).body(HUB_PUSH).send().await.unwrap();
+            assert_eq!(answer.status().as_u16(), want, "{end}");
+            shown.push(Shown { place: "an answer".to_owned(), text: answer.text().await.unwrap() });
+        }
+        self.comment("kim", &self.issue(), "/status").await;
         self.read_pages(&mut shown).await;
         for words in [&["status"][..], &["history", "shop"], &["plan", "shop"], &["doctor"]] {
             let ended = self.place.run_as("token-of-kim", words);
@@ -67,6 +76,7 @@ impl World {
         };
         let mut secrets = vec![
             HOOK_SECRET.to_owned(),
+            ADDRESS_SECRET.to_owned(),
             GIT_TOKEN.to_owned(),
             pair("x-access-token", GIT_TOKEN),
             PASSWORD.to_owned(),

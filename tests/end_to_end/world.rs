@@ -22,6 +22,8 @@ use super::process::{Place, Server, free_address};
 use super::visitor::Visitor;
 
 pub(crate) const HOOK_SECRET: &str = "hook-5e1f0c";
+/// The last part of an address.
+pub(crate) const ADDRESS_SECRET: &str = "hub-7b20c94e61d84f0f9a3d5e8c1b6a7f2e";
 pub(crate) const GIT_TOKEN: &str = "bot-9d3a71";
 /// Longest wait for anything: the stages take about a second each.
 const WAIT_MAX: Duration = Duration::from_secs(30);
@@ -340,13 +342,14 @@ fn settings(folder: &tempfile::TempDir, host: &GitHost, registry: &DockerRegistr
         file.display().to_string()
     };
     let hook = write("hook-secret", HOOK_SECRET);
+    let hub = write("hub-secret", ADDRESS_SECRET);
     let token = write("git-token", GIT_TOKEN);
     let people = write("people.json", &people());
     let pair = base64::engine::general_purpose::STANDARD.encode(format!("{USER}:{PASSWORD}"));
     let auths = serde_json::json!({ "auths": { registry.address().to_string(): { "auth": pair } } });
     let docker = write("docker.json", &auths.to_string());
     format!(
-        "[log]\nfilter = \"debug\"\n[registry]\npoll_interval = \"10m\"\ndocker_config = \"{docker}\"\n[[webhooks]]\nkind = \"distribution\"\npath = \"registry\"\nsecret_files = [\"{hook}\"]\nregistry = \"{}\"\n[[repositories]]\nname = \"env\"\nlocation = \"{}\"\ntoken_file = \"{token}\"\npoll_interval = \"10m\"\n[repositories.local]\nfolder = \"{}/forge\"\npeople = \"{people}\"\n",
+        "[log]\nfilter = \"debug\"\n[registry]\npoll_interval = \"10m\"\ndocker_config = \"{docker}\"\n[[webhooks]]\nkind = \"distribution\"\npath = \"registry\"\nsecret_files = [\"{hook}\"]\nregistry = \"{}\"\n[[webhooks]]\nkind = \"dockerhub\"\npath = \"hub\"\nsecret_files = [\"{hub}\"]\n[[repositories]]\nname = \"env\"\nlocation = \"{}\"\ntoken_file = \"{token}\"\npoll_interval = \"10m\"\n[repositories.local]\nfolder = \"{}/forge\"\npeople = \"{people}\"\n",
         registry.address(),
         host.url("env.git"),
         root.display(),

@@ -90,6 +90,8 @@ fn deep_nesting_and_long_lines_overflow_nothing() {
         format!("200\n\n\n>>>\n200\n\n{schema}{}", "[".repeat(LEVELS)),
         format!("200\n\n\n>>>\n200\n\n{}", "{\"tags\":".repeat(LEVELS)),
         format!("push\n{{\"commits\":{}", "[{\"a\":".repeat(LEVELS)),
+        format!("harbor\n{{\"data\":{}", "[{\"a\":".repeat(LEVELS)),
+        format!("eventgrid\n[{{\"data\":{}", "[{\"a\":".repeat(LEVELS)),
         format!("issue_comment form\npayload={}", "%7B%22comment%22%3A".repeat(LEVELS)),
     ];
     for input in deep.chain(long).chain(answers) {
@@ -113,7 +115,7 @@ macro_rules! tests {
 
 tests! {
     comments credentials escape git_wire markdown pages pins references registry repin rules trailers
-    webhook_distribution webhook_generic webhook_github webhook_signature
+    webhook_distribution webhook_generic webhook_github webhook_registries webhook_signature webhook_token
 }
 
 #[test]

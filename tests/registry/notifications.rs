@@ -8,9 +8,10 @@ use axum::extract::State;
 use axum::routing::post;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, StatusCode};
+use jiff::Timestamp;
 use lockkeeper::demo::registry::{DemoRegistry, Endpoint};
 use lockkeeper::server::webhooks::verify::{Authentication, Secret};
-use lockkeeper::server::webhooks::{Kind, ReceiveError, Received, receive};
+use lockkeeper::server::webhooks::{Kind, ReceiveError, Received, Sent, receive};
 use tokio::net::TcpListener;
 
 use super::support::docker_registry::{DockerRegistry, Options};
@@ -41,7 +42,8 @@ async fn take(State(inbox): State<Arc<Mutex<Inbox>>>, headers: HeaderMap, body: 
         name: HeaderName::from_static("authorization"),
         values: vec![Secret::new(SECRET).unwrap()],
     };
-    let received = receive(Kind::Distribution, &authentication, &headers, &body);
+    let sent = Sent::new(&headers, &body, Timestamp::now());
+    let received = receive(Kind::Distribution, &authentication, &sent);
     let mut inbox = inbox.lock().unwrap();
     inbox.ids.extend(received.iter().map(|received| received.delivery_id.clone()));
     if inbox.refusals_left > 0 {

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::Findings;
 use crate::repository::Location;
 use crate::server::is_serving;
-use crate::settings::Settings;
+use crate::settings::{Proof, Settings};
 use crate::store::{Store, StoreError};
 
 /// The bits of a file's mode by which others than its user and group may read or write it.
@@ -113,9 +113,10 @@ fn fix_of(error: &StoreError) -> &'static str {
 /// What registries may call.
 pub(super) fn webhooks(settings: &Settings, findings: &mut Findings) {
     for webhook in &settings.webhooks {
+        let secret = if webhook.kind.proof() == Proof::Address { "/<the secret>" } else { "" };
         findings.good(
             format!("webhook {}", webhook.path),
-            format!("{}/webhooks/{}", settings.server.url, webhook.path),
+            format!("{}/webhooks/{}{secret}", settings.server.url, webhook.path),
         );
     }
     if let Some(github) = &settings.github {

@@ -21,9 +21,9 @@ pub(super) use self::missed::sweep_always;
 pub use self::missed::{Missed, MissedError, sweep as sweep_missed};
 use super::App;
 use super::receive::{Outcome, ended, unavailable};
-use super::webhooks::ReceiveError;
 use super::webhooks::github::{self, BODY_BYTES_MAX, News, Received, SIGNATURE_HEADER, Sender};
-use super::webhooks::verify::{Authentication, EmptySecret, Secret};
+use super::webhooks::verify::{Authentication, EmptySecret, Secret, SignatureForm};
+use super::webhooks::{ReceiveError, Sent};
 use crate::image::Repository;
 use crate::reconcile::{branch_key, deliver_comment, thread_key};
 use crate::settings::{self, Forge, FullName, GitHubIdentity, Settings};
@@ -78,7 +78,11 @@ impl GitHubReceiver {
         let secrets = github.webhook_secrets.iter().map(settings::Secret::expose);
         let secrets = secrets.map(Secret::new).collect::<Result<_, _>>()?;
         let sender = Sender {
-            authentication: Authentication::Hmac { header: SIGNATURE_HEADER, secrets },
+            authentication: Authentication::Hmac {
+                header: SIGNATURE_HEADER,
+                form: SignatureForm::NamedSha256,
+                secrets,
+            },
             app_id: match github.identity {
                 GitHubIdentity::App { id, .. } => Some(id),
                 GitHubIdentity::Token { .. } => None,
@@ -115,7 +119,10 @@ async fn receive(
     body: Body,
 ) -> Response {
     let outcome = match read(&app, &receiver, body).await {
-        Ok((bytes, _place)) => take(&app, &receiver, &headers, &bytes, app.clock.now()).await,
+        Ok((bytes, _place)) => {
+            let sent = Sent::new(&headers, &bytes, app.clock.now());
+            keep(&app, &receiver, github::receive(&receiver.sender, &sent), sent.at).await
+        }
         Err(outcome) => outcome,
     };
     app.metrics.add(&DELIVERIES, &[("webhook", NAME), ("outcome", outcome.name())], 1);
@@ -146,17 +153,6 @@ async fn read<'r>(
         bytes.extend_from_slice(&piece);
     }
     Ok((bytes, place))
-}
-
-async fn take(
-    app: &App,
-    receiver: &GitHubReceiver,
-    headers: &HeaderMap,
-    body: &[u8],
-    now: Timestamp,
-) -> Outcome {
-    let received = github::receive(&receiver.sender, headers, body);
-    keep(app, receiver, received, now).await
 }
 
 /// Stores what a delivery tells of, by whatever way it came.

@@ -4,30 +4,19 @@
 //! (`tests/fixtures/webhooks/distribution`). Every field may be missing: a deleted tag has no digest, an untagged push
 //! no tag.
 
-use std::fmt;
+use serde::Deserialize;
 
-use serde::de::{SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer};
-
-use super::{EVENTS_MAX, ParseError, RegistryEvent, form, id_or_hash, repository_path};
-use crate::image::Tag;
+use super::list::{Entry, Pushes};
+use super::{Id, ParseError, Parsed, RegistryEvent, pushed, read};
 
 #[derive(Deserialize)]
 struct Envelope {
-    events: Events,
+    events: Pushes<Event>,
 }
 
-/// What is kept of the list: a body of 1 MiB could hold 350,000 empty events, which would take 60 MB.
-#[derive(Default)]
-struct Events {
-    first_id: Option<String>,
-    /// The first ones.
-    pushes: Vec<RegistryEvent>,
-    pushes_found: usize,
-}
-
+/// One event: also what Azure sends, by itself or within an event of its grid.
 #[derive(Deserialize)]
-struct Event {
+pub(super) struct Event {
     id: Option<String>,
     action: Option<String>,
     target: Option<Target>,
@@ -55,111 +44,30 @@ const IMAGE_TYPES: [&str; 4] = [
     "application/vnd.docker.distribution.manifest.list.v2+json",
     "application/vnd.docker.distribution.manifest.v2+json",
 ];
-/// Longest host name kept: 253 characters and a port.
-const HOST_BYTES_MAX: usize = 259;
 
 /// The pushes of tagged manifests and indexes in this body. Everything else in it is ignored: pulls, deletions,
 /// blobs, the untagged children of an index, and the tags under which signatures are kept.
 ///
 /// # Errors
 /// [`ParseError`] if it is no list of events, or too long a one.
-pub fn parse(body: &[u8]) -> Result<Vec<RegistryEvent>, ParseError> {
-    let envelope: Envelope = serde_json::from_slice(body).map_err(|error| form(&error))?;
-    let Events { pushes, pushes_found, .. } = envelope.events;
-    if pushes_found > EVENTS_MAX {
-        return Err(ParseError::TooManyEvents { found: pushes_found });
-    }
-    Ok(pushes)
+pub fn parse(body: &[u8]) -> Result<Parsed, ParseError> {
+    let envelope: Envelope = read(body)?;
+    // A delivery that is repeated keeps the ids of its events.
+    let id = Id::Sent(envelope.events.first_id.clone());
+    Ok(Parsed { id, events: envelope.events.all()? })
 }
 
-/// The id of the first event, which a repeated delivery keeps, else the hash of the body.
-#[must_use]
-pub fn delivery_id(body: &[u8]) -> String {
-    let envelope: Option<Envelope> = serde_json::from_slice(body).ok();
-    id_or_hash(envelope.and_then(|envelope| envelope.events.first_id).as_deref(), body)
-}
-
-impl<'de> Deserialize<'de> for Events {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_seq(EventsVisitor)
-    }
-}
-
-struct EventsVisitor;
-
-impl<'de> Visitor<'de> for EventsVisitor {
-    type Value = Events;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("a list of events")
+impl Entry for Event {
+    fn take_id(&mut self) -> Option<String> {
+        self.id.take()
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Events, A::Error> {
-        let mut events = Events::default();
-        let mut is_first = true;
-        while let Some(mut event) = list.next_element::<Event>()? {
-            if std::mem::take(&mut is_first) {
-                events.first_id = event.id.take();
-            }
-            if let Some(push) = push(event) {
-                events.pushes_found += 1;
-                if events.pushes.len() < EVENTS_MAX {
-                    events.pushes.push(push);
-                }
-            }
+    fn push(self) -> Option<RegistryEvent> {
+        let target = self.target.filter(|_| self.action.as_deref() == Some("push"))?;
+        if !IMAGE_TYPES.contains(&target.media_type?.as_str()) {
+            return None;
         }
-        Ok(events)
-    }
-}
-
-fn push(event: Event) -> Option<RegistryEvent> {
-    let target = event.target.filter(|_| event.action.as_deref() == Some("push"))?;
-    let media_type = target.media_type?;
-    let tag: Tag = target.tag?.parse().ok()?;
-    if !IMAGE_TYPES.contains(&media_type.as_str()) || is_signature(tag.as_str()) {
-        return None;
-    }
-    let host = event.request.and_then(|request| request.host);
-    Some(RegistryEvent {
-        repository: repository_path(&target.repository?)?,
-        registry: host.filter(|host| (1..=HOST_BYTES_MAX).contains(&host.len())),
-        tags: vec![tag.to_string()],
-        digest: target.digest.and_then(|digest| digest.parse().ok()),
-    })
-}
-
-/// Whether this is a tag under which signatures, attestations or referrers of a digest are kept:
-/// `sha256-<64 hex>`, perhaps with `.sig`, `.att` or `.sbom`.
-///
-/// Source: cosign's signature specification; OCI distribution specification 1.1, section "Referrers Tag Schema".
-pub(super) fn is_signature(tag: &str) -> bool {
-    let Some(rest) = tag.strip_prefix("sha256-") else { return false };
-    let (hex, suffix) = rest.split_once('.').map_or((rest, None), |(hex, suffix)| (hex, Some(suffix)));
-    let is_hex = hex.len() == 64 && hex.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-    is_hex && matches!(suffix, None | Some("sig" | "att" | "sbom"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn tags_of_signatures_are_told_from_others() {
-        let hex = "0a".repeat(32);
-        for tag in ["", ".sig", ".att", ".sbom"] {
-            assert!(is_signature(&format!("sha256-{hex}{tag}")), "{tag}");
-        }
-        let others = [
-            format!("sha256-{hex}.sigs"),
-            format!("sha256-{hex}0"),
-            format!("sha256-{}", &hex[1..]),
-            format!("sha256-{}", hex.to_uppercase()),
-            format!("sha512-{hex}"),
-            "sha256-".to_owned(),
-            "1.4.2".to_owned(),
-        ];
-        for tag in others {
-            assert!(!is_signature(&tag), "{tag}");
-        }
+        let host = self.request.and_then(|request| request.host);
+        pushed(host.as_deref(), &target.repository?, target.tag, target.digest.as_deref())
     }
 }

@@ -10,19 +10,15 @@
 
 use serde::Deserialize;
 
-use super::{ParseError, RegistryEvent, form, id_or_hash, repository_path, shown};
+use super::{Id, ParseError, Parsed, RegistryEvent, read, repository_path, shown};
 use crate::image::{Digest, Repository, Tag};
 
 #[derive(Deserialize)]
 struct Push {
+    id: Option<String>,
     image: String,
     tag: Option<String>,
     digest: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Identified {
-    id: Option<String>,
 }
 
 /// The push that this body tells of.
@@ -30,8 +26,8 @@ struct Identified {
 /// # Errors
 /// [`ParseError`] if a field is missing or cannot be what it says: the sender is a script of the user's, so that a
 /// mistake is worth naming.
-pub fn parse(body: &[u8]) -> Result<Vec<RegistryEvent>, ParseError> {
-    let push: Push = serde_json::from_slice(body).map_err(|error| form(&error))?;
+pub fn parse(body: &[u8]) -> Result<Parsed, ParseError> {
+    let push: Push = read(body)?;
     let image: Repository =
         push.image.to_ascii_lowercase().parse().map_err(|_| field("image", &push.image))?;
     let tag = push.tag.map(|tag| tag.parse::<Tag>().map_err(|_| field("tag", &tag))).transpose()?;
@@ -44,14 +40,8 @@ pub fn parse(body: &[u8]) -> Result<Vec<RegistryEvent>, ParseError> {
     let (registry, path) = canonical.split_once('/').ok_or_else(|| field("image", &push.image))?;
     let repository = repository_path(path).ok_or_else(|| field("image", &push.image))?;
     let tags = tag.into_iter().map(|tag| tag.to_string()).collect();
-    Ok(vec![RegistryEvent { repository, registry: Some(registry.to_owned()), tags, digest }])
-}
-
-/// The body's `id`, else its hash.
-#[must_use]
-pub fn delivery_id(body: &[u8]) -> String {
-    let identified: Option<Identified> = serde_json::from_slice(body).ok();
-    id_or_hash(identified.and_then(|identified| identified.id).as_deref(), body)
+    let event = RegistryEvent { repository, registry: Some(registry.to_owned()), tags, digest };
+    Ok(Parsed { id: Id::Sent(push.id), events: vec![event] })
 }
 
 fn field(field: &'static str, found: &str) -> ParseError {

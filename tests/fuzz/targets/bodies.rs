@@ -1,28 +1,64 @@
 //! What registries, build jobs and GitHub send.
 
+use std::path::{Path, PathBuf};
+
 use hmac::{Hmac, Mac as _};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
+use jiff::Timestamp;
 use lockkeeper::image::{Repository, Tag};
 use lockkeeper::server::webhooks::github::{self, News};
-use lockkeeper::server::webhooks::verify::{Authentication, Secret};
+use lockkeeper::server::webhooks::verify::{Authentication, Secret, SignatureForm};
 use lockkeeper::server::webhooks::{
-    BODY_BYTES_MAX, EVENTS_MAX, Kind, ParseError, ReceiveError, Received, RegistryEvent, receive,
+    BODY_BYTES_MAX, EVENTS_MAX, Kind, ParseError, ReceiveError, Received, RegistryEvent, Sent, receive,
 };
-use lockkeeper::settings::FullName;
+use lockkeeper::settings::{FullName, TokenRules};
 use serde_json::Value;
 use sha2::Sha256;
 
 const SECRET: &str = "a secret";
 const HEADER: HeaderName = HeaderName::from_static("x-signature");
+/// What an event of CloudEvents is, in binary mode.
+const EVENT_HEADER: HeaderName = HeaderName::from_static("ce-type");
 
 /// A body of CNCF Distribution.
 pub fn webhook_distribution(data: &[u8]) {
-    check(Kind::Distribution, data);
+    check(Kind::Distribution, data, None);
 }
 
 /// A body of our own format.
 pub fn webhook_generic(data: &[u8]) {
-    check(Kind::Generic, data);
+    check(Kind::Generic, data, None);
+}
+
+/// The first line is the kind of the sender, and perhaps the type of its event; the rest is the body.
+pub fn webhook_registries(data: &[u8]) {
+    let mut parts = data.splitn(2, |byte| *byte == b'\n');
+    let (first, body) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+    let (kind, event) = first.split_at(first.iter().position(|byte| *byte == b' ').unwrap_or(first.len()));
+    let Ok(kind) = serde_json::from_value(String::from_utf8_lossy(kind).into()) else { return };
+    let event = HeaderValue::from_bytes(event.trim_ascii()).ok().filter(|event| !event.is_empty());
+    check(kind, body, event.as_ref());
+}
+
+/// A bearer token: whoever holds the key signed none for us.
+pub fn webhook_token(data: &[u8]) {
+    let Ok(value) = HeaderValue::from_bytes(&[b"Bearer ", data].concat()) else { return };
+    let rules = TokenRules {
+        keys_file: keys_file(),
+        issuer: "https://id.example.com".to_owned(),
+        audience: "fuzzing".to_owned(),
+        email: "push@example.com".to_owned(),
+    };
+    let headers = HeaderMap::from_iter([(header::AUTHORIZATION, value)]);
+    let found = receive(Kind::Gar, &Authentication::Token(rules), &sent(&headers, b"{}"));
+    assert_eq!(found, Err(ReceiveError::Unauthorized));
+}
+
+/// The fixture, from the package of the tests and from the one that searches.
+fn keys_file() -> PathBuf {
+    let folders = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().take(2);
+    let mut files = folders.map(|folder| folder.join("tests/fixtures/webhooks/tokens/keys.json"));
+    files.find(|file| file.exists()).expect("the fixtures are beside the target")
 }
 
 /// The first line is the header's value, the rest the body: only a right signature is accepted.
@@ -32,7 +68,7 @@ pub fn webhook_signature(data: &[u8]) {
     let is_right = hex::encode(mac(body)) == signature_of(value).to_ascii_lowercase();
     let Ok(value) = HeaderValue::from_bytes(value) else { return };
     let headers = HeaderMap::from_iter([(HEADER, value)]);
-    let found = receive(Kind::Generic, &hmac(), &headers, body);
+    let found = receive(Kind::Generic, &hmac(), &sent(&headers, body));
     assert_eq!(found == Err(ReceiveError::Unauthorized), !is_right, "{found:?}");
 }
 
@@ -51,7 +87,7 @@ pub fn webhook_github(data: &[u8]) {
             (header::CONTENT_TYPE, HeaderValue::from_static(kind)),
         ])
     };
-    let receive = |headers: &HeaderMap| github::receive(&github_sender(), headers, body);
+    let receive = |headers: &HeaderMap| github::receive(&github_sender(), &sent(headers, body));
     let found = receive(&signed(body));
     assert_eq!(found, receive(&signed(body)), "the same again");
     match &found {
@@ -89,7 +125,11 @@ pub fn webhook_github(data: &[u8]) {
 fn github_sender() -> github::Sender {
     let secrets = vec![Secret::new(SECRET).unwrap()];
     github::Sender {
-        authentication: Authentication::Hmac { header: github::SIGNATURE_HEADER, secrets },
+        authentication: Authentication::Hmac {
+            header: github::SIGNATURE_HEADER,
+            form: SignatureForm::NamedSha256,
+            secrets,
+        },
         app_id: Some(7),
         app_name: "lockkeeper".to_owned(),
         registry: "ghcr.io".to_owned(),
@@ -153,16 +193,22 @@ fn mac(body: &[u8]) -> [u8; 32] {
 }
 
 fn hmac() -> Authentication {
-    Authentication::Hmac { header: HEADER, secrets: vec![Secret::new(SECRET).unwrap()] }
+    let secrets = vec![Secret::new(SECRET).unwrap()];
+    Authentication::Hmac { header: HEADER, form: SignatureForm::NamedSha256, secrets }
 }
 
-fn check(kind: Kind, body: &[u8]) {
+fn sent<'a>(headers: &'a HeaderMap, body: &'a [u8]) -> Sent<'a> {
+    Sent::new(headers, body, Timestamp::UNIX_EPOCH)
+}
+
+fn check(kind: Kind, body: &[u8], event: Option<&HeaderValue>) {
     let signed = |bytes: &[u8]| {
         let value = format!("sha256={}", hex::encode(mac(bytes)));
-        HeaderMap::from_iter([(HEADER, value.parse().unwrap())])
+        let event = event.map(|event| (EVENT_HEADER, event.clone()));
+        event.into_iter().chain([(HEADER, value.parse().unwrap())]).collect::<HeaderMap>()
     };
-    let found = receive(kind, &hmac(), &signed(body), body);
-    assert_eq!(found, receive(kind, &hmac(), &signed(body), body), "the same again");
+    let found = receive(kind, &hmac(), &sent(&signed(body), body));
+    assert_eq!(found, receive(kind, &hmac(), &sent(&signed(body), body)), "the same again");
     match &found {
         Ok(received) => check_received(received, body),
         Err(ReceiveError::Unparsable { delivery_id, reason }) => {
@@ -174,9 +220,9 @@ fn check(kind: Kind, body: &[u8]) {
     }
     let mut other = body.to_vec();
     other.push(b' ');
-    let forged = receive(kind, &hmac(), &signed(&other), body);
+    let forged = receive(kind, &hmac(), &sent(&signed(&other), body));
     assert!(matches!(forged, Err(ReceiveError::Unauthorized | ReceiveError::TooLarge { .. })), "{forged:?}");
-    assert_eq!(receive(kind, &hmac(), &HeaderMap::new(), b"{}"), Err(ReceiveError::Unauthorized));
+    assert_eq!(receive(kind, &hmac(), &sent(&HeaderMap::new(), b"{}")), Err(ReceiveError::Unauthorized));
 }
 
 fn check_received(received: &Received, body: &[u8]) {
@@ -193,7 +239,10 @@ fn check_event(event: &RegistryEvent) {
     assert_eq!(&serde_json::from_str::<RegistryEvent>(&text).unwrap(), event);
     assert!(format!("localhost/{}", event.repository).parse::<Repository>().is_ok(), "{event:?}");
     assert!(event.registry.as_ref().is_none_or(|host| (1..=515).contains(&host.len())), "{event:?}");
-    assert!(event.tags.len() <= 1 && event.tags.iter().all(|tag| tag.parse::<Tag>().is_ok()), "{event:?}");
+    assert!(
+        event.tags.len() <= github::LIST_MAX && event.tags.iter().all(|tag| tag.parse::<Tag>().is_ok()),
+        "{event:?}"
+    );
 }
 
 fn bytes_of(event: &RegistryEvent) -> usize {

@@ -22,7 +22,10 @@ mod registries;
 mod rules;
 mod values;
 
-pub use bodies::{webhook_distribution, webhook_generic, webhook_github, webhook_signature};
+pub use bodies::{
+    webhook_distribution, webhook_generic, webhook_github, webhook_registries, webhook_signature,
+    webhook_token,
+};
 pub use comments::comments;
 pub use git::{git_wire, trailers};
 pub use manifests::{pins, repin};
@@ -37,7 +40,7 @@ pub use values::references;
 pub type Target = fn(&[u8]);
 
 /// All targets by name; each has a folder of seeds, and may have one of findings.
-pub const ALL: [(&str, Target); 16] = [
+pub const ALL: [(&str, Target); 18] = [
     ("comments", comments),
     ("credentials", credentials),
     ("escape", escape),
@@ -53,5 +56,7 @@ pub const ALL: [(&str, Target); 16] = [
     ("webhook_distribution", webhook_distribution),
     ("webhook_generic", webhook_generic),
     ("webhook_github", webhook_github),
+    ("webhook_registries", webhook_registries),
     ("webhook_signature", webhook_signature),
+    ("webhook_token", webhook_token),
 ];

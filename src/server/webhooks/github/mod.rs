@@ -8,23 +8,21 @@
 //! than hints to us, like everything else in here.
 
 mod form;
+mod package;
 mod payload;
 
 use http::{HeaderMap, HeaderName, header};
 
-use self::payload::{Account, Check, Package, Payload};
-use super::distribution::is_signature;
+pub(super) use self::package::parse as parse_package;
+use self::payload::{Account, Check, Payload};
+pub use super::list::LIST_MAX;
 use super::verify::Authentication;
-use super::{ParseError, ReceiveError, RegistryEvent, id_or_hash, repository_path, shown};
+use super::{ParseError, ReceiveError, RegistryEvent, Sent, id_or_hash};
 use crate::image::Digest;
-use crate::image::Tag;
 use crate::settings::FullName;
 
 /// Largest body: GitHub sends nothing above 25 MB.
 pub const BODY_BYTES_MAX: usize = 25 * 1024 * 1024;
-/// Most entries that are read of a list. Checks belong to one or two pull requests, and an App that was given more
-/// repositories at once has all of ours looked at.
-pub const LIST_MAX: usize = 64;
 /// Longest name of a branch that is kept; GitHub takes none above 244 bytes.
 const BRANCH_BYTES_MAX: usize = 255;
 /// Branches of promotions are ours.
@@ -63,7 +61,6 @@ const PULL_REQUEST_ACTIONS: [&str; 9] = [
     "auto_merge_disabled",
 ];
 const REVIEW_ACTIONS: [&str; 3] = ["submitted", "edited", "dismissed"];
-const PACKAGE_ACTIONS: [&str; 2] = ["published", "updated"];
 
 /// Whose deliveries are expected, and who we are.
 #[derive(Debug, Clone)]
@@ -141,11 +138,12 @@ pub enum News {
 ///
 /// # Errors
 /// [`ReceiveError`], by what to answer.
-pub fn receive(sender: &Sender, headers: &HeaderMap, body: &[u8]) -> Result<Received, ReceiveError> {
+pub fn receive(sender: &Sender, sent: &Sent<'_>) -> Result<Received, ReceiveError> {
+    let Sent { headers, body, .. } = *sent;
     if body.len() > BODY_BYTES_MAX {
         return Err(ReceiveError::TooLarge { found: body.len(), most: BODY_BYTES_MAX });
     }
-    if !sender.authentication.accepts(headers, body) {
+    if !sender.authentication.accepts(sent) {
         return Err(ReceiveError::Unauthorized);
     }
     let delivery_id = id_or_hash(text(headers, &DELIVERY_HEADER), body);
@@ -206,7 +204,10 @@ fn read_payload(sender: &Sender, event: &str, payload: &Payload) -> Result<News,
         "check_run" | "check_suite" => checked(sender, payload),
         "status" => status(payload),
         "push" => push(payload),
-        "package" | "registry_package" => package(sender, payload),
+        "package" | "registry_package" => {
+            let image = package::image(payload, Some(&sender.registry))?;
+            Ok(image.map_or(News::Nothing, News::Image))
+        }
         "installation" | "installation_repositories" => Ok(access(payload)),
         _ => Ok(News::Nothing),
     }
@@ -291,28 +292,6 @@ fn push(payload: &Payload) -> Result<News, ParseError> {
         Some(branch) => Ok(News::Push { repository: payload.full_name()?, branch: branch.to_owned() }),
         None => Ok(News::Nothing),
     }
-}
-
-fn package(sender: &Sender, payload: &Payload) -> Result<News, ParseError> {
-    let package = payload.package.as_ref().or(payload.registry_package.as_ref());
-    let is_image = |package: &&Package| package.is_container() && payload.is(&PACKAGE_ACTIONS);
-    let Some(package) = package.filter(is_image) else { return Ok(News::Nothing) };
-    let (Some(owner), Some(name)) = (package.owner(), package.name.as_deref()) else {
-        return Err(absent("package.name"));
-    };
-    let path = format!("{owner}/{name}");
-    let repository = repository_path(&path)
-        .ok_or_else(|| ParseError::Field { field: "package.name", found: shown(&path) })?;
-    let tag: Option<Tag> = package.tag().and_then(|tag| tag.parse().ok());
-    if tag.as_ref().is_some_and(|tag| is_signature(tag.as_str())) {
-        return Ok(News::Nothing);
-    }
-    Ok(News::Image(RegistryEvent {
-        repository,
-        registry: Some(package.registry_host().unwrap_or(&sender.registry).to_owned()),
-        tags: tag.into_iter().map(|tag| tag.to_string()).collect(),
-        digest: package.digest().and_then(|digest| digest.parse().ok()),
-    }))
 }
 
 fn access(payload: &Payload) -> News {

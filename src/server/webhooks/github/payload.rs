@@ -1,17 +1,12 @@
 //! The few fields that are read of a body; every one of them may be missing.
 
-use std::fmt;
-use std::marker::PhantomData;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
 
-use serde::de::{IgnoredAny, SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer};
-
-use super::{LIST_MAX, absent};
-use crate::server::webhooks::{ParseError, form, shown};
+use super::absent;
+use crate::server::webhooks::list::First;
+use crate::server::webhooks::{HOST_BYTES_MAX, ParseError, read, shown};
 use crate::settings::FullName;
-
-/// Longest host name: 253 characters and a port.
-const HOST_BYTES_MAX: usize = 259;
 
 #[derive(Deserialize)]
 pub(super) struct Payload {
@@ -136,21 +131,14 @@ struct Registry {
     url: Option<String>,
 }
 
-/// The first entries of a list: a body of 25 MiB could hold eight million empty ones.
-pub(super) struct First<T> {
-    pub(super) items: Vec<T>,
-    /// Whether there were more.
-    pub(super) is_cut: bool,
-}
-
 impl Payload {
     pub(super) fn parse(body: &[u8]) -> Result<Self, ParseError> {
-        serde_json::from_slice(body).map_err(|error| form(&error))
+        read(body)
     }
 
     /// What was sent, in an entry of GitHub's list of deliveries.
     pub(super) fn parse_listed(listed: &[u8]) -> Result<Self, ParseError> {
-        let listed: Listed = serde_json::from_slice(listed).map_err(|error| form(&error))?;
+        let listed: Listed = read(listed)?;
         listed.request.payload.ok_or_else(|| absent("request.payload"))
     }
 
@@ -245,36 +233,5 @@ impl Package {
         let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || b".-:".contains(&byte);
         let is_host = (1..=HOST_BYTES_MAX).contains(&host.len()) && host.bytes().all(is_letter);
         is_host.then_some(host)
-    }
-}
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for First<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_seq(FirstVisitor(PhantomData))
-    }
-}
-
-struct FirstVisitor<T>(PhantomData<T>);
-
-impl<'de, T: Deserialize<'de>> Visitor<'de> for FirstVisitor<T> {
-    type Value = First<T>;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("a list")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<First<T>, A::Error> {
-        let mut items = Vec::new();
-        while items.len() < LIST_MAX {
-            match list.next_element()? {
-                Some(item) => items.push(item),
-                None => return Ok(First { items, is_cut: false }),
-            }
-        }
-        let mut is_cut = false;
-        while list.next_element::<IgnoredAny>()?.is_some() {
-            is_cut = true;
-        }
-        Ok(First { items, is_cut })
     }
 }

@@ -1,20 +1,30 @@
 use hmac::{Hmac, Mac as _};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
+use super::package::ACTIONS;
 use super::*;
-use crate::server::webhooks::verify::Secret;
+use crate::server::webhooks::verify::{Secret, SignatureForm};
 
 const GUID: &str = "72d3162e-cc78-11e3-81ab-4c9367dc0958";
 
 fn sender() -> Sender {
     let secrets = ["old", "new"].map(|text| Secret::new(text).unwrap()).to_vec();
     Sender {
-        authentication: Authentication::Hmac { header: SIGNATURE_HEADER, secrets },
+        authentication: Authentication::Hmac {
+            header: SIGNATURE_HEADER,
+            form: SignatureForm::NamedSha256,
+            secrets,
+        },
         app_id: Some(7),
         app_name: "lockkeeper".to_owned(),
         registry: "ghcr.io".to_owned(),
     }
+}
+
+fn received(headers: &HeaderMap, body: &[u8]) -> Result<Received, ReceiveError> {
+    receive(&sender(), &Sent::new(headers, body, Timestamp::UNIX_EPOCH))
 }
 
 fn signature(secret: &str, body: &[u8]) -> String {
@@ -33,7 +43,7 @@ fn headers(event: &str, secret: &str, body: &[u8]) -> HeaderMap {
 
 /// What a body tells of, or why it cannot be read, each as one line.
 fn told(event: &str, body: &[u8]) -> String {
-    match receive(&sender(), &headers(event, "new", body), body) {
+    match received(&headers(event, "new", body), body) {
         Ok(received) => {
             assert_eq!(received.delivery_id, GUID);
             line(&received.news)
@@ -221,16 +231,17 @@ fn images_are_told_from_other_packages() {
     };
     let want = "containers.ghe.example.com/acme/web/api [\"1.4.2\"]@0a0a0a0a0a0a";
     for (event, field) in [("package", "package"), ("registry_package", "registry_package")] {
-        for action in PACKAGE_ACTIONS {
+        for action in ACTIONS {
             check(event, json!({ "action": action, field: package(json!("1.4.2"), "CONTAINER") }), want);
         }
         check(event, json!({ "action": "deleted", field: package(json!("1.4.2"), "CONTAINER") }), "nothing");
         check(event, json!({ "action": "published", field: package(json!("1"), "npm") }), "nothing");
     }
     let published = |package: Value| json!({ "action": "published", "package": package });
-    let mut bare = package(json!(""), "container");
+    let mut bare = package(json!("1"), "container");
     (bare["registry"], bare["owner"]) = (Value::Null, Value::Null);
-    check("package", published(bare), "ghcr.io/acme/web/api []@0a0a0a0a0a0a");
+    check("package", published(bare), "ghcr.io/acme/web/api [\"1\"]@0a0a0a0a0a0a");
+    check("package", published(package(json!(""), "container")), "nothing");
     let signature = package(json!(format!("sha256-{}.sig", "0a".repeat(32))), "container");
     check("package", published(signature), "nothing");
     for odd in ["https://evil@host/x", "http://ghcr.io/x", "https:///", ""] {
@@ -288,7 +299,7 @@ fn what_cannot_be_read_says_so_in_one_line() {
 #[test]
 fn only_a_right_signature_is_read() {
     let body = payload(json!({ "ref": "refs/heads/main" })).to_string();
-    let receive = |headers: &HeaderMap, body: &str| receive(&sender(), headers, body.as_bytes());
+    let receive = |headers: &HeaderMap, body: &str| received(headers, body.as_bytes());
     for secret in ["old", "new"] {
         assert!(receive(&headers("push", secret, body.as_bytes()), &body).is_ok(), "{secret}");
     }
@@ -308,7 +319,7 @@ fn a_form_is_signed_as_it_came() {
     let form = "payload=%7B%22ref%22%3A%22refs%2Fheads%2Fmain%22%2C%22repository%22%3A%7B%22full_name%22%3A%22acme%2Fenv%22%7D%7D";
     let mut headers = headers("push", "new", form.as_bytes());
     headers.insert(header::CONTENT_TYPE, "application/x-www-form-urlencoded".parse().unwrap());
-    let received = receive(&sender(), &headers, form.as_bytes()).unwrap();
+    let received = received(&headers, form.as_bytes()).unwrap();
     assert_eq!(line(&received.news), "acme/env main");
 }
 
@@ -320,7 +331,7 @@ fn an_id_that_is_none_gives_way_to_the_hash() {
         let mut headers = headers("ping", "new", b"{}");
         headers.insert(DELIVERY_HEADER, id.parse().unwrap());
         let want = if is_id { id.to_owned() } else { hex::encode(Sha256::digest(b"{}")) };
-        assert_eq!(receive(&sender(), &headers, b"{}").unwrap().delivery_id, want, "{id}");
+        assert_eq!(received(&headers, b"{}").unwrap().delivery_id, want, "{id}");
     }
 }
 

@@ -1,11 +1,18 @@
-//! Who may tell us things: secrets, compared in constant time over the raw bytes.
+//! Who may tell us things: secrets, compared in constant time over the raw bytes, and signed tokens.
+
+mod token;
 
 use std::fmt;
 
 use hmac::{Hmac, Mac as _};
 use http::{HeaderMap, HeaderName};
+use sha1::Sha1;
 use sha2::{Digest as _, Sha256};
 use subtle::{Choice, ConstantTimeEq as _};
+
+use super::Sent;
+pub use crate::settings::SignatureForm;
+use crate::settings::TokenRules;
 
 /// A secret that the sender knows too; never empty, never printed.
 #[derive(Clone, PartialEq, Eq)]
@@ -27,13 +34,22 @@ pub enum Authentication {
         /// Whole values, the scheme included.
         values: Vec<Secret>,
     },
-    /// A header holds `sha256=` and the HMAC-SHA256 of the body in lower-case hex.
+    /// A header holds the HMAC of the body in hex.
     Hmac {
         /// The header's name, such as `X-Signature`.
         header: HeaderName,
+        /// How it is made and written.
+        form: SignatureForm,
         /// The keys.
         secrets: Vec<Secret>,
     },
+    /// The last part of the address is one of the secrets, for senders that can show nothing else.
+    Address {
+        /// The secrets.
+        secrets: Vec<Secret>,
+    },
+    /// A bearer token of an identity service, signed by one of its keys.
+    Token(TokenRules),
 }
 
 /// What stands before the hex digits of a signature.
@@ -66,15 +82,23 @@ impl Authentication {
     /// The header has to be there exactly once: a second one would be somebody else's addition. Every secret is
     /// compared, so that the time taken says nothing of which one, or how much of it, was right.
     #[must_use]
-    pub fn accepts(&self, headers: &HeaderMap, body: &[u8]) -> bool {
+    pub fn accepts(&self, sent: &Sent<'_>) -> bool {
+        let is_one_of =
+            |secrets: &[Secret], found: &[u8]| any(secrets, |secret| is_equal(secret.bytes(), found));
         match self {
             Self::Header { name, values } => {
-                only(headers, name).is_some_and(|found| any(values, |value| is_equal(value.bytes(), found)))
+                only(sent.headers, name).is_some_and(|found| is_one_of(values, found))
             }
-            Self::Hmac { header, secrets } => {
-                let signature = only(headers, header).and_then(signature);
-                signature.is_some_and(|found| any(secrets, |secret| is_signature(secret, body, &found)))
+            Self::Hmac { header, form, secrets } => {
+                let signature = only(sent.headers, header).and_then(|value| signature(*form, value));
+                signature.is_some_and(|found| {
+                    any(secrets, |secret| is_signature(*form, secret, sent.body, &found))
+                })
             }
+            Self::Address { secrets } => {
+                sent.address_secret.is_some_and(|found| is_one_of(secrets, found.as_bytes()))
+            }
+            Self::Token(rules) => token::is_right(rules, sent),
         }
     }
 }
@@ -95,21 +119,30 @@ fn is_equal(expected: &[u8], found: &[u8]) -> Choice {
     Sha256::digest(expected).ct_eq(&Sha256::digest(found))
 }
 
-fn signature(value: &[u8]) -> Option<[u8; 32]> {
-    let hex = value.strip_prefix(SIGNATURE_PREFIX.as_bytes())?;
-    let mut bytes = [0; 32];
-    hex::decode_to_slice(hex, &mut bytes).ok()?;
-    Some(bytes)
+fn signature(form: SignatureForm, value: &[u8]) -> Option<Vec<u8>> {
+    let hex = match form {
+        SignatureForm::NamedSha256 => value.strip_prefix(SIGNATURE_PREFIX.as_bytes())?,
+        SignatureForm::Sha256 | SignatureForm::Sha1 => value,
+    };
+    hex::decode(hex).ok()
 }
 
-fn is_signature(secret: &Secret, body: &[u8], found: &[u8; 32]) -> Choice {
+/// One of another length is none.
+fn is_signature(form: SignatureForm, secret: &Secret, body: &[u8], found: &[u8]) -> Choice {
     // HMAC takes keys of any length, so the error case does not occur; it refuses.
-    let Ok(mac) = Hmac::<Sha256>::new_from_slice(secret.bytes()) else { return Choice::from(0) };
-    Choice::from(u8::from(mac.chain_update(body).verify_slice(found).is_ok()))
+    let is_right = match form {
+        SignatureForm::NamedSha256 | SignatureForm::Sha256 => Hmac::<Sha256>::new_from_slice(secret.bytes())
+            .is_ok_and(|mac| mac.chain_update(body).verify_slice(found).is_ok()),
+        SignatureForm::Sha1 => Hmac::<Sha1>::new_from_slice(secret.bytes())
+            .is_ok_and(|mac| mac.chain_update(body).verify_slice(found).is_ok()),
+    };
+    Choice::from(u8::from(is_right))
 }
 
 #[cfg(test)]
 mod tests {
+    use jiff::Timestamp;
+
     use super::*;
 
     fn secrets(texts: &[&str]) -> Vec<Secret> {
@@ -122,7 +155,12 @@ mod tests {
         pairs.for_each(|(name, value)| {
             headers.append(name, value);
         });
-        assert_eq!(authentication.accepts(&headers, body), want, "{sent:?}");
+        let arrived = Sent::new(&headers, body, Timestamp::UNIX_EPOCH);
+        assert_eq!(authentication.accepts(&arrived), want, "{sent:?}");
+    }
+
+    fn hmac(form: SignatureForm, keys: &[&str]) -> Authentication {
+        Authentication::Hmac { header: HeaderName::from_static("x-signature"), form, secrets: secrets(keys) }
     }
 
     #[test]
@@ -152,18 +190,16 @@ mod tests {
     /// The HMAC values are those of RFC 4231, test case 2.
     #[test]
     fn a_signature_is_over_the_bytes_as_they_came() {
-        let header = HeaderName::from_static("x-signature");
         let body = b"what do ya want for nothing?";
         let hex = "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843";
         let signed = format!("sha256={hex}");
         for keys in [&["Jefe"][..], &["other", "Jefe"], &["Jefe", "other"]] {
-            let hmac = Authentication::Hmac { header: header.clone(), secrets: secrets(keys) };
+            let hmac = hmac(SignatureForm::NamedSha256, keys);
             check(&hmac, &[("x-signature", &signed)], body, true);
             check(&hmac, &[("x-signature", &signed)], b"what do ya want for nothing? ", false);
         }
-        let rotated_out = Authentication::Hmac { header: header.clone(), secrets: secrets(&["other"]) };
-        check(&rotated_out, &[("x-signature", &signed)], body, false);
-        let hmac = Authentication::Hmac { header, secrets: secrets(&["Jefe"]) };
+        check(&hmac(SignatureForm::NamedSha256, &["other"]), &[("x-signature", &signed)], body, false);
+        let hmac = hmac(SignatureForm::NamedSha256, &["Jefe"]);
         for forged in [
             "",
             "sha256=",
@@ -176,5 +212,35 @@ mod tests {
             check(&hmac, &[("x-signature", forged)], body, false);
         }
         check(&hmac, &[], body, false);
+    }
+
+    /// The values are those of RFC 2202 and RFC 4231, test case 2 of each.
+    #[test]
+    fn each_form_of_a_signature_is_that_form_alone() {
+        let body = b"what do ya want for nothing?";
+        let long = "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843";
+        let short = "effcdf6ae5eb2fa2d27416d5f184df9c259a7c79";
+        let named = format!("sha256={long}");
+        for (form, right) in [
+            (SignatureForm::NamedSha256, named.as_str()),
+            (SignatureForm::Sha256, long),
+            (SignatureForm::Sha1, short),
+        ] {
+            for sent in [&named, long, short, &format!("sha1={short}"), "Jefe", "", &long[..40]] {
+                check(&hmac(form, &["other", "Jefe"]), &[("x-signature", sent)], body, sent == right);
+            }
+        }
+    }
+
+    #[test]
+    fn an_address_has_to_end_in_one_of_the_secrets() {
+        let both = Authentication::Address { secrets: secrets(&["old", "new"]) };
+        let headers = HeaderMap::new();
+        for (address_secret, want) in
+            [(Some("old"), true), (Some("new"), true), (Some("ol"), false), (Some(""), false), (None, false)]
+        {
+            let sent = Sent { address_secret, ..Sent::new(&headers, b"", Timestamp::UNIX_EPOCH) };
+            assert_eq!(both.accepts(&sent), want, "{address_secret:?}");
+        }
     }
 }
