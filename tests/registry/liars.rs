@@ -349,7 +349,7 @@ async fn tokens_are_asked_for_once_and_renewed_when_refused() {
     server.tokens.store(7, Ordering::SeqCst);
     registry.resolve(&web, &tag("1")).await.unwrap();
     assert_eq!((asked("/token"), asked("Bearer t8")), (2, 1));
-    // The configuration is a blob, which the package fetches with the token that it was lent.
+    // The configuration is a blob, which is fetched with the same token.
     let image = registry.image(&web, Digest::of(MANIFEST.as_bytes())).await.unwrap();
     assert_eq!((image.platforms, asked("/token"), asked("Bearer t8")), (Vec::new(), 2, 2));
     let error = anonymous().resolve(&web, &tag("1")).await.unwrap_err();
@@ -406,8 +406,8 @@ async fn nothing_is_asked_twice() {
     let asked = server.asked.lock().unwrap();
     let count = |part: &str| asked.iter().filter(|line| line.contains(part)).count();
     assert_eq!((count("/manifests/"), count("/blobs/")), (2, 2), "{asked:?}");
-    // One before the first question; and one of the package before each blob, as nothing needs a token here.
-    assert_eq!(asked.len() - 4, 3, "{asked:?}");
+    // One before the first question.
+    assert_eq!(asked.len() - 4, 1, "{asked:?}");
 }
 
 /// A registry that was open and is open no more is asked anew what it wants.

@@ -1,8 +1,8 @@
 //! Registries over HTTP, as the OCI distribution specification 1.1 has them.
 //!
-//! oci-client normalises names and streams blobs, and keeps the tokens for them. Sign-in, manifests and tag lists
-//! are requests of our own: the package reads bodies of any length, hides every header (`Link`, `Retry-After`) and
-//! sends a password to whatever token server the registry names. `HEAD` is not used: its digest is only a claim.
+//! oci-client normalises names and reads errors. The requests are our own: the package reads bodies of any length, hides
+//! every header (`Link`, `Retry-After`), asks once more before each blob and sends a password to whatever token server
+//! the registry names. `HEAD` is not used: its digest is only a claim.
 
 mod answer;
 mod cache;
@@ -24,7 +24,7 @@ use self::cache::Cache;
 use self::document::{ACCEPT_MANIFESTS, Child, Document, ImageConfig, Kind};
 use self::session::Session;
 use super::credentials::{Credentials, CredentialsError};
-use super::{Image, Registry, RegistryError};
+use super::{FirstNamed, Image, Registry, RegistryError};
 use crate::image::{Digest, Platform, Repository, Tag};
 
 pub use self::settings::OciSettings;
@@ -36,8 +36,10 @@ pub struct OciRegistry {
     credentials: Credentials,
     sessions: Mutex<BTreeMap<String, Arc<Session>>>,
     /// What tags named last: most often the next question is what that image holds.
-    documents: Cache<Document>,
-    images: Cache<Image>,
+    documents: Cache<Digest, Document>,
+    images: Cache<Digest, Image>,
+    /// What tags that do not move named when they were asked for first.
+    named: Cache<Tag, FirstNamed>,
 }
 
 /// A repository as registries name it: host to speak to, and path there.
@@ -58,6 +60,8 @@ const DOCUMENTS_MAX: usize = 256;
 /// Most images kept: 1,000 pipelines × 4 stages. With 14 labels of 100 bytes that is about 10 MiB; labels at their
 /// bounds (64 × 1 KiB) would make it 256 MiB, which nobody's images come near.
 const IMAGES_MAX: usize = 4096;
+/// Most tags kept with what they named: 256 repositories of 64 tags, at about 200 bytes 3 MiB.
+const NAMED_MAX: usize = 256 * 64;
 /// Most hosts with an open session; past that all are dropped, which costs a sign-in each.
 const SESSIONS_MAX: usize = 256;
 
@@ -71,6 +75,7 @@ impl OciRegistry {
             sessions: Mutex::default(),
             documents: Cache::new(DOCUMENTS_MAX),
             images: Cache::new(IMAGES_MAX),
+            named: Cache::new(NAMED_MAX),
         }
     }
 
@@ -186,6 +191,18 @@ impl Registry for OciRegistry {
         let session = self.session(&name).await?;
         let listed = tags::list(&session, &name.path, &name.canonical).await;
         listed.inspect_err(|error| self.forget_refused(&name, error))
+    }
+
+    async fn first_named(&self, repository: &Repository, tag: &Tag) -> Result<FirstNamed, RegistryError> {
+        let canonical = repository.canonical();
+        if let Some(known) = self.named.get(&canonical, tag.clone()) {
+            return Ok(known);
+        }
+        let digest = self.resolve(repository, tag).await?;
+        let created = self.image(repository, digest).await?.created;
+        let named = FirstNamed { digest, created };
+        self.named.put(&canonical, tag.clone(), named);
+        Ok(named)
     }
 
     async fn image(&self, repository: &Repository, digest: Digest) -> Result<Image, RegistryError> {

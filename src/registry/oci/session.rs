@@ -5,13 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use futures::TryStreamExt as _;
 use http::StatusCode;
 use http::header::{ACCEPT, HeaderValue};
-use oci_client::client::{Client, ClientConfig, ClientProtocol};
-use oci_client::secrets::RegistryAuth;
-use oci_client::token_cache::{RegistryToken, RegistryTokenType};
-use oci_client::{Reference, RegistryOperation};
 use reqwest::{Response, Url};
 use serde::Deserialize;
 
@@ -22,16 +17,13 @@ use crate::image::Digest;
 use crate::registry::RegistryError;
 use crate::registry::credentials::Credential;
 
-/// One host with one credential. A changed credential means a new session, because the package keeps the first that
-/// it was given for a host.
+/// One host with one credential. A changed credential means a new session, with sign-ins of its own.
 pub(super) struct Session {
     host: String,
     pub(super) credential: Credential,
     settings: Arc<OciSettings>,
-    /// For manifests, tag lists and tokens: bodies are bounded, and headers can be read.
+    /// Bodies are bounded, and headers can be read.
     http: reqwest::Client,
-    /// For blobs, with the tokens that were got here; it never holds a password, so it sends none to a realm.
-    package: Client,
     /// What the host asked for, the same for all of its repositories, and until when that is believed.
     challenge: Mutex<Option<(Challenge, Instant)>>,
     sign_ins: Mutex<BTreeMap<String, SignIn>>,
@@ -96,18 +88,8 @@ impl Session {
         if is_loopback(host) {
             http = http.no_proxy();
         }
-        let config = ClientConfig {
-            protocol: if is_plain { ClientProtocol::Http } else { ClientProtocol::Https },
-            // Sign-ins are renewed here, so that the package never has a reason to.
-            default_token_expiration_secs: usize::try_from(SIGN_IN_SECONDS_MAX).unwrap_or(usize::MAX),
-            connect_timeout: Some(settings.timeout),
-            read_timeout: Some(settings.timeout),
-            user_agent: USER_AGENT,
-            ..ClientConfig::default()
-        };
         Ok(Self {
             http: http.build().map_err(|error| unavailable(&error, host))?,
-            package: Client::try_from(config).map_err(|error| answer::of_package(error, host))?,
             host: host.to_owned(),
             credential,
             settings,
@@ -156,40 +138,12 @@ impl Session {
         bytes_max: usize,
         what: &str,
     ) -> Result<Bytes, RegistryError> {
-        let exchange = async {
-            let used = self.sign_in(path, what).await?;
-            match self.pull(path, digest, bytes_max, what).await {
-                Err(RegistryError::Denied { .. }) if self.renewable(path, &used) => {
-                    self.sign_in(path, what).await?;
-                    self.pull(path, digest, bytes_max, what).await
-                }
-                pulled => pulled,
-            }
-        };
-        self.in_time(what, exchange).await
-    }
-
-    async fn pull(
-        &self,
-        path: &str,
-        digest: Digest,
-        bytes_max: usize,
-        what: &str,
-    ) -> Result<Bytes, RegistryError> {
-        let text = digest.to_string();
-        let pulled = self.package.pull_blob_stream(&self.reference(path), text.as_str()).await;
-        let mut stream = pulled.map_err(|error| answer::of_package(error, what))?.stream;
-        let mut bytes = Vec::new();
-        while let Some(chunk) = stream.try_next().await.map_err(|error| answer::of_transfer(&error, what))? {
-            if bytes.len() + chunk.len() > bytes_max {
-                return Err(untrusted(what, format!("it is longer than {bytes_max} bytes")));
-            }
-            bytes.extend_from_slice(&chunk);
-        }
+        let url = self.url(&format!("/v2/{path}/blobs/{digest}"))?;
+        let bytes = self.get(path, &url, "*/*", bytes_max, what).await?.body;
         if Digest::of(&bytes) != digest {
             return Err(untrusted(what, format!("its bytes hash to {}", Digest::of(&bytes))));
         }
-        Ok(bytes.into())
+        Ok(bytes)
     }
 
     async fn send(
@@ -225,7 +179,6 @@ impl Session {
                 token.inspect_err(|_| *self.known_challenge() = None)?
             }
         };
-        self.hand_to_package(path, &sign_in.authorization).await;
         let mut sign_ins = self.lock();
         if sign_ins.len() >= SIGN_INS_MAX {
             sign_ins.clear();
@@ -286,22 +239,6 @@ impl Session {
         token_in(&answer.body).map_err(|reason| untrusted(what, reason))
     }
 
-    /// Lends the token to the package, under an anonymous name: it signs blob requests and cannot sign in by itself.
-    async fn hand_to_package(&self, path: &str, authorization: &Authorization) {
-        let reference = self.reference(path);
-        self.package.store_auth_if_needed(reference.resolve_registry(), &RegistryAuth::Anonymous).await;
-        let token = match (authorization, &self.credential) {
-            (Authorization::Bearer(token), _) => {
-                RegistryTokenType::Bearer(RegistryToken::Token { token: token.clone() })
-            }
-            (Authorization::Basic, Credential::Basic { username, password }) => {
-                RegistryTokenType::Basic(username.clone(), password.clone())
-            }
-            (Authorization::Basic | Authorization::None, _) => return,
-        };
-        self.package.tokens.insert(&reference, RegistryOperation::Pull, token).await;
-    }
-
     /// Whether signing in once more could help, where `used` was refused. What was known is forgotten, unless somebody
     /// renewed it meanwhile: the host may have changed what it asks for.
     fn renewable(&self, path: &str, used: &Authorization) -> bool {
@@ -311,10 +248,6 @@ impl Session {
             *self.known_challenge() = None;
         }
         *used != Authorization::Basic
-    }
-
-    fn reference(&self, path: &str) -> Reference {
-        Reference::with_tag(self.host.clone(), path.to_owned(), "latest".to_owned())
     }
 
     async fn in_time<T>(
@@ -362,7 +295,7 @@ fn token_in(body: &[u8]) -> Result<SignIn, String> {
     let answer: TokenAnswer =
         serde_json::from_slice(body).map_err(|_| "its token server sent no token".to_owned())?;
     let token = answer.token.or(answer.access_token).ok_or("its token server sent no token")?;
-    // The package would panic on a token that fits into no header.
+    // Said here, where it does not read as a fault of the network.
     HeaderValue::from_str(&token).map_err(|_| "its token fits into no header".to_owned())?;
     let seconds = answer.expires_in.unwrap_or(TOKEN_SECONDS_DEFAULT);
     Ok(SignIn::lasting(Authorization::Bearer(token), seconds))
