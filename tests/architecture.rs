@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Packages, and the only places that may name them.
-const OWNERS: [(&str, &[&str]); 10] = [
+const OWNERS: [(&str, &[&str]); 11] = [
     ("git2", &["repository"]),
     ("oci_client", &["registry"]),
     ("docker_credential", &["registry"]),
     ("serde_yaml", &["pipeline", "manifest"]),
     ("granit_parser", &["pipeline", "manifest"]),
+    ("regex", &["pipeline"]),
     ("octocrab", &["forge"]),
     ("sqlx", &["store"]),
     ("config", &["settings"]),

@@ -44,6 +44,7 @@ mod apply;
 mod gather;
 mod observe;
 mod open;
+mod pick;
 mod preview;
 mod rebuild;
 mod route;
@@ -60,6 +61,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 
 use observe::{Observed, observe};
+pub use pick::pick;
 pub use preview::{Previewed, declared, preview};
 pub use route::{branch_key, deliver_activity, deliver_comment, note_activity, thread_key};
 pub use rules::RulesCache;

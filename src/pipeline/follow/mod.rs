@@ -1,19 +1,96 @@
 //! How a pipeline's first stage picks new digests.
+//!
+//! A rule gives some tags a key, and the highest key is followed. What the keys are, and what they are not:
+//!
+//! | rule | fits | key |
+//! |---|---|---|
+//! | `semver` | versions in the range | the version, by precedence |
+//! | `calver` | dates in the format | its numbers, from the left |
+//! | `numeric` | digits alone | the number |
+//! | `lexical` | any text | the text in byte order, without a commit at its end |
+//! | `newest` | any tag | when the image says that it was created |
+//! | `tag` | that tag | none: its digest moves |
+//! | `exact` | that tag | none: it stands |
+//!
+//! With `extract`, what its group `key` caught is read in place of the whole tag, and where two of those are equal, the
+//! number that its group `build` caught decides. Tags that still have one key are one release, or none: they have to
+//! name one digest, and the first of them in byte order is written into the pins. All tags but that of `tag` stand for
+//! one digest for good. The hash of a commit says nothing of its age, so it never decides.
 
-use std::cmp::Ordering;
+mod calver;
+mod commits;
+mod key;
+mod pattern;
 
+use jiff::Timestamp;
 use serde::Serialize;
 
+use self::key::{Key, Main, Number};
 use super::{VersionRange, version_of};
-use crate::image::Tag;
+use crate::image::{Digest, Tag};
+
+pub use self::calver::{CalverError, CalverFormat};
+pub use self::pattern::{Extract, Pattern, PatternError};
+
+pub(crate) use self::key::is_commit;
+
+/// Most tags of which `newest` reads the creation time: three requests each (index, manifest, configuration), once.
+pub const CREATED_MAX: usize = 64;
+/// Most tags of one key that are resolved: three spellings of a version, and one to spare.
+pub const TIED_MAX: usize = 4;
+/// The tag that people mean when they name none. It moves, so only `tag` follows it.
+const LATEST: &str = "latest";
 
 /// The rule by which new digests of one image are picked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub enum Follow {
-    /// The tag with the highest version in the range; versions do not move.
+pub struct Follow {
+    /// Which tag is followed.
+    pub rule: Rule,
+    /// Which tags are looked at.
+    pub filter: Filter,
+}
+
+/// Which of the tags that are looked at is followed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub enum Rule {
+    /// The highest version in the range.
     Semver(VersionRange),
-    /// One tag that moves; its digest counts.
+    /// The latest date in this format.
+    Calver(CalverFormat),
+    /// The highest number.
+    Numeric,
+    /// The last text in byte order.
+    Lexical,
+    /// That of the image which was created last.
+    Newest,
+    /// One tag that moves.
     Tag(Tag),
+    /// One tag that does not move.
+    Exact(Tag),
+}
+
+/// Which tags are looked at, and what of them.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct Filter {
+    /// Only those in which this is found.
+    pub allow: Option<Pattern>,
+    /// None in which this is found.
+    pub ignore: Option<Pattern>,
+    /// What is compared, where that is not the whole tag.
+    pub extract: Option<Extract>,
+}
+
+/// What a rule picks of the tags of a repository. The tags are sorted by bytes, each once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Picked<'a> {
+    /// The tags of the highest key, at most [`TIED_MAX`]: one release if they name one digest, else none.
+    Tags(Vec<&'a Tag>),
+    /// At most [`CREATED_MAX`] tags; when their images were created decides: [`Follow::newest`].
+    Created(Vec<&'a Tag>),
+    /// No tag fits.
+    Nothing,
+    /// There are tags, and none of them can be followed: why.
+    Refused(String),
 }
 
 /// When several images make one release.
@@ -21,7 +98,7 @@ pub enum Follow {
 pub enum Together {
     /// Any combination of the newest of each.
     Any,
-    /// Only where all have the same tag.
+    /// Only where all have the same key.
     SameTag,
 }
 
@@ -30,54 +107,209 @@ pub enum Together {
 pub enum Order {
     /// The first is older.
     Older,
-    /// Equal in rank: the same version, or the same moving tag; only the time they were seen tells.
+    /// Equal in rank: the same key, or the same moving tag; only the time they were seen tells.
     Same,
     /// The first is newer.
     Newer,
-    /// They cannot be compared (a tag that is no version).
+    /// They cannot be compared (a tag without a key).
     Unknown,
 }
 
+impl From<Rule> for Follow {
+    fn from(rule: Rule) -> Self {
+        Self { rule, filter: Filter::default() }
+    }
+}
+
 impl Follow {
-    /// Picks the tag to follow from all tags of the repository; none if no tag fits.
-    ///
-    /// Where two tags name the same version (`1.2.3` and `v1.2.3`), the one without `v` is picked, in whatever order
-    /// they come: the pick must not change from one listing to the next. Tags that belong to another image, as
-    /// signatures do (`sha256-…`), name no version and are refused as a tag to follow.
+    /// The one tag that the rule names, where no list of tags is needed.
     #[must_use]
-    pub fn pick<'a>(&self, tags: &'a [Tag]) -> Option<&'a Tag> {
-        match self {
-            Self::Semver(range) => tags
-                .iter()
-                .filter_map(|tag| Some((version_of(tag.as_str())?, tag)))
-                .filter(|(version, _)| range.matches(version))
-                .max_by(|(one, tag), (other, other_tag)| {
-                    one.cmp_precedence(other).then_with(|| other_tag.as_str().cmp(tag.as_str()))
-                })
-                .map(|(_, tag)| tag),
-            Self::Tag(wanted) => tags.iter().find(|tag| *tag == wanted && !belongs_to_another_image(tag)),
+    pub fn named(&self) -> Option<&Tag> {
+        match &self.rule {
+            Rule::Tag(tag) | Rule::Exact(tag) => Some(tag),
+            Rule::Semver(_) | Rule::Calver(_) | Rule::Numeric | Rule::Lexical | Rule::Newest => None,
+        }
+    }
+
+    /// Whether a tag may name another digest tomorrow.
+    #[must_use]
+    pub fn moves(&self) -> bool {
+        matches!(self.rule, Rule::Tag(_))
+    }
+
+    /// Picks from all tags of the repository, in whatever order they come.
+    ///
+    /// Tags that belong to another image, as signatures do (`sha256-…`), are never picked, nor is `latest` but by `tag`
+    /// and `exact`.
+    #[must_use]
+    pub fn pick<'a>(&self, tags: &'a [Tag]) -> Picked<'a> {
+        if let Some(wanted) = self.named() {
+            let found = tags.iter().find(|tag| *tag == wanted && !belongs_to_another_image(tag));
+            return found.map_or(Picked::Nothing, |tag| Picked::Tags(vec![tag]));
+        }
+        let fits = |tag: &&Tag| {
+            tag.as_str() != LATEST && !belongs_to_another_image(tag) && self.filter.lets_in(tag.as_str())
+        };
+        let mut fitting: Vec<&Tag> = tags.iter().filter(fits).collect();
+        fitting.sort_unstable();
+        fitting.dedup();
+        if self.rule == Rule::Newest { newest_of(fitting) } else { self.highest(&fitting) }
+    }
+
+    fn highest<'a>(&self, fitting: &[&'a Tag]) -> Picked<'a> {
+        let mut best: Option<(Key, Vec<&'a Tag>)> = None;
+        for &tag in fitting {
+            let Some(key) = self.key(tag).filter(|key| self.rule.takes(&key.main)) else { continue };
+            match &mut best {
+                Some((known, tied)) if *known == key => tied.push(tag),
+                Some((known, _)) if *known > key => {}
+                Some(_) | None => best = Some((key, vec![tag])),
+            }
+        }
+        match best {
+            Some((_, tied)) if tied.len() > TIED_MAX => Picked::Refused(format!(
+                "{} tags have one key ({}, …); what tells them apart has to be in `extract`",
+                tied.len(),
+                shown(&tied[..2])
+            )),
+            Some((_, tied)) if self.are_commits(&tied, fitting) => Picked::Refused(commits::text(tied[0])),
+            Some((_, tied)) => Picked::Tags(tied),
+            None if !fitting.is_empty() && fitting.iter().all(|tag| self.is_commit(tag)) => {
+                Picked::Refused(commits::text(fitting[0]))
+            }
+            None => Picked::Nothing,
+        }
+    }
+
+    /// Of tags with the creation times of their images, the one that was created last, and why there is none.
+    ///
+    /// Of several tags of that image the longest is taken, then the first in byte order: tags that move (`1`, `1.2`,
+    /// `main`) are mostly shorter than those that do not.
+    ///
+    /// # Errors
+    /// A sentence for people: an image that does not say when it was created, or two that were created at once.
+    pub fn newest<'a>(tags: &[(&'a Tag, Digest, Option<Timestamp>)]) -> Result<Option<&'a Tag>, String> {
+        if let Some((tag, ..)) =
+            tags.iter().filter(|(.., created)| created.is_none()).min_by_key(|(tag, ..)| tag)
+        {
+            return Err(format!(
+                "the image of tag `{tag}` does not say when it was created; leave the tag out by `ignore`"
+            ));
+        }
+        let Some(last) = tags.iter().filter_map(|(.., created)| *created).max() else { return Ok(None) };
+        let mut newest: Vec<_> = tags.iter().filter(|(.., created)| *created == Some(last)).collect();
+        newest.sort_by_key(|(tag, ..)| (std::cmp::Reverse(tag.as_str().len()), *tag));
+        let Some((picked, digest, _)) = newest.first() else { return Ok(None) };
+        match newest.iter().find(|(_, other, _)| other != digest) {
+            Some((other, ..)) => Err(disagreement(picked, other, "were created in one second")),
+            None => Ok(Some(picked)),
         }
     }
 
     /// How `one` compares with `other` under this rule.
     ///
-    /// Versions outside of the range compare as well: what a stage runs may be older than the range.
+    /// Tags that the filters leave out compare as well: what a stage runs may be older than the rule.
     #[must_use]
     pub fn compare(&self, one: Option<&Tag>, other: Option<&Tag>) -> Order {
         let (Some(one), Some(other)) = (one, other) else { return Order::Unknown };
-        match self {
-            Self::Semver(_) => {
-                let versions = version_of(one.as_str()).zip(version_of(other.as_str()));
-                versions.map_or(Order::Unknown, |(one, other)| match one.cmp_precedence(&other) {
-                    Ordering::Less => Order::Older,
-                    Ordering::Equal => Order::Same,
-                    Ordering::Greater => Order::Newer,
-                })
+        match &self.rule {
+            Rule::Tag(named) | Rule::Exact(named) if one == named && other == named => Order::Same,
+            Rule::Newest if one == other => Order::Same,
+            Rule::Tag(_) | Rule::Exact(_) | Rule::Newest => Order::Unknown,
+            Rule::Semver(_) | Rule::Calver(_) | Rule::Numeric | Rule::Lexical => {
+                let keys = self.key(one).zip(self.key(other));
+                keys.map_or(Order::Unknown, |(one, other)| one.cmp(&other).into())
             }
-            Self::Tag(followed) if one == followed && other == followed => Order::Same,
-            Self::Tag(_) => Order::Unknown,
         }
     }
+
+    /// What the tags of images that are released together have to share: the key, or the tag where the rule has none.
+    #[must_use]
+    pub fn shared(&self, tag: &Tag) -> String {
+        match (&self.rule, self.filter.caught(tag.as_str())) {
+            // Its key leaves out a commit, which has to be the same one.
+            (Rule::Lexical, Some((text, None))) => text.to_owned(),
+            _ => self.key(tag).map_or_else(|| tag.to_string(), |key| key.to_string()),
+        }
+    }
+
+    fn key(&self, tag: &Tag) -> Option<Key> {
+        if belongs_to_another_image(tag) {
+            return None;
+        }
+        let (text, build) = self.filter.caught(tag.as_str())?;
+        let main = match &self.rule {
+            Rule::Semver(_) => Main::Version(key::without_commit(version_of(text)?)?),
+            Rule::Calver(format) => Main::Date(format.read(text)?),
+            Rule::Numeric => Main::Number(Number::read(text)?),
+            Rule::Lexical => Main::Text(key::stem(text)?.to_owned()),
+            Rule::Newest | Rule::Tag(_) | Rule::Exact(_) => return None,
+        };
+        let build = match build {
+            Some(build) => Some(Number::read(build)?),
+            None => None,
+        };
+        Some(Key { main, build })
+    }
+}
+
+impl Rule {
+    /// Whether a key is one to follow.
+    fn takes(&self, main: &Main) -> bool {
+        match (self, main) {
+            (Self::Semver(range), Main::Version(version)) => range.matches(version),
+            (_, Main::Version(_) | Main::Date(_) | Main::Number(_) | Main::Text(_)) => true,
+        }
+    }
+}
+
+impl Filter {
+    /// Whether tags of this text are looked at.
+    fn lets_in(&self, text: &str) -> bool {
+        self.allow.as_ref().is_none_or(|allow| allow.is_in(text))
+            && !self.ignore.as_ref().is_some_and(|ignore| ignore.is_in(text))
+    }
+
+    /// What of the text is compared, and the build that decides between equals.
+    fn caught<'a>(&self, text: &'a str) -> Option<(&'a str, Option<&'a str>)> {
+        match &self.extract {
+            Some(extract) => extract.caught(text),
+            None => Some((text, None)),
+        }
+    }
+}
+
+impl From<std::cmp::Ordering> for Order {
+    fn from(ordering: std::cmp::Ordering) -> Self {
+        match ordering {
+            std::cmp::Ordering::Less => Self::Older,
+            std::cmp::Ordering::Equal => Self::Same,
+            std::cmp::Ordering::Greater => Self::Newer,
+        }
+    }
+}
+
+fn newest_of(fitting: Vec<&Tag>) -> Picked<'_> {
+    match fitting.len() {
+        0 => Picked::Nothing,
+        1..=CREATED_MAX => Picked::Created(fitting),
+        count => Picked::Refused(format!(
+            "{count} tags fit, and `newest` reads when at most {CREATED_MAX} images were created; narrow them by `allow` \
+             or `ignore`"
+        )),
+    }
+}
+
+/// What is wrong where two tags should name one digest and do not.
+#[must_use]
+pub fn disagreement(one: &Tag, other: &Tag, why: &str) -> String {
+    format!(
+        "tags `{one}` and `{other}` {why} and name different digests; which one is meant, nobody can tell"
+    )
+}
+
+fn shown(tags: &[&Tag]) -> String {
+    tags.iter().map(|tag| format!("`{tag}`")).collect::<Vec<_>>().join(", ")
 }
 
 /// Whether the tag is the name under which registries without a referrers endpoint keep signatures and the like.
@@ -91,105 +323,4 @@ pub(super) fn belongs_to_another_image(tag: &Tag) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn follow(rule: &str) -> Follow {
-        match rule.strip_prefix("tag ") {
-            Some(tag) => Follow::Tag(tag.parse().unwrap()),
-            None => Follow::Semver(rule.parse().unwrap()),
-        }
-    }
-
-    fn check(rule: &str, tags: &str, want: Option<&str>) {
-        let mut tags: Vec<Tag> = tags.split_whitespace().map(|tag| tag.parse().unwrap()).collect();
-        for _ in 0..2 {
-            assert_eq!(follow(rule).pick(&tags).map(Tag::as_str), want, "{rule} of {tags:?}");
-            tags.reverse();
-        }
-    }
-
-    #[test]
-    fn the_highest_version_in_the_range_is_picked() {
-        check(">=1.4, <2", "1.3.9 1.4.0 1.10.0 1.9.0 2.0.0", Some("1.10.0"));
-        check(">=1.4, <2", "1.3.9 2.0.0 latest main 1 1.4", None);
-        check("*", "", None);
-        check("*", "1.0.0 1.1.0-rc.1", Some("1.0.0"));
-        check(">=1.1.0-0", "1.0.0 1.1.0-rc.1 1.1.0-rc.10 1.1.0-rc.9", Some("1.1.0-rc.10"));
-    }
-
-    #[test]
-    fn of_two_spellings_of_one_version_the_one_without_v_is_picked() {
-        check("*", "1.2.3 v1.2.3", Some("1.2.3"));
-        check("*", "1.2.2 v1.2.3", Some("v1.2.3"));
-    }
-
-    #[test]
-    fn signatures_are_never_picked() {
-        let hex = "0f".repeat(32);
-        for tag in [format!("sha256-{hex}"), format!("sha256-{hex}.sig"), format!("sha512-{hex}")] {
-            check(&format!("tag {tag}"), &format!("{tag} 1.0.0"), None);
-            check("*", &format!("{tag} 1.0.0"), Some("1.0.0"));
-        }
-        check("tag sha256-abc", "sha256-abc", Some("sha256-abc"));
-    }
-
-    #[test]
-    fn a_moving_tag_is_picked_by_its_name() {
-        check("tag main", "dev main 1.0.0", Some("main"));
-        check("tag main", "dev", None);
-    }
-
-    #[test]
-    fn tags_compare_by_the_rule() {
-        let semver = ">=1.4 <2";
-        for (rule, one, other, want) in [
-            (semver, "1.4.0", "1.4.1", Order::Older),
-            (semver, "1.10.0", "1.9.0", Order::Newer),
-            (semver, "v1.4.0", "1.4.0", Order::Same),
-            (semver, "0.1.0", "3.0.0", Order::Older),
-            (semver, "1.4.0-rc.1", "1.4.0", Order::Older),
-            (semver, "main", "1.4.0", Order::Unknown),
-            (semver, "main", "main", Order::Unknown),
-            (semver, "", "1.4.0", Order::Unknown),
-            (semver, "1.4.0", "", Order::Unknown),
-            ("tag main", "main", "main", Order::Same),
-            ("tag main", "main", "1.0.0", Order::Unknown),
-            ("tag main", "dev", "dev", Order::Unknown),
-            ("tag main", "", "", Order::Unknown),
-        ] {
-            let tag = |text: &str| text.parse::<Tag>().ok();
-            assert_eq!(
-                follow(rule).compare(tag(one).as_ref(), tag(other).as_ref()),
-                want,
-                "{rule}: {one} {other}"
-            );
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn the_order_has_two_sides_and_the_pick_is_newest(texts in prop::collection::vec("v?[0-9]{1,2}\\.[0-9]\\.[0-9](-rc\\.[0-9])?|[a-z0-9._-]{1,12}", 0..8)) {
-            let tags: Vec<Tag> = texts.iter().filter_map(|text| text.parse().ok()).collect();
-            let rule = follow("* || >=0.0.0-0");
-            for tag in &tags {
-                for other in &tags {
-                    let back = match rule.compare(Some(other), Some(tag)) {
-                        Order::Older => Order::Newer,
-                        Order::Newer => Order::Older,
-                        same @ (Order::Same | Order::Unknown) => same,
-                    };
-                    prop_assert_eq!(rule.compare(Some(tag), Some(other)), back);
-                }
-            }
-            if let Some(picked) = rule.pick(&tags) {
-                let is_released = |tag: &&Tag| version_of(tag.as_str()).is_some_and(|version| version.pre.is_empty());
-                for tag in tags.iter().filter(is_released) {
-                    prop_assert_ne!(rule.compare(Some(picked), Some(tag)), Order::Older);
-                }
-            }
-        }
-    }
-}
+mod tests;
