@@ -3,7 +3,7 @@
 use super::node::{Names, Node, Report, shown};
 use crate::image::Tag;
 use crate::pipeline::follow::belongs_to_another_image;
-use crate::pipeline::{Extract, Filter, Follow, Pattern, Prereleases, Rule, VersionRange};
+use crate::pipeline::{Extract, Filter, Follow, Prereleases, Rule, VersionRange};
 
 /// The rules; an image has one of them.
 const RULES: [&str; 7] = ["semver", "calver", "numeric", "lexical", "newest", "tag", "exact"];
@@ -23,8 +23,6 @@ const FOLLOW_NAMES: Names = Names {
     ],
     later: &[],
 };
-const PATTERN_WANTED: &str = "a regular expression";
-
 pub(super) fn follow(node: &Node<'_>, report: &mut Report) -> Option<Follow> {
     if !node.is_map_of(&FOLLOW_NAMES, report) {
         return None;
@@ -85,15 +83,21 @@ fn followed_tag(node: &Node<'_>, report: &mut Report) -> Option<Tag> {
 /// The filters; none where one of them cannot be read: without it, more tags would count.
 fn filter(node: &Node<'_>, report: &mut Report) -> Option<Filter> {
     let mut pattern = |name: &str| match node.get(name) {
-        Some(value) => value.parsed::<Pattern, _>(PATTERN_WANTED, str::parse, report).map(Some),
+        Some(value) => report.pattern(&value).map(Some),
         None => Some(None),
     };
-    let (allow, ignore) = (pattern("allow"), pattern("ignore"));
-    let extract = match node.get("extract") {
-        Some(value) => value.parsed::<Extract, _>(PATTERN_WANTED, str::parse, report).map(Some),
-        None => Some(None),
+    let (allow, ignore, extract) = (pattern("allow"), pattern("ignore"), pattern("extract"));
+    let extract = match extract? {
+        Some(pattern) => match Extract::try_from(pattern) {
+            Ok(extract) => Some(extract),
+            Err(error) => {
+                report.add(&node.get("extract").unwrap_or_else(|| node.clone()), error.to_string());
+                return None;
+            }
+        },
+        None => None,
     };
-    Some(Filter { allow: allow?, ignore: ignore?, extract: extract? })
+    Some(Filter { allow: allow?, ignore: ignore?, extract })
 }
 
 /// Keys that do nothing beside this rule would be read as if they did, and a rule over commits orders by chance.

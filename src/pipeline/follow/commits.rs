@@ -4,17 +4,18 @@ use super::key::is_commit;
 use super::{Follow, Rule};
 use crate::image::Tag;
 
-/// Tags that name a commit, by itself or behind other words.
-const COMMITS: [&str; 9] = [
-    "9f2c41a",
-    "4f0c7f1a",
-    "0a1b2c3d4e5f",
-    "9f2c41aa7b039f2c41aa7b039f2c41aa7b03e1d2",
-    "git-9f2c41a",
-    "sha-9f2c41a",
-    "v1.2.0-build4567-9f2c41a",
-    "20260102-9f2c41a",
-    "main-9f2c41a",
+/// Tags that name a commit, by itself or behind other words; two of each form, which have no digit of the hash in common,
+/// so that an expression that is in both means the form.
+const COMMITS: [[&str; 2]; 9] = [
+    ["9f2c41a", "e05b7d8"],
+    ["4f1c3f1a", "b5d7e850"],
+    ["9f2c41a3c4f1", "e05b7d86b0d5"],
+    ["9f2c41aa3c4f19f2c41aa3c4f19f2c41aa3c4f12", "e05b7d86b0d5e05b7d86b0d5e05b7d86b0d5e057"],
+    ["git-9f2c41a", "git-e05b7d8"],
+    ["sha-9f2c41a", "sha-e05b7d8"],
+    ["v1.2.0-build4567-9f2c41a", "v1.2.0-build4567-e05b7d8"],
+    ["20260102-9f2c41a", "20260102-e05b7d8"],
+    ["main-9f2c41a", "main-e05b7d8"],
 ];
 /// Tags that name something else.
 const OTHERS: [&str; 12] = [
@@ -68,7 +69,7 @@ impl Follow {
         let is_hex = |text: &str| text.bytes().all(|byte| byte.is_ascii_hexdigit());
         let orders = matches!(self.rule, Rule::Semver(_) | Rule::Calver(_) | Rule::Numeric | Rule::Lexical);
         orders
-            && COMMITS.into_iter().filter_map(caught).any(is_commit)
+            && COMMITS.iter().any(|pair| pair.iter().all(|text| caught(text).is_some_and(is_commit)))
             && OTHERS.into_iter().filter_map(caught).all(is_hex)
     }
 }

@@ -8,10 +8,10 @@ use serde::{Serialize, Serializer};
 
 /// Longest expression: one line of the file.
 const PATTERN_BYTES_MAX: usize = 256;
-/// Largest compiled expression: a class repeated a thousand times takes as much, and `[0-9a-f]{7,40}` a tenth.
-const COMPILED_BYTES_MAX: usize = 64 * 1024;
+/// Largest compiled expression: a class repeated some hundred times takes as much, and `[0-9a-f]{7,40}` a tenth.
+const COMPILED_BYTES_MAX: usize = 16 * 1024;
 /// Largest table that a search may build, for each thread at work; a larger one is searched for more slowly.
-const TABLE_BYTES_MAX: usize = 64 * 1024;
+const TABLE_BYTES_MAX: usize = 16 * 1024;
 /// Deepest nesting.
 const DEPTH_MAX: u32 = 16;
 /// The group whose text is compared.
@@ -101,8 +101,16 @@ impl FromStr for Extract {
     type Err = PatternError;
 
     fn from_str(text: &str) -> Result<Self, PatternError> {
-        let pattern: Pattern = text.parse()?;
-        let refused = |reason: &str| PatternError { found: text.to_owned(), reason: reason.to_owned() };
+        Self::try_from(text.parse::<Pattern>()?)
+    }
+}
+
+impl TryFrom<Pattern> for Extract {
+    type Error = PatternError;
+
+    fn try_from(pattern: Pattern) -> Result<Self, PatternError> {
+        let found = || pattern.text.chars().take(100).collect();
+        let refused = |reason: &str| PatternError { found: found(), reason: reason.to_owned() };
         let names: Vec<&str> = pattern.regex.capture_names().flatten().collect();
         if !names.contains(&KEY) {
             return Err(refused("wanted a group named `key`, as in `^build-(?<key>[0-9]+)$`"));
@@ -176,7 +184,7 @@ mod tests {
             ("é", "visible ASCII"),
             ("a\tb", "visible ASCII"),
             (r"\p{Greek}", "Unicode"),
-            ("[a-z]{1000}[a-z]{1000}[a-z]{1000}", "more than 65536 bytes"),
+            ("[a-z]{1000}[a-z]{1000}[a-z]{1000}", "more than 16384 bytes"),
         ] {
             let error = text.parse::<Pattern>().unwrap_err().to_string();
             assert!(error.contains(reason) && !error.contains('\n'), "{text}: {error}");

@@ -277,6 +277,7 @@ fn the_keys_of_a_follow_rule_fit_each_other() {
         "calver: YYYY.0M.0D, ignore: beta",
         "numeric: true, extract: '^build-(?<key>[0-9]+)$'",
         "numeric: true",
+        "numeric: true, allow: a1",
         "lexical: true, allow: '^release-'",
         "newest: true, ignore: '^main$'",
         "newest: true, allow: '^[0-9a-f]{7,40}$'",
