@@ -60,7 +60,8 @@ pub struct FirstNamed {
 /// What lockkeeper asks of a registry. Every answer is checked: digests are computed from the bytes received.
 #[async_trait]
 pub trait Registry: Send + Sync {
-    /// The digest that the tag has now: the manifest is fetched and hashed.
+    /// The digest that the tag has now: the manifest is fetched and hashed, or the registry says that it is what was
+    /// hashed before.
     async fn resolve(&self, repository: &Repository, tag: &Tag) -> Result<Digest, RegistryError>;
 
     /// All tags of the repository, sorted by bytes; at most `TAGS_MAX`.

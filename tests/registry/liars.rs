@@ -410,6 +410,39 @@ async fn nothing_is_asked_twice() {
     assert_eq!(asked.len() - 4, 1, "{asked:?}");
 }
 
+/// What was hashed before is asked for by its `ETag`; one that moves is hashed anew, and nothing is taken for unchanged that
+/// was not asked for so.
+#[tokio::test]
+async fn what_did_not_change_is_not_sent_again() {
+    let tagging: Behaviour = |state, request| {
+        let version = state.tokens.load(Ordering::SeqCst);
+        let etag = format!("\"{version}\"");
+        let is_known = request.headers().get(header::IF_NONE_MATCH).is_some_and(|known| *known == etag);
+        if is_known || version > 1 {
+            return StatusCode::NOT_MODIFIED.into_response();
+        }
+        let body = format!("{MANIFEST}{}", " ".repeat(version));
+        ([(header::ETAG, etag)], body).into_response()
+    };
+    let server = serve(tagging).await;
+    let (registry, web) = (anonymous(), repository(server.address, "shop/web"));
+    let first = Digest::of(MANIFEST.as_bytes());
+    for _ in 0..3 {
+        assert_eq!(registry.resolve(&web, &tag("1")).await.unwrap(), first);
+    }
+    server.tokens.store(1, Ordering::SeqCst);
+    let second = registry.resolve(&web, &tag("1")).await.unwrap();
+    assert_eq!(second, Digest::of(format!("{MANIFEST} ").as_bytes()));
+    server.tokens.store(2, Ordering::SeqCst);
+    let api = repository(server.address, "shop/api");
+    let errors = [
+        registry.resolve(&api, &tag("1")).await.unwrap_err(),
+        registry.tags(&api).await.unwrap_err(),
+        registry.image(&api, first).await.unwrap_err(),
+    ];
+    assert!(errors.iter().all(|error| kind(error) == "untrusted"), "{errors:?}");
+}
+
 /// A registry that was open and is open no more is asked anew what it wants.
 #[tokio::test]
 async fn a_registry_may_begin_to_ask_for_a_password() {

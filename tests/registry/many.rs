@@ -9,7 +9,8 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::Response;
-use http::header::{ACCEPT, CONTENT_TYPE, LINK, LOCATION};
+use http::StatusCode;
+use http::header::{ACCEPT, CONTENT_TYPE, ETAG, IF_NONE_MATCH, LINK, LOCATION};
 use lockkeeper::image::Digest;
 use lockkeeper::pipeline::{self, ImageRule};
 use lockkeeper::plan::Pick;
@@ -26,10 +27,11 @@ const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 struct Counter {
     to: SocketAddr,
     count: AtomicUsize,
+    unchanged: AtomicUsize,
 }
 
 async fn count(to: SocketAddr) -> (SocketAddr, Arc<Counter>) {
-    let counter = Arc::new(Counter { to, count: AtomicUsize::new(0) });
+    let counter = Arc::new(Counter { to, count: AtomicUsize::new(0), unchanged: AtomicUsize::new(0) });
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let router = Router::new().fallback(hand_on).with_state(Arc::clone(&counter));
@@ -41,12 +43,17 @@ async fn hand_on(State(counter): State<Arc<Counter>>, request: Request) -> Respo
     counter.count.fetch_add(1, Ordering::SeqCst);
     let url = format!("http://{}{}", counter.to, request.uri());
     let mut asked = reqwest::Client::new().request(request.method().clone(), url);
-    if let Some(accept) = request.headers().get(ACCEPT) {
-        asked = asked.header(ACCEPT, accept);
+    for name in [ACCEPT, IF_NONE_MATCH] {
+        if let Some(value) = request.headers().get(&name) {
+            asked = asked.header(name, value);
+        }
     }
     let answer = asked.send().await.unwrap();
+    if answer.status() == StatusCode::NOT_MODIFIED {
+        counter.unchanged.fetch_add(1, Ordering::SeqCst);
+    }
     let mut response = Response::builder().status(answer.status());
-    for name in [CONTENT_TYPE, LINK] {
+    for name in [CONTENT_TYPE, ETAG, LINK] {
         if let Some(value) = answer.headers().get(&name) {
             response = response.header(name, value);
         }
@@ -113,6 +120,9 @@ async fn ten_thousand_tags_cost_a_list_and_a_manifest() {
     assert_eq!(registry_tags(&registry, &all).await, TAGS);
     // The registry has been asked how it wants to be spoken to.
     costs("semver: '*'", found("1.99.99", digest), 2).await;
+    assert_eq!(counter.unchanged.load(Ordering::SeqCst), 0);
+    costs("semver: '>=1'", found("1.99.99", digest), 2).await;
+    assert_eq!(counter.unchanged.load(Ordering::SeqCst), 1, "a poll that finds nothing new gets no manifest");
     costs("semver: '<1.50'", found("1.49.99", digest), 2).await;
     costs("calver: YYYY.MM.DD", Pick::Nothing, 1).await;
     costs("numeric: true, extract: '^1[.]7[.](?<key>[0-9]+)$'", found("1.7.99", digest), 2).await;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::StatusCode;
-use http::header::{ACCEPT, HeaderValue};
+use http::header::{ACCEPT, HeaderValue, IF_NONE_MATCH};
 use reqwest::{Response, Url};
 use serde::Deserialize;
 
@@ -29,6 +29,13 @@ pub(super) struct Session {
     sign_ins: Mutex<BTreeMap<String, SignIn>>,
     /// Until when it asked for rest, by a `Retry-After`: meanwhile it is not asked, for whatever repository.
     rests_until: Mutex<Option<Instant>>,
+}
+
+/// What is asked for: the address, in which form, and of which size at most.
+pub(super) struct Ask<'a> {
+    pub(super) url: &'a Url,
+    pub(super) accept: &'static str,
+    pub(super) bytes_max: usize,
 }
 
 /// How requests for one repository are signed, and until when.
@@ -105,27 +112,35 @@ impl Session {
         text.parse().map_err(|_| untrusted(&text, "it is no address".to_owned()))
     }
 
-    /// Gets what is at this address of the registry, for the repository at `path`.
-    pub(super) async fn get(
+    /// Gets what is asked for, for the repository at `path`.
+    pub(super) async fn get(&self, path: &str, ask: &Ask<'_>, what: &str) -> Result<Answer, RegistryError> {
+        let answer = self.get_unless(path, ask, None, what).await?;
+        answer.ok_or_else(|| untrusted(what, "it says that nothing changed, unasked".to_owned()))
+    }
+
+    /// As [`Session::get`]; none where the registry says that it is still what had this `ETag`.
+    pub(super) async fn get_unless(
         &self,
         path: &str,
-        url: &Url,
-        accept: &'static str,
-        bytes_max: usize,
+        ask: &Ask<'_>,
+        tagged: Option<&HeaderValue>,
         what: &str,
-    ) -> Result<Answer, RegistryError> {
+    ) -> Result<Option<Answer>, RegistryError> {
         let exchange = async {
             let used = self.sign_in(path, what).await?;
-            let response = self.send(&used, url, accept, what).await?;
+            let response = self.send(&used, ask, tagged, what).await?;
             let response = match response.status() {
                 // A token may have been withdrawn before its time: one silent renewal.
                 StatusCode::UNAUTHORIZED if self.renewable(path, &used) => {
                     let renewed = self.sign_in(path, what).await?;
-                    self.send(&renewed, url, accept, what).await?
+                    self.send(&renewed, ask, tagged, what).await?
                 }
                 _ => response,
             };
-            answer::read(response, bytes_max, what).await
+            if response.status() == StatusCode::NOT_MODIFIED && tagged.is_some() {
+                return Ok(None);
+            }
+            answer::read(response, ask.bytes_max, what).await.map(Some)
         };
         self.in_time(what, exchange).await
     }
@@ -139,7 +154,7 @@ impl Session {
         what: &str,
     ) -> Result<Bytes, RegistryError> {
         let url = self.url(&format!("/v2/{path}/blobs/{digest}"))?;
-        let bytes = self.get(path, &url, "*/*", bytes_max, what).await?.body;
+        let bytes = self.get(path, &Ask { url: &url, accept: "*/*", bytes_max }, what).await?.body;
         if Digest::of(&bytes) != digest {
             return Err(untrusted(what, format!("its bytes hash to {}", Digest::of(&bytes))));
         }
@@ -149,11 +164,15 @@ impl Session {
     async fn send(
         &self,
         authorization: &Authorization,
-        url: &Url,
-        accept: &'static str,
+        ask: &Ask<'_>,
+        tagged: Option<&HeaderValue>,
         what: &str,
     ) -> Result<Response, RegistryError> {
-        let request = self.http.get(url.clone()).header(ACCEPT, HeaderValue::from_static(accept));
+        let request = self.http.get(ask.url.clone()).header(ACCEPT, HeaderValue::from_static(ask.accept));
+        let request = match tagged {
+            Some(tagged) => request.header(IF_NONE_MATCH, tagged),
+            None => request,
+        };
         let request = match (authorization, &self.credential) {
             (Authorization::Bearer(token), _) => request.bearer_auth(token),
             (Authorization::Basic, Credential::Basic { username, password }) => {
