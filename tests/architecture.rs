@@ -11,6 +11,7 @@ const OWNERS: [(&str, &[&str]); 11] = [
     ("docker_credential", &["registry"]),
     ("serde_yaml", &["pipeline", "manifest"]),
     ("granit_parser", &["pipeline", "manifest"]),
+    ("regex", &["pipeline"]),
     ("octocrab", &["forge"]),
     ("jsonwebtoken", &["server"]),
     ("sqlx", &["store"]),

@@ -10,6 +10,8 @@ mod copies;
 mod credentials;
 #[path = "registry/liars.rs"]
 mod liars;
+#[path = "registry/many.rs"]
+mod many;
 #[path = "registry/notifications.rs"]
 mod notifications;
 #[path = "registry/receivers.rs"]

@@ -11,11 +11,15 @@ mod file;
 
 pub use duration::{DurationError, duration_text, parse_duration};
 pub use file::{FILE_NAME, FileError, Pipelines, parse};
-pub use follow::{Follow, Order, Together};
+pub use follow::{
+    CREATED_MAX, CalverError, CalverFormat, Extract, Filter, Follow, Order, Pattern, PatternError, Picked,
+    Rule, TIED_MAX, Together, disagreement,
+};
 pub use loosened::{loosened, loosened_images};
 pub use principal::PrincipalError;
-pub use range::{RangeError, VersionRange, version_of};
+pub use range::{Prereleases, RangeError, VersionRange, version_of};
 
+pub(crate) use follow::is_commit;
 pub(crate) use hidden::is_hidden;
 pub(crate) use nearest::nearest;
 
@@ -65,6 +69,8 @@ pub struct ImageRule {
     pub follow: Follow,
     /// Platforms that the image must have.
     pub platforms: Vec<Platform>,
+    /// How long ago a digest must have been picked first before it counts.
+    pub minimum_age: Duration,
 }
 
 /// One stage of a pipeline.

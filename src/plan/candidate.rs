@@ -1,15 +1,17 @@
 //! Which release a stage should have: what `follow` picks, or what has passed upstream.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
 use super::effect::{Gate, HoldReason};
-use super::messages;
+use super::order::{compare, newer};
 use super::snapshot::{Pick, Snapshot};
+use super::{age, messages};
 use crate::image::{Pinned, Release};
-use crate::pipeline::{Follow, Order, Pipeline, Stage, StageName, Together};
-use crate::promotion::{Origin, State};
+use crate::pipeline::{ImageRule, Order, Stage, StageName, Together};
+use crate::promotion::Origin;
 
 /// What a stage should have.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,16 +49,24 @@ pub(super) fn picked(snapshot: &Snapshot, stage: &StageName) -> Result<Release, 
                 let text = format!("no tag of {} fits its follow rule", rule.repository);
                 return Err(HoldReason::new(stage, Gate::Registry, text));
             }
+            Pick::Refused(reason) => {
+                let text = format!("{}: {reason}", rule.repository);
+                return Err(HoldReason::new(stage, Gate::Order, text).who("write"));
+            }
             Pick::Failed(reason) => return Err(HoldReason::new(stage, Gate::Registry, reason.clone())),
         }
     }
-    let tags: std::collections::BTreeSet<_> =
-        release.images().map(|(_, pinned)| pinned.tag.clone()).collect();
-    if snapshot.pipeline.together == Together::SameTag && tags.len() > 1 {
+    if snapshot.pipeline.together == Together::SameTag && shared(snapshot, &release).len() > 1 {
         let text = format!("waits until all images have one tag: {}", release.version());
         return Err(HoldReason::new(stage, Gate::Settle, text));
     }
     Ok(release)
+}
+
+/// What the tags of a release say by the rules of their images: one thing, where they belong together.
+fn shared(snapshot: &Snapshot, release: &Release) -> BTreeSet<String> {
+    let tag = |rule: &ImageRule| release.get(&rule.repository).and_then(|pinned| pinned.tag.as_ref());
+    snapshot.pipeline.images.iter().filter_map(|rule| Some(rule.follow.shared(tag(rule)?))).collect()
 }
 
 fn first_stage(snapshot: &Snapshot, stage: &Stage, pinned: Option<&Release>) -> Candidate {
@@ -68,6 +78,9 @@ fn first_stage(snapshot: &Snapshot, stage: &Stage, pinned: Option<&Release>) -> 
         Ok(true) => {}
         Ok(false) => return Candidate::UpToDate,
         Err(hold) => return Candidate::Held(hold),
+    }
+    if let Some(hold) = age::hold(snapshot, stage, &release) {
+        return Candidate::Held(hold);
     }
     let seen = snapshot.state.seen.iter().find(|(seen, _)| seen.is_same(&release)).map(|(_, at)| *at);
     let settles_at = seen.map(|seen| later(seen, snapshot.pipeline.settle));
@@ -183,77 +196,8 @@ pub(super) fn stopped(snapshot: &Snapshot, stage: &Stage, release: &Release) -> 
     })
 }
 
-/// Whether `release` is newer than what is pinned, by the follow order; an error where its version moved or where the
-/// rule would go backwards.
-pub(super) fn newer(
-    snapshot: &Snapshot,
-    stage: &Stage,
-    release: &Release,
-    pinned: Option<&Release>,
-) -> Result<bool, HoldReason> {
-    let Some(pinned) = pinned else { return Ok(true) };
-    if release.is_same(pinned) {
-        return Ok(false);
-    }
-    if let Some(text) = moved_version(&snapshot.pipeline, release, pinned) {
-        return Err(HoldReason::new(&stage.name, Gate::Order, text));
-    }
-    match compare(&snapshot.pipeline, &snapshot.state, release, pinned) {
-        Order::Newer | Order::Unknown => Ok(true),
-        Order::Same => Ok(false),
-        Order::Older => {
-            let text = format!("{} is older than {}, which is pinned", release.version(), pinned.version());
-            Err(HoldReason::new(&stage.name, Gate::Order, text))
-        }
-    }
-}
-
-/// How two releases compare: by the follow rule of each image, then by which was seen first.
-#[must_use]
-pub fn compare(pipeline: &Pipeline, state: &State, one: &Release, other: &Release) -> Order {
-    let mut found = Order::Same;
-    for rule in &pipeline.images {
-        let (Some(left), Some(right)) = (one.get(&rule.repository), other.get(&rule.repository)) else {
-            continue;
-        };
-        if left.digest == right.digest {
-            continue;
-        }
-        match rule.follow.compare(left.tag.as_ref(), right.tag.as_ref()) {
-            Order::Older => return Order::Older,
-            Order::Newer => found = Order::Newer,
-            Order::Same | Order::Unknown => {}
-        }
-    }
-    match (found, state.seen_order(one), state.seen_order(other)) {
-        (Order::Newer, _, _) => Order::Newer,
-        (_, Some(left), Some(right)) if left < right => Order::Older,
-        (_, Some(_), _) => Order::Newer,
-        (_, None, Some(_)) => Order::Older,
-        (_, None, None) => Order::Unknown,
-    }
-}
-
-/// A version of a semver rule that has another digest than what is pinned under the same version.
-fn moved_version(pipeline: &Pipeline, release: &Release, pinned: &Release) -> Option<String> {
-    pipeline.images.iter().find_map(|rule| {
-        let (new, old) = (release.get(&rule.repository)?, pinned.get(&rule.repository)?);
-        let is_version = matches!(rule.follow, Follow::Semver(_));
-        let same = new.tag == old.tag && new.tag.is_some() && new.digest != old.digest;
-        (is_version && same).then(|| {
-            format!(
-                "version {} of {} moved from {} to {}: versions must not move; push a new version",
-                new.version(),
-                rule.repository,
-                old.digest.short(),
-                new.digest.short()
-            )
-        })
-    })
-}
-
 fn is_newer(snapshot: &Snapshot, one: &Release, other: &Release) -> bool {
-    matches!(compare(&snapshot.pipeline, &snapshot.state, one, other), Order::Newer)
+    matches!(compare(snapshot, one, other), Order::Newer)
 }
 
 fn keep_newest(snapshot: &Snapshot, best: &mut Option<Release>, release: &Release) {

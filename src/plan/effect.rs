@@ -171,7 +171,7 @@ pub enum Gate {
     Veto,
     /// A person refused the release for this stage.
     Refused,
-    /// The candidate is older than what is pinned, or its version moved.
+    /// The candidate is older than what is pinned, its version moved, or nothing tells which tag is newest.
     Order,
     /// The release has not been live upstream.
     Upstream,
@@ -179,6 +179,8 @@ pub enum Gate {
     Soak,
     /// More images may be on their way.
     Settle,
+    /// A digest is not old enough.
+    Age,
     /// Platforms are missing.
     Platforms,
     /// Approvals are missing, or changes are requested.
@@ -264,6 +266,7 @@ impl Gate {
             Self::Upstream => "upstream",
             Self::Soak => "soak",
             Self::Settle => "settle",
+            Self::Age => "minimum_age",
             Self::Platforms => "platforms",
             Self::Approvals => "approvals",
             Self::Checks => "checks",

@@ -12,6 +12,7 @@
 //!
 //! What does not happen is a [`HoldReason`]: what it waits for, who can act, when it may open.
 
+mod age;
 mod candidate;
 mod commands;
 mod deployments;
@@ -19,6 +20,7 @@ mod effect;
 mod gates;
 pub mod messages;
 mod observed;
+mod order;
 mod pins;
 mod propose;
 mod reviewers;
@@ -26,8 +28,9 @@ mod snapshot;
 mod step;
 pub mod view;
 
-pub use candidate::{Candidate, candidate, compare};
+pub use candidate::{Candidate, candidate};
 pub use effect::{Close, Effect, Gate, HoldReason, MergeNow, Open, Plan};
+pub use order::compare;
 pub use pins::{FileEdit, Files, Pins, read_pins};
 pub use reviewers::reviewers;
 pub use snapshot::{Asked, FileState, Pick, PlanSettings, Presence, Snapshot, Thread, is};

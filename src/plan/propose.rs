@@ -2,12 +2,12 @@
 
 use super::candidate::{self, Candidate, Passed};
 use super::effect::{Effect, Gate, HoldReason, Open, Plan};
-use super::gates;
 use super::messages;
 use super::pins::{self, Pins};
 use super::reviewers;
 use super::snapshot::{FileState, Snapshot};
 use super::step::is_rolling_back;
+use super::{age, gates};
 use crate::image::Release;
 use crate::pipeline::Stage;
 use crate::promotion::{Actor, Event, Lane, Proposal};
@@ -161,6 +161,9 @@ pub(super) fn entry_hold(
             }
             Passed::Yes => {}
         }
+    }
+    if let Some(hold) = age::hold(snapshot, stage, release) {
+        return Some(hold);
     }
     gates::missing_platforms(snapshot, stage, release)
 }

@@ -102,6 +102,8 @@ pub enum Pick {
     },
     /// No tag fits the rule.
     Nothing,
+    /// There are tags, and none of them can be followed: why, until somebody changes tags or rule.
+    Refused(String),
     /// The registry gave no answer; why.
     Failed(String),
 }

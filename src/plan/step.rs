@@ -4,6 +4,7 @@ use super::candidate::{self, Candidate};
 use super::effect::{Close, Effect, Gate, HoldReason, MergeNow, Plan};
 use super::gates::{self, MergeGates};
 use super::messages;
+use super::order::compare;
 use super::pins::{self, Pins};
 use super::propose::{file_hold, go_on_or_abandon, propose};
 use super::snapshot::{FileState, Snapshot};
@@ -85,10 +86,22 @@ fn review(
     if !is_reported {
         plan.push(Effect::Check { head: pull_request.head, check });
     }
+    plan.holds.extend(refused_meanwhile(snapshot, stage, proposal));
     if gates.holds().next().is_none() {
         plan.push(merge(snapshot, stage, proposal, pull_request, gates));
     } else {
         plan.holds.extend(gates.holds().cloned());
+    }
+}
+
+/// What the rule refuses while something else is proposed: it stops nothing of that, and is said at once.
+fn refused_meanwhile(snapshot: &Snapshot, stage: &Stage, proposal: &Proposal) -> Option<HoldReason> {
+    if proposal.lane != Lane::Normal || !stage.after.is_empty() || snapshot.file != FileState::Valid {
+        return None;
+    }
+    match candidate::candidate(snapshot, stage, proposal.was.as_ref()) {
+        Candidate::Held(hold) if hold.gate == Gate::Order => Some(hold),
+        Candidate::Held(_) | Candidate::Release(_) | Candidate::UpToDate => None,
     }
 }
 
@@ -192,8 +205,7 @@ fn superseding(snapshot: &Snapshot, stage: &Stage, proposal: &Proposal) -> Optio
     let Candidate::Release(release) = candidate::candidate(snapshot, stage, proposal.was.as_ref()) else {
         return None;
     };
-    let is_newer =
-        candidate::compare(&snapshot.pipeline, &snapshot.state, &release, &proposal.release) == Order::Newer;
+    let is_newer = compare(snapshot, &release, &proposal.release) == Order::Newer;
     let is_good = gates::missing_platforms(snapshot, stage, &release).is_none()
         && snapshot.state.veto(&snapshot.pipeline, &stage.name, &release).is_none();
     (is_newer && is_good && !release.is_same(&proposal.release) && !state.refused.contains(&release.id()))

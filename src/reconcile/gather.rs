@@ -7,11 +7,12 @@ use std::time::Duration;
 use futures::future::{join_all, try_join_all};
 
 use super::observe::pin_files;
+use super::pick::pick;
 use super::{Reconcile, ReconcileError, WorldSettings};
 use crate::commit::CommitId;
 use crate::forge::ForgeError;
 use crate::image::{Digest, Image, Release, Repository};
-use crate::pipeline::{Follow, ImageRule, Pipeline, Stage, StageName};
+use crate::pipeline::{Pipeline, Stage, StageName};
 use crate::plan::{Asked, Files, Pick, Pins, Presence, Snapshot, Thread, messages};
 use crate::promotion::Lane;
 use crate::pull_request::{Authors, Number, PersonId, PullRequest, Standing};
@@ -126,7 +127,7 @@ pub(super) async fn files(
 /// What the follow rules pick now.
 pub(super) async fn picks(run: &Reconcile<'_>, pipeline: &Pipeline, is_hurried: bool) -> Vec<Pick> {
     join_all(pipeline.images.iter().map(|rule| async move {
-        match within(run, is_hurried, pick(run, rule)).await {
+        match within(run, is_hurried, pick(run.world.registry.as_ref(), rule)).await {
             Some(Ok(pick)) => pick,
             Some(Err(error)) => {
                 if matches!(error, RegistryError::Unavailable { .. }) {
@@ -138,22 +139,6 @@ pub(super) async fn picks(run: &Reconcile<'_>, pipeline: &Pipeline, is_hurried: 
         }
     }))
     .await
-}
-
-async fn pick(run: &Reconcile<'_>, rule: &ImageRule) -> Result<Pick, RegistryError> {
-    let registry = &run.world.registry;
-    let tag = match &rule.follow {
-        Follow::Tag(tag) => tag.clone(),
-        Follow::Semver(_) => {
-            let tags = registry.tags(&rule.repository).await?;
-            match rule.follow.pick(&tags) {
-                Some(tag) => tag.clone(),
-                None => return Ok(Pick::Nothing),
-            }
-        }
-    };
-    let digest = registry.resolve(&rule.repository, &tag).await?;
-    Ok(Pick::Found { tag, digest })
 }
 
 /// What is known of the images that a plan or a message speaks of.

@@ -44,6 +44,8 @@ mod apply;
 mod gather;
 mod observe;
 mod open;
+mod pick;
+mod poll;
 mod preview;
 mod rebuild;
 mod route;
@@ -60,6 +62,8 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 
 use observe::{Observed, observe};
+pub use pick::pick;
+pub use poll::{Intervals, Polls};
 pub use preview::{Previewed, declared, preview};
 pub use route::{branch_key, deliver_activity, deliver_comment, note_activity, thread_key};
 pub use rules::RulesCache;
@@ -69,11 +73,12 @@ pub use world::{EnvironmentRepository, World, WorldSettings};
 use crate::forge::ForgeError;
 use crate::pipeline::StageName;
 use crate::plan::{Effect, Gate, HoldReason, Plan, Snapshot, plan, view};
-use crate::promotion::{Entry, IllegalEvent, State};
+use crate::promotion::{Entry, IllegalEvent, StageState, State};
 use crate::pull_request::{PersonId, Standing};
 use crate::repository::RepositoryError;
 use crate::store::{Key, Lease, Store, StoreError};
 use apply::Applied;
+use poll::Look;
 
 /// Rounds of one reconcile: a pipeline of 64 stages needs two for each (open, merge) where all is automatic, and some
 /// for commands and replies.
@@ -196,6 +201,7 @@ impl Reconcile<'_> {
             let snapshot = match observe(self).await? {
                 Observed::World(snapshot) => snapshot,
                 Observed::Gone => {
+                    self.world.polls.forget(&self.lease.key);
                     return Ok(Finished {
                         fold: json(&self.state)?,
                         view: None,
@@ -207,7 +213,7 @@ impl Reconcile<'_> {
                     return Ok(Finished {
                         fold: json(&self.state)?,
                         view: Some(json(&view)?),
-                        wake_at: self.again_at(),
+                        wake_at: self.again_at(None),
                         is_cut: false,
                     });
                 }
@@ -224,7 +230,7 @@ impl Reconcile<'_> {
             plan.holds.append(&mut self.refusals);
             let view = view(&snapshot, &plan);
             let wake_at = if is_cut { Some((self.world.now)()) } else { plan.wake_at };
-            let wake_at = [wake_at, self.again_at()].into_iter().flatten().min();
+            let wake_at = [wake_at, self.again_at(Some(&snapshot))].into_iter().flatten().min();
             return Ok(Finished { fold: json(&self.state)?, view: Some(json(&view)?), wake_at, is_cut });
         }
         Err(ReconcileError::Later(format!(
@@ -257,7 +263,10 @@ impl Reconcile<'_> {
                 Applied::Refused(text) => {
                     let first = snapshot.pipeline.stages.first().map(|stage| stage.name.clone());
                     if let Some(stage) = stage_of(effect, snapshot).or(first) {
-                        let (who, opens_at) = (Some("write".to_owned()), self.again_at());
+                        let (who, opens_at) = (
+                            Some("write".to_owned()),
+                            self.later(poll::AGAIN.min(self.world.settings.polls.polled)),
+                        );
                         self.refusals.push(HoldReason { stage, gate: Gate::Branch, text, who, opens_at });
                     }
                 }
@@ -277,15 +286,25 @@ impl Reconcile<'_> {
         Ok(())
     }
 
-    /// When the pipeline is looked at again without an event: polling, spread so that not all come at once, and soon
-    /// where something was refused, could not be said, or could not be asked.
-    fn again_at(&self) -> Option<Timestamp> {
-        let is_away = self.is_registry_away.load(Ordering::Relaxed);
-        let interval = if is_away || self.is_muted || self.is_unmirrored || !self.refusals.is_empty() {
-            REFUSED_AGAIN.min(self.world.settings.poll_interval)
+    /// When the pipeline is looked at again without an event: soon where something was refused, could not be said, or
+    /// could not be asked; else when its images are polled.
+    fn again_at(&self, snapshot: Option<&Snapshot>) -> Option<Timestamp> {
+        let is_busy = |stage: &StageState| stage.proposal.is_some() || stage.request.is_some();
+        let look = if self.is_registry_away.load(Ordering::Relaxed) {
+            Look::Away
+        } else if self.is_muted || self.is_unmirrored || !self.refusals.is_empty() {
+            Look::Refused
+        } else if self.state.stages.values().any(is_busy) {
+            Look::Busy
         } else {
-            self.world.settings.poll_interval
+            Look::Quiet
         };
+        let seen = snapshot.map(|snapshot| (&snapshot.pipeline, snapshot.picks.as_slice()));
+        self.later(self.world.polls.noted(self.lease, seen, look, self.world.settings.polls))
+    }
+
+    /// A time from now, spread over a tenth so that not all pipelines are due at once.
+    fn later(&self, interval: Duration) -> Option<Timestamp> {
         let spread = interval.as_millis() / 10;
         let key = format!("{:?}", self.lease.key);
         let hash = crate::image::Digest::of(key.as_bytes()).hex();
@@ -294,9 +313,6 @@ impl Reconcile<'_> {
         (self.world.now)().checked_add(interval + jitter).ok()
     }
 }
-
-/// What was refused or not answered is tried again after this time; long enough for a person to read why.
-const REFUSED_AGAIN: Duration = Duration::from_mins(1);
 
 /// The stage that an effect is for; none where it is for the pipeline.
 fn stage_of(effect: &Effect, snapshot: &Snapshot) -> Option<StageName> {

@@ -10,7 +10,7 @@ use super::rules::{Declared, Parsed, cursor_name};
 use super::world::{EnvironmentRepository, World};
 use crate::commit::CommitId;
 use crate::forge::{ForgeError, Priority};
-use crate::pipeline::{FILE_NAME, OutOfBand, PipelineName, loosened, parse};
+use crate::pipeline::{FILE_NAME, OutOfBand, PipelineName, loosened, loosened_images, parse};
 use crate::plan::{PipelineView, messages, read_pins};
 use crate::pull_request::{Check, CheckStatus, Listed, Person};
 use crate::repository::{Change, RepositoryError};
@@ -292,6 +292,8 @@ fn rules_summary(declared: &Declared, changes: &[Change]) -> Option<String> {
     let mut looser = Vec::new();
     for pipeline in declared.pipelines() {
         let Some(new) = after.pipelines.iter().find(|new| new.name == pipeline.name) else { continue };
+        let images = loosened_images(pipeline, new);
+        looser.extend(images.into_iter().map(|what| format!("{}: {what}", pipeline.name)));
         for stage in &pipeline.stages {
             let what = new.stage(&stage.name).map(|new| loosened(stage, new)).unwrap_or_default();
             looser.extend(what.into_iter().map(|what| format!("{}/{}: {what}", pipeline.name, stage.name)));

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::poll::{Intervals, Polls};
 use super::rules::RulesCache;
 use crate::forge::Forge;
 use crate::pull_request::MergeMethod;
@@ -31,6 +32,8 @@ pub struct World {
     pub settings: WorldSettings,
     /// Parsed `lockkeeper.yaml` files.
     pub rules: RulesCache,
+    /// What was heard of images, and how.
+    pub polls: Polls,
 }
 
 /// One environment repository and its forge.
@@ -58,7 +61,7 @@ pub struct WorldSettings {
     /// How long a lease lasts without being extended.
     pub lease: Duration,
     /// How often a pipeline is looked at without an event.
-    pub poll_interval: Duration,
+    pub polls: Intervals,
     /// Longest look at one pipeline; then those that wait have their turn, and it is due again at once. One at which
     /// releases come faster than they are merged has no end of its own.
     pub look_max: Duration,

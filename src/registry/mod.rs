@@ -6,6 +6,7 @@ pub mod oci;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 
 pub use crate::image::Image;
 use crate::image::{Digest, Platform, Repository, Tag};
@@ -47,10 +48,20 @@ pub enum RegistryError {
     },
 }
 
+/// What a tag named once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FirstNamed {
+    /// The digest.
+    pub digest: Digest,
+    /// When the image was built, where it says so credibly.
+    pub created: Option<Timestamp>,
+}
+
 /// What lockkeeper asks of a registry. Every answer is checked: digests are computed from the bytes received.
 #[async_trait]
 pub trait Registry: Send + Sync {
-    /// The digest that the tag has now: the manifest is fetched and hashed.
+    /// The digest that the tag has now: the manifest is fetched and hashed, or the registry says that it is what was
+    /// hashed before.
     async fn resolve(&self, repository: &Repository, tag: &Tag) -> Result<Digest, RegistryError>;
 
     /// All tags of the repository, sorted by bytes; at most `TAGS_MAX`.
@@ -58,6 +69,12 @@ pub trait Registry: Send + Sync {
 
     /// What the manifest or index of this digest holds.
     async fn image(&self, repository: &Repository, digest: Digest) -> Result<Image, RegistryError>;
+
+    /// What the tag named when it was asked for first, for tags that do not move: it may be told from memory.
+    async fn first_named(&self, repository: &Repository, tag: &Tag) -> Result<FirstNamed, RegistryError> {
+        let digest = self.resolve(repository, tag).await?;
+        Ok(FirstNamed { digest, created: self.image(repository, digest).await?.created })
+    }
 
     /// Whether the manifest of this digest, and that of each of its platforms, is there.
     ///

@@ -17,7 +17,7 @@ use crate::forge::local::pages::{self, PageOptions, ProxyHeader, SignIn};
 use crate::forge::local::{Activity, LocalForge, People};
 use crate::forge::{Forge, ForgeError};
 use crate::pull_request::MergeMethod;
-use crate::reconcile::{EnvironmentRepository, RulesCache, World, WorldSettings};
+use crate::reconcile::{EnvironmentRepository, Intervals, Polls, RulesCache, World, WorldSettings};
 use crate::registry::credentials::Credentials as RegistryCredentials;
 use crate::registry::oci::{OciRegistry, OciSettings};
 use crate::repository::{Credentials, Location, LocationError, Mirror, RepositoryError};
@@ -139,6 +139,7 @@ pub async fn assemble(settings: &Settings, witness: Arc<dyn Witness>) -> Result<
         witness,
         settings: world_settings(settings),
         rules: RulesCache::default(),
+        polls: Polls::default(),
     };
     Ok(Assembly { world, forges, activities })
 }
@@ -298,7 +299,10 @@ fn listener(repository: String, sender: mpsc::Sender<(String, Activity)>) -> cra
 fn world_settings(settings: &Settings) -> WorldSettings {
     WorldSettings {
         lease: settings.work.lease,
-        poll_interval: settings.registry.poll_interval,
+        polls: Intervals {
+            polled: settings.registry.poll_interval,
+            told: settings.registry.told_poll_interval,
+        },
         look_max: LOOK_MAX,
         hurried_timeout: HURRIED_TIMEOUT,
         unhurried_timeout: UNHURRIED_TIMEOUT,

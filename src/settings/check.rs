@@ -89,9 +89,12 @@ fn host_of(url: &str) -> Option<String> {
 
 fn check_registry(raw: RawRegistry, layers: &Layers) -> Result<Registry, SettingsError> {
     at_least(layers, "registry.poll_interval", raw.poll_interval, REGISTRY_POLL_MIN)?;
+    at_least(layers, "registry.told_poll_interval", raw.told_poll_interval, REGISTRY_POLL_MIN)?;
     Ok(Registry {
         timeout: raw.timeout,
         poll_interval: raw.poll_interval,
+        // Who asks less often than that wants to be asked less often in any case.
+        told_poll_interval: raw.told_poll_interval.max(raw.poll_interval),
         docker_config: (!raw.docker_config.as_os_str().is_empty()).then_some(raw.docker_config),
         plain_http_hosts: raw.plain_http_hosts,
     })

@@ -95,6 +95,8 @@ pub struct Registry {
     pub timeout: Duration,
     /// How often a repository is asked without a webhook.
     pub poll_interval: Duration,
+    /// How often it is asked where a webhook is seen to work.
+    pub told_poll_interval: Duration,
     /// The docker `config.json`; none: the one of docker.
     pub docker_config: Option<PathBuf>,
     /// Hosts that are asked over plain HTTP.

@@ -45,6 +45,8 @@ pub(super) struct RawRegistry {
     pub(super) timeout: Duration,
     #[serde(with = "duration")]
     pub(super) poll_interval: Duration,
+    #[serde(with = "duration")]
+    pub(super) told_poll_interval: Duration,
     pub(super) docker_config: PathBuf,
     pub(super) plain_http_hosts: Vec<String>,
 }

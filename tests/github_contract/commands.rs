@@ -380,7 +380,7 @@ fn manifest(version: &str) -> String {
 
 /// Pushes an image, and looks at everything.
 async fn release(engine: &Engine, version: &str) {
-    engine.registry.push(IMAGE, version, version, &["linux/amd64"], &[]);
+    engine.registry.push(IMAGE, version, version, &["linux/amd64"], &[], None);
     engine.place.pass(60);
     engine.look().await;
 }

@@ -14,7 +14,9 @@ use jiff::Timestamp;
 use lockkeeper::forge::github::GitHubForge;
 use lockkeeper::forge::{Clock, Forge as _};
 use lockkeeper::pull_request::MergeMethod;
-use lockkeeper::reconcile::{EnvironmentRepository, RulesCache, World, WorldSettings, run_one, start};
+use lockkeeper::reconcile::{
+    EnvironmentRepository, Intervals, Polls, RulesCache, World, WorldSettings, run_one, start,
+};
 use lockkeeper::repository::{Credentials, Location, Mirror};
 use lockkeeper::server::run::Tally;
 use lockkeeper::server::{self, App, router};
@@ -255,7 +257,7 @@ fn world(
         witness: tally.clone(),
         settings: WorldSettings {
             lease: Duration::from_mins(1),
-            poll_interval: DAY,
+            polls: Intervals { polled: DAY, told: DAY },
             look_max: Duration::from_mins(1),
             hurried_timeout: Duration::from_secs(10),
             unhurried_timeout: Duration::from_secs(10),
@@ -263,6 +265,7 @@ fn world(
             author: ("lockkeeper".to_owned(), "lockkeeper@localhost".to_owned()),
         },
         rules: RulesCache::default(),
+        polls: Polls::default(),
     }
 }
 

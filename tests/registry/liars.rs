@@ -349,7 +349,7 @@ async fn tokens_are_asked_for_once_and_renewed_when_refused() {
     server.tokens.store(7, Ordering::SeqCst);
     registry.resolve(&web, &tag("1")).await.unwrap();
     assert_eq!((asked("/token"), asked("Bearer t8")), (2, 1));
-    // The configuration is a blob, which the package fetches with the token that it was lent.
+    // The configuration is a blob, which is fetched with the same token.
     let image = registry.image(&web, Digest::of(MANIFEST.as_bytes())).await.unwrap();
     assert_eq!((image.platforms, asked("/token"), asked("Bearer t8")), (Vec::new(), 2, 2));
     let error = anonymous().resolve(&web, &tag("1")).await.unwrap_err();
@@ -406,8 +406,41 @@ async fn nothing_is_asked_twice() {
     let asked = server.asked.lock().unwrap();
     let count = |part: &str| asked.iter().filter(|line| line.contains(part)).count();
     assert_eq!((count("/manifests/"), count("/blobs/")), (2, 2), "{asked:?}");
-    // One before the first question; and one of the package before each blob, as nothing needs a token here.
-    assert_eq!(asked.len() - 4, 3, "{asked:?}");
+    // One before the first question.
+    assert_eq!(asked.len() - 4, 1, "{asked:?}");
+}
+
+/// What was hashed before is asked for by its `ETag`; one that moves is hashed anew, and nothing is taken for unchanged that
+/// was not asked for so.
+#[tokio::test]
+async fn what_did_not_change_is_not_sent_again() {
+    let tagging: Behaviour = |state, request| {
+        let version = state.tokens.load(Ordering::SeqCst);
+        let etag = format!("\"{version}\"");
+        let is_known = request.headers().get(header::IF_NONE_MATCH).is_some_and(|known| *known == etag);
+        if is_known || version > 1 {
+            return StatusCode::NOT_MODIFIED.into_response();
+        }
+        let body = format!("{MANIFEST}{}", " ".repeat(version));
+        ([(header::ETAG, etag)], body).into_response()
+    };
+    let server = serve(tagging).await;
+    let (registry, web) = (anonymous(), repository(server.address, "shop/web"));
+    let first = Digest::of(MANIFEST.as_bytes());
+    for _ in 0..3 {
+        assert_eq!(registry.resolve(&web, &tag("1")).await.unwrap(), first);
+    }
+    server.tokens.store(1, Ordering::SeqCst);
+    let second = registry.resolve(&web, &tag("1")).await.unwrap();
+    assert_eq!(second, Digest::of(format!("{MANIFEST} ").as_bytes()));
+    server.tokens.store(2, Ordering::SeqCst);
+    let api = repository(server.address, "shop/api");
+    let errors = [
+        registry.resolve(&api, &tag("1")).await.unwrap_err(),
+        registry.tags(&api).await.unwrap_err(),
+        registry.image(&api, first).await.unwrap_err(),
+    ];
+    assert!(errors.iter().all(|error| kind(error) == "untrusted"), "{errors:?}");
 }
 
 /// A registry that was open and is open no more is asked anew what it wants.

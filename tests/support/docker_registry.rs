@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -16,7 +16,7 @@ use super::parts::part;
 pub(crate) struct DockerRegistry {
     process: Child,
     address: SocketAddr,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 /// How the registry is set up.
@@ -58,8 +58,14 @@ impl DockerRegistry {
         self.address
     }
 
+    /// Its files.
+    #[must_use]
+    pub(crate) fn data(&self) -> PathBuf {
+        data(self.folder.path())
+    }
+
     fn attempt(program: &Path, options: &Options) -> Option<Self> {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = folder();
         let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let file = folder.path().join("registry.yml");
         fs::write(&file, configuration(folder.path(), address, options)).unwrap();
@@ -74,7 +80,7 @@ impl DockerRegistry {
         let deadline = Instant::now() + Duration::from_secs(10);
         while Instant::now() < deadline && process.try_wait().unwrap().is_none() {
             if TcpStream::connect(address).is_ok() {
-                return Some(Self { process, address, _folder: folder });
+                return Some(Self { process, address, folder });
             }
             sleep(Duration::from_millis(20));
         }
@@ -91,8 +97,19 @@ impl Drop for DockerRegistry {
     }
 }
 
+/// In memory where the machine has such a place: ten thousand tags are as many folders.
+fn folder() -> TempDir {
+    let memory = Path::new("/dev/shm");
+    let made = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
+    made.unwrap()
+}
+
+fn data(folder: &Path) -> PathBuf {
+    folder.join("data")
+}
+
 fn configuration(folder: &Path, address: SocketAddr, options: &Options) -> String {
-    let data = folder.join("data");
+    let data = data(folder);
     let mut lines = vec![
         "version: 0.1".to_owned(),
         "log: { level: error, accesslog: { disabled: true } }".to_owned(),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use lockkeeper::image::{Digest, Image, Platform, Repository, Tag};
 use lockkeeper::registry::{Registry, RegistryError};
 
@@ -55,6 +56,7 @@ impl FakeRegistry {
         name: &str,
         platforms: &[&str],
         labels: &[(&str, &str)],
+        created: Option<Timestamp>,
     ) -> Digest {
         let digest = Self::digest(repository, name);
         let mut world = self.world.lock().unwrap();
@@ -67,7 +69,7 @@ impl FakeRegistry {
                 .iter()
                 .map(|(key, value)| (format!("org.opencontainers.image.{key}"), (*value).to_owned()))
                 .collect(),
-            created: Some("2026-01-01T00:00:00Z".parse().unwrap()),
+            created,
         };
         world.images.insert(digest, image);
         digest
@@ -78,6 +80,11 @@ impl FakeRegistry {
         let mut world = self.world.lock().unwrap();
         world.images.remove(&digest);
         world.tags.retain(|_, found| *found != digest);
+    }
+
+    /// Removes a tag; the image stays.
+    pub fn untag(&self, repository: &str, tag: &str) {
+        self.world.lock().unwrap().tags.remove(&(repository.to_owned(), tag.to_owned()));
     }
 
     pub fn set_mood(&self, mood: Mood) {

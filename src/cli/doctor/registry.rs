@@ -1,8 +1,9 @@
 //! Whether the registries have what the pipelines follow.
 
 use super::Findings;
-use crate::image::{Digest, Tag};
-use crate::pipeline::{Follow, ImageRule, Pipeline};
+use crate::pipeline::Pipeline;
+use crate::plan::Pick;
+use crate::reconcile::pick;
 use crate::registry::{Registry, RegistryError};
 
 /// Picks and resolves each image of the pipeline.
@@ -14,9 +15,12 @@ pub(super) async fn images(
 ) {
     for rule in &pipeline.images {
         let subject = format!("image {} of {repository}/{}", rule.repository, pipeline.name);
-        match resolve(registry, rule).await {
-            Ok(Some((tag, digest))) => findings.good(subject, format!("{tag} is {}", digest.short())),
-            Ok(None) => findings.notice(
+        match pick(registry, rule).await {
+            Ok(Pick::Found { tag, digest }) => findings.good(subject, format!("{tag} is {}", digest.short())),
+            Ok(Pick::Refused(reason) | Pick::Failed(reason)) => {
+                findings.bad(subject, reason, "change the tags, or `follow` in lockkeeper.yaml");
+            }
+            Ok(Pick::Nothing) => findings.notice(
                 subject,
                 "no tag fits `follow`",
                 "push one, or change `follow` in lockkeeper.yaml",
@@ -27,21 +31,6 @@ pub(super) async fn images(
             }
         }
     }
-}
-
-async fn resolve(registry: &dyn Registry, rule: &ImageRule) -> Result<Option<(Tag, Digest)>, RegistryError> {
-    let tag = match &rule.follow {
-        Follow::Tag(tag) => tag.clone(),
-        Follow::Semver(_) => {
-            let tags = registry.tags(&rule.repository).await?;
-            match rule.follow.pick(&tags) {
-                Some(tag) => tag.clone(),
-                None => return Ok(None),
-            }
-        }
-    };
-    let digest = registry.resolve(&rule.repository, &tag).await?;
-    Ok(Some((tag, digest)))
 }
 
 fn fix_of(error: &RegistryError) -> &'static str {

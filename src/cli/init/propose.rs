@@ -5,8 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::environment::{Environment, Environments, stage_name};
 use crate::image::{Repository, Tag};
 use crate::manifest::{Form, Found, Pin};
-use crate::pipeline::version_of;
+use crate::pipeline::{CalverFormat, is_commit, version_of};
 
+/// The formats of dates that are tried, in this order; what is a whole version passes for one before.
+const DATES: [&str; 4] = ["YYYY.0M.0D", "YYYY-0M-0D", "YYYYMMDD", "YYYYMMDD-hhmmss"];
 /// Most files of one stage, as `lockkeeper.yaml` takes them.
 const PINS_MAX: usize = 64;
 
@@ -39,6 +41,10 @@ pub struct ProposedPipeline {
 pub enum ProposedFollow {
     /// A range of versions.
     Semver(String),
+    /// Dates in this format.
+    Calver(String),
+    /// Numbers behind this text.
+    Numeric(String),
     /// A tag that moves.
     Tag(String),
 }
@@ -235,20 +241,38 @@ fn follow(name: &str, places: &Places<'_>, undecided: &mut Vec<String>) -> Propo
         ));
         return ProposedFollow::Semver("*".to_owned());
     };
-    let others: BTreeSet<&Tag> = tags().filter(|tag| *tag != first).collect();
-    if looks_like_commit(first.as_str()) || !others.is_empty() {
+    let all: BTreeSet<&Tag> = tags().collect();
+    if let Some(ordered) = dates(&all).or_else(|| numbers(&all)) {
+        return ordered;
+    }
+    let last = first.as_str().rsplit(['-', '.']).next().unwrap_or_default();
+    if is_commit(last) || all.len() > 1 {
         undecided.push(format!(
-            "pipeline `{name}`: its tags (`{first}`, …) are no versions and have no order; `follow` takes versions or one tag that moves"
+            "pipeline `{name}`: its tags (`{first}`, …) have no order that can be told; `follow` takes versions, dates, \
+             numbers, the creation time (`newest`) or one tag that moves"
         ));
     }
     ProposedFollow::Tag(first.to_string())
 }
 
-fn looks_like_commit(tag: &str) -> bool {
-    let last = tag.rsplit(['-', '.']).next().unwrap_or(tag);
-    last.len() >= 7
-        && last.bytes().all(|byte| byte.is_ascii_hexdigit())
-        && last.bytes().any(|byte| byte.is_ascii_digit())
+fn dates(tags: &BTreeSet<&Tag>) -> Option<ProposedFollow> {
+    let fits = |format: &&&str| {
+        let format = format.parse::<CalverFormat>();
+        format.is_ok_and(|format| tags.iter().all(|tag| format.fits(tag.as_str())))
+    };
+    DATES.iter().find(fits).map(|format| ProposedFollow::Calver((*format).to_owned()))
+}
+
+/// `build-4567`: numbers behind one word.
+fn numbers(tags: &BTreeSet<&Tag>) -> Option<ProposedFollow> {
+    let word = |tag: &Tag| {
+        let word = tag.as_str().trim_end_matches(|c: char| c.is_ascii_digit());
+        let is_word = word.ends_with('-') && word.bytes().all(|b| b.is_ascii_alphabetic() || b == b'-');
+        (is_word && word.len() < tag.as_str().len()).then(|| word.to_owned())
+    };
+    let words: BTreeSet<Option<String>> = tags.iter().map(|tag| word(tag)).collect();
+    let only = if words.len() == 1 { words.into_iter().next().flatten() } else { None };
+    only.map(ProposedFollow::Numeric)
 }
 
 /// What has to be done before the pins of a file can be changed.

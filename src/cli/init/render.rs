@@ -35,6 +35,10 @@ fn pipeline_text(pipeline: &ProposedPipeline, text: &mut String) {
     line(format!("      - repository: {}", scalar(pipeline.repository.as_str())));
     let follow = match &pipeline.follow {
         ProposedFollow::Semver(range) => format!("semver: {}", quoted(range)),
+        ProposedFollow::Calver(format) => format!("calver: {}", quoted(format)),
+        ProposedFollow::Numeric(word) => {
+            format!("numeric: true, extract: {}", quoted(&format!("^{word}(?<key>[0-9]+)$")))
+        }
         ProposedFollow::Tag(tag) => format!("tag: {}", quoted(tag)),
     };
     line(format!("        follow: {{ {follow} }}"));

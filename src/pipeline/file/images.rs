@@ -1,9 +1,10 @@
 //! The images of a pipeline.
 
-use super::node::{Names, Node, Report, shown};
-use crate::image::{Platform, Tag};
-use crate::pipeline::follow::belongs_to_another_image;
-use crate::pipeline::{Follow, ImageRule};
+use super::follow::follow;
+use super::node::{Names, Node, Report};
+use super::pipelines::DURATION_WANTED;
+use crate::image::Platform;
+use crate::pipeline::{ImageRule, parse_duration};
 
 /// Most images of one pipeline: a pull request lists each, and 64 lines can still be read.
 const IMAGES_MAX: usize = 64;
@@ -11,12 +12,8 @@ const IMAGES_MAX: usize = 64;
 const PLATFORMS_MAX: usize = 32;
 
 const IMAGE_NAMES: Names = Names {
-    known: &["repository", "follow", "platforms"],
-    later: &["signed_by", "provenance", "sbom", "allow", "ignore"],
-};
-const FOLLOW_NAMES: Names = Names {
-    known: &["semver", "tag"],
-    later: &["pattern", "order", "calver", "numeric", "newest", "lexical", "prereleases", "exact"],
+    known: &["repository", "follow", "platforms", "minimum_age"],
+    later: &["signed_by", "provenance", "sbom"],
 };
 
 pub(super) fn images(pipeline: &Node<'_>, report: &mut Report) -> Vec<ImageRule> {
@@ -43,39 +40,11 @@ fn image(node: &Node<'_>, report: &mut Report) -> Option<ImageRule> {
     }
     let repository = node.required("repository", report);
     let repository = repository.and_then(|node| node.parsed("a repository", str::parse, report));
-    let follow = node.required("follow", report).and_then(|follow| self::follow(&follow, report));
+    let follow = node.required("follow", report).and_then(|node| follow(&node, report));
     let platforms = node.get("platforms").map(|list| platforms(&list, report)).unwrap_or_default();
-    Some(ImageRule { repository: repository?, follow: follow?, platforms })
-}
-
-fn follow(node: &Node<'_>, report: &mut Report) -> Option<Follow> {
-    if !node.is_map_of(&FOLLOW_NAMES, report) {
-        return None;
-    }
-    match (node.get("semver"), node.get("tag")) {
-        (Some(range), None) => range.parsed("a version range", str::parse, report).map(Follow::Semver),
-        (None, Some(tag)) => followed_tag(&tag, report).map(Follow::Tag),
-        (Some(_), Some(_)) => {
-            report.add(node, "wanted either `semver` or `tag`, found both");
-            None
-        }
-        (None, None) => {
-            report.add(node, "wanted `semver` or `tag`, found neither");
-            None
-        }
-    }
-}
-
-fn followed_tag(node: &Node<'_>, report: &mut Report) -> Option<Tag> {
-    let tag: Tag = node.parsed("a tag", str::parse, report)?;
-    if belongs_to_another_image(&tag) {
-        report.add(
-            node,
-            format!("wanted the tag of an image, found `{}`, which signatures use", shown(tag.as_str())),
-        );
-        return None;
-    }
-    Some(tag)
+    let age = node.get("minimum_age");
+    let age = age.and_then(|age| age.parsed(DURATION_WANTED, parse_duration, report)).unwrap_or_default();
+    Some(ImageRule { repository: repository?, follow: follow?, platforms, minimum_age: age })
 }
 
 fn platforms(list: &Node<'_>, report: &mut Report) -> Vec<Platform> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::node::{Names, Node, Report};
 use super::{images, order, owners, stages};
-use crate::pipeline::{Follow, ImageRule, Pipeline, Principal, Together, parse_duration};
+use crate::pipeline::{ImageRule, Pipeline, Principal, Together, parse_duration};
 
 /// The version of the file's format that this program reads.
 const FORMAT_VERSION: u64 = 1;
@@ -85,12 +85,9 @@ fn pipeline<'a>(node: &Node<'a>, report: &mut Report) -> Option<(Pipeline, Vec<s
     Some((pipeline, written))
 }
 
-/// Images that follow different moving tags never have the same tag, so no release would ever be complete.
+/// Images that follow one tag each, and not the same one, never have the same tag, so no release would ever be complete.
 fn refuse_tags_that_never_agree(together: &Node<'_>, images: &[ImageRule], report: &mut Report) {
-    let mut tags = images.iter().filter_map(|image| match &image.follow {
-        Follow::Tag(tag) => Some(tag),
-        Follow::Semver(_) => None,
-    });
+    let mut tags = images.iter().filter_map(|image| image.follow.named());
     if let Some(first) = tags.next()
         && let Some(other) = tags.find(|tag| *tag != first)
     {

@@ -2,7 +2,8 @@
 //! approvals.
 
 use super::{
-    Approvals, ImageRule, MergePolicy, OutOfBand, Pipeline, Principal, RoleName, Stage, duration_text,
+    Approvals, Follow, ImageRule, MergePolicy, OutOfBand, Pipeline, Prereleases, Principal, RoleName, Rule,
+    Stage, duration_text,
 };
 
 /// What an empty list of approvers means, and (beside the owner) an empty list of those who may roll back.
@@ -38,22 +39,50 @@ pub fn loosened(before: &Stage, after: &Stage) -> Vec<String> {
     found
 }
 
-/// Names each platform that an image no longer must have, as fragments for people.
+/// Names what an image no longer must have before it counts, as fragments for people: a platform, an age, a tag that the
+/// filters let in, a digest that stays.
 ///
-/// An image that is new or gone is another pipeline's business: its releases are not those that were approved.
+/// An image that is new or gone is another pipeline's business: its releases are not those that were approved. Whether a
+/// range or format is wider than another is not asked: which releases come next is no gate of the one approved.
 #[must_use]
 pub fn loosened_images(before: &Pipeline, after: &Pipeline) -> Vec<String> {
     let same =
         |image: &ImageRule| after.images.iter().find(|other| other.repository.is_same(&image.repository));
     let pairs = before.images.iter().filter_map(|image| Some((image, same(image)?)));
-    let dropped = pairs.flat_map(|(before, after)| {
-        let gone = before
-            .platforms
-            .iter()
-            .filter(|platform| !after.platforms.iter().any(|other| other.serves(platform)));
-        gone.map(|platform| format!("platform {platform} of `{}` no longer needed", before.repository))
-    });
-    dropped.collect()
+    pairs.flat_map(|(before, after)| loosened_image(before, after)).collect()
+}
+
+fn loosened_image(before: &ImageRule, after: &ImageRule) -> Vec<String> {
+    let name = &before.repository;
+    let gone = before
+        .platforms
+        .iter()
+        .filter(|platform| !after.platforms.iter().any(|other| other.serves(platform)));
+    let mut found: Vec<String> =
+        gone.map(|platform| format!("platform {platform} of `{name}` no longer needed")).collect();
+    if after.minimum_age < before.minimum_age {
+        let (before, after) = (duration_text(before.minimum_age), duration_text(after.minimum_age));
+        found.push(format!("minimum age of `{name}` shortened from {before} to {after}"));
+    }
+    let (old, new) = (&before.follow, &after.follow);
+    for (key, old, new) in
+        [("allow", &old.filter.allow, &new.filter.allow), ("ignore", &old.filter.ignore, &new.filter.ignore)]
+    {
+        if old.is_some() && old != new {
+            found.push(format!("`{key}` of `{name}` changed or removed"));
+        }
+    }
+    if prereleases(new) == Prereleases::All && prereleases(old) == Prereleases::Named {
+        found.push(format!("pre-releases of `{name}` now count"));
+    }
+    if new.moves() && !old.moves() {
+        found.push(format!("tags of `{name}` may now move"));
+    }
+    found
+}
+
+fn prereleases(follow: &Follow) -> Prereleases {
+    if let Rule::Semver(range) = &follow.rule { range.prereleases() } else { Prereleases::Named }
 }
 
 fn loosened_approvals(before: &Approvals, after: &Approvals) -> Vec<String> {

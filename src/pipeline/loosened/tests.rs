@@ -91,3 +91,49 @@ fn platforms_of_images_are_compared() {
     assert_eq!(compare("linux/arm64", "linux/arm64/v8"), [""; 0]);
     assert_eq!(compare("", "linux/amd64"), [""; 0]);
 }
+
+#[test]
+fn what_lets_more_digests_of_an_image_count_is_named() {
+    let with = |image: &str| {
+        let text = format!(
+            "version: 1\npipelines:\n  - name: shop\n    images: [{{ repository: r/a, {image} }}]\n    \
+             stages: [{{ name: dev, pins: [a] }}]\n"
+        );
+        parse(text.as_bytes()).unwrap_or_else(|errors| panic!("{text}\n{errors:?}")).pipelines.remove(0)
+    };
+    for (before, after, want) in [
+        (
+            "follow: { tag: m }, minimum_age: 2h",
+            "follow: { tag: m }, minimum_age: 1h",
+            "minimum age of `r/a` shortened from 2h to 1h",
+        ),
+        (
+            "follow: { tag: m }, minimum_age: 2h",
+            "follow: { tag: m }",
+            "minimum age of `r/a` shortened from 2h to 0s",
+        ),
+        (
+            "follow: { numeric: true, allow: '^1' }",
+            "follow: { numeric: true }",
+            "`allow` of `r/a` changed or removed",
+        ),
+        (
+            "follow: { numeric: true, ignore: x }",
+            "follow: { numeric: true }",
+            "`ignore` of `r/a` changed or removed",
+        ),
+        (
+            "follow: { semver: '*' }",
+            "follow: { semver: '*', prereleases: true }",
+            "pre-releases of `r/a` now count",
+        ),
+        ("follow: { exact: m }", "follow: { tag: m }", "tags of `r/a` may now move"),
+        ("follow: { semver: '1' }", "follow: { semver: '*' }", ""),
+    ] {
+        let want: Vec<&str> = Some(want).filter(|want| !want.is_empty()).into_iter().collect();
+        assert_eq!(loosened_images(&with(before), &with(after)), want, "{before} → {after}");
+        assert_eq!(loosened_images(&with(after), &with(before)), [""; 0], "{after} → {before}");
+    }
+    let ignoring = |what| with(&format!("follow: {{ numeric: true, ignore: {what} }}"));
+    assert_eq!(loosened_images(&ignoring("x"), &ignoring("y")), ["`ignore` of `r/a` changed or removed"]);
+}

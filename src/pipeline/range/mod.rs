@@ -17,7 +17,8 @@
 //! | `\|\|` | or |
 //!
 //! A pre-release is in a range only where the range itself names a pre-release of the same `major.minor.patch`:
-//! `>=1.4.0-rc.1` takes `1.4.0-rc.2` but not `1.5.0-rc.1`.
+//! `>=1.4.0-rc.1` takes `1.4.0-rc.2` but not `1.5.0-rc.1`. On request all pre-releases count that lie between the ends;
+//! those of the first version that is out (`2.0.0-rc.1` of `<2`) never do.
 
 mod read;
 
@@ -32,6 +33,17 @@ use serde::{Serialize, Serializer};
 pub struct VersionRange {
     text: String,
     any_of: Vec<Clause>,
+    prereleases: Prereleases,
+}
+
+/// Which pre-releases are in a range.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Prereleases {
+    /// Those of a version of which the range names a pre-release.
+    #[default]
+    Named,
+    /// All between its ends.
+    All,
 }
 
 /// The text is no range.
@@ -70,19 +82,42 @@ impl VersionRange {
         &self.text
     }
 
+    /// The same range with these pre-releases.
+    #[must_use]
+    pub fn with_prereleases(self, prereleases: Prereleases) -> Self {
+        Self { prereleases, ..self }
+    }
+
+    /// Which pre-releases are in it.
+    #[must_use]
+    pub fn prereleases(&self) -> Prereleases {
+        self.prereleases
+    }
+
     /// Whether the version is in the range.
     #[must_use]
     pub fn matches(&self, version: &Version) -> bool {
-        self.any_of.iter().any(|clause| clause.matches(version))
+        self.any_of.iter().any(|clause| clause.matches(version, self.prereleases))
     }
 }
 
 impl Clause {
-    fn matches(&self, version: &Version) -> bool {
-        let triple = (version.major, version.minor, version.patch);
-        let is_wanted = version.pre.is_empty() || self.prereleases_of.contains(&triple);
+    fn matches(&self, version: &Version, prereleases: Prereleases) -> bool {
+        let triple = triple(version);
+        let is_named = version.pre.is_empty() || self.prereleases_of.contains(&triple);
+        let is_wanted = is_named || prereleases == Prereleases::All && !self.ends_at(triple);
         is_wanted && self.all_of.iter().all(|comparator| comparator.matches(version))
     }
+
+    /// Whether this version is the first that is out.
+    fn ends_at(&self, version: Triple) -> bool {
+        let ends = |comparator: &Comparator| matches!(comparator, Comparator::Below(below) if triple(below) == version);
+        self.all_of.iter().any(ends)
+    }
+}
+
+fn triple(version: &Version) -> Triple {
+    (version.major, version.minor, version.patch)
 }
 
 impl Comparator {
@@ -102,7 +137,9 @@ impl FromStr for VersionRange {
 
     fn from_str(text: &str) -> Result<Self, RangeError> {
         match read::any_of(text) {
-            Ok(any_of) => Ok(Self { text: text.trim().to_owned(), any_of }),
+            Ok(any_of) => {
+                Ok(Self { text: text.trim().to_owned(), any_of, prereleases: Prereleases::default() })
+            }
             Err(reason) => Err(RangeError { found: text.chars().take(100).collect(), reason }),
         }
     }

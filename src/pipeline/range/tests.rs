@@ -64,6 +64,24 @@ fn a_pre_release_needs_a_range_that_names_one_of_its_version() {
 }
 
 #[test]
+fn on_request_all_pre_releases_between_the_ends_are_in_a_range() {
+    for (range, inside, outside) in [
+        (">=1.4 <2", "1.4.0 1.4.1-rc.1 1.5.0-rc.1", "1.4.0-rc.1 1.3.9-rc.1 2.0.0-rc.1 2.0.0"),
+        ("*", "0.0.1-alpha 9.0.0-rc.1", ""),
+        ("^1.4.0-rc.1", "1.4.0-rc.1 1.4.0 1.9.0-rc.1", "1.4.0-beta 2.0.0-rc.1"),
+        ("1.x || 3.x", "1.2.0-rc.1 3.0.1-rc.1", "2.0.0-rc.1 4.0.0-rc.1"),
+        ("1.2.3", "1.2.3", "1.2.3-rc.1 1.2.4-rc.1"),
+        ("<=1.4", "1.4.9-rc.1", "1.5.0-rc.1"),
+        ("<2.0.0-rc.2", "2.0.0-rc.1 1.0.0-rc.1", "2.0.0-rc.2"),
+    ] {
+        let parsed = range.parse::<VersionRange>().unwrap().with_prereleases(Prereleases::All);
+        let is_in = |version: &&str| parsed.matches(&Version::parse(version).unwrap());
+        assert!(inside.split_whitespace().all(|version| is_in(&version)), "{inside} in {range}");
+        assert!(!outside.split_whitespace().any(|version| is_in(&version)), "{outside} not in {range}");
+    }
+}
+
+#[test]
 fn what_is_no_range_is_refused_with_a_reason() {
     for (range, reason) in [
         ("", "wanted a version on each side"),

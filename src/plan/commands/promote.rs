@@ -8,6 +8,7 @@ use crate::image::Release;
 use crate::pipeline::{Order, Stage};
 use crate::plan::candidate::{self, Candidate};
 use crate::plan::messages::{code, prose};
+use crate::plan::order::compare;
 use crate::plan::pins::Pins;
 use crate::plan::snapshot::{Asked, Snapshot};
 use crate::plan::{gates, propose};
@@ -75,9 +76,7 @@ fn promote_stage(
         return Err(Refusal::refused(format!("`{}` pins {} already.", stage.name, code(&release.version()))));
     }
     not_open_already(snapshot, stage, &release)?;
-    let is_older = pinned.as_ref().is_some_and(|pinned| {
-        candidate::compare(&snapshot.pipeline, &snapshot.state, &release, pinned) == Order::Older
-    });
+    let is_older = pinned.as_ref().is_some_and(|pinned| compare(snapshot, &release, pinned) == Order::Older);
     if is_older {
         return Err(Refusal::refused(format!(
             "{} is older than what `{}` pins. To go back: {}",

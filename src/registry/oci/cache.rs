@@ -1,39 +1,35 @@
-//! Answers that cannot change: what a digest holds.
+//! Answers that cannot change: what a digest holds, and what a tag named first.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::image::Digest;
-
-/// What was read last of each digest, by canonical repository and digest; at most `count_max` of them.
+/// What was read last, by canonical repository and what is asked for in it; at most `count_max` answers.
 #[derive(Debug)]
-pub(super) struct Cache<T> {
+pub(super) struct Cache<K, T> {
     count_max: usize,
-    content: Mutex<Content<T>>,
+    content: Mutex<Content<K, T>>,
 }
 
 #[derive(Debug)]
-struct Content<T> {
-    values: BTreeMap<Key, T>,
-    oldest_first: VecDeque<Key>,
+struct Content<K, T> {
+    values: BTreeMap<(String, K), T>,
+    oldest_first: VecDeque<(String, K)>,
 }
 
-type Key = (String, Digest);
-
-impl<T: Clone> Cache<T> {
+impl<K: Ord + Clone, T: Clone> Cache<K, T> {
     pub(super) fn new(count_max: usize) -> Self {
         let content = Content { values: BTreeMap::new(), oldest_first: VecDeque::new() };
         Self { count_max, content: Mutex::new(content) }
     }
 
-    pub(super) fn get(&self, repository: &str, digest: Digest) -> Option<T> {
-        self.lock().values.get(&(repository.to_owned(), digest)).cloned()
+    pub(super) fn get(&self, repository: &str, of: K) -> Option<T> {
+        self.lock().values.get(&(repository.to_owned(), of)).cloned()
     }
 
     /// Keeps a value, and drops the one that came first where the cache is full.
-    pub(super) fn put(&self, repository: &str, digest: Digest, value: T) {
+    pub(super) fn put(&self, repository: &str, of: K, value: T) {
         let mut content = self.lock();
-        let key = (repository.to_owned(), digest);
+        let key = (repository.to_owned(), of);
         if content.values.insert(key.clone(), value).is_none() {
             content.oldest_first.push_back(key);
         }
@@ -44,7 +40,7 @@ impl<T: Clone> Cache<T> {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Content<T>> {
+    fn lock(&self) -> MutexGuard<'_, Content<K, T>> {
         self.content.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -52,6 +48,7 @@ impl<T: Clone> Cache<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::image::Digest;
 
     #[test]
     fn the_cache_drops_what_came_first() {

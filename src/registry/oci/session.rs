@@ -5,13 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use futures::TryStreamExt as _;
 use http::StatusCode;
-use http::header::{ACCEPT, HeaderValue};
-use oci_client::client::{Client, ClientConfig, ClientProtocol};
-use oci_client::secrets::RegistryAuth;
-use oci_client::token_cache::{RegistryToken, RegistryTokenType};
-use oci_client::{Reference, RegistryOperation};
+use http::header::{ACCEPT, HeaderValue, IF_NONE_MATCH};
 use reqwest::{Response, Url};
 use serde::Deserialize;
 
@@ -22,21 +17,25 @@ use crate::image::Digest;
 use crate::registry::RegistryError;
 use crate::registry::credentials::Credential;
 
-/// One host with one credential. A changed credential means a new session, because the package keeps the first that
-/// it was given for a host.
+/// One host with one credential. A changed credential means a new session, with sign-ins of its own.
 pub(super) struct Session {
     host: String,
     pub(super) credential: Credential,
     settings: Arc<OciSettings>,
-    /// For manifests, tag lists and tokens: bodies are bounded, and headers can be read.
+    /// Bodies are bounded, and headers can be read.
     http: reqwest::Client,
-    /// For blobs, with the tokens that were got here; it never holds a password, so it sends none to a realm.
-    package: Client,
     /// What the host asked for, the same for all of its repositories, and until when that is believed.
     challenge: Mutex<Option<(Challenge, Instant)>>,
     sign_ins: Mutex<BTreeMap<String, SignIn>>,
     /// Until when it asked for rest, by a `Retry-After`: meanwhile it is not asked, for whatever repository.
     rests_until: Mutex<Option<Instant>>,
+}
+
+/// What is asked for: the address, in which form, and of which size at most.
+pub(super) struct Ask<'a> {
+    pub(super) url: &'a Url,
+    pub(super) accept: &'static str,
+    pub(super) bytes_max: usize,
 }
 
 /// How requests for one repository are signed, and until when.
@@ -96,18 +95,8 @@ impl Session {
         if is_loopback(host) {
             http = http.no_proxy();
         }
-        let config = ClientConfig {
-            protocol: if is_plain { ClientProtocol::Http } else { ClientProtocol::Https },
-            // Sign-ins are renewed here, so that the package never has a reason to.
-            default_token_expiration_secs: usize::try_from(SIGN_IN_SECONDS_MAX).unwrap_or(usize::MAX),
-            connect_timeout: Some(settings.timeout),
-            read_timeout: Some(settings.timeout),
-            user_agent: USER_AGENT,
-            ..ClientConfig::default()
-        };
         Ok(Self {
             http: http.build().map_err(|error| unavailable(&error, host))?,
-            package: Client::try_from(config).map_err(|error| answer::of_package(error, host))?,
             host: host.to_owned(),
             credential,
             settings,
@@ -123,27 +112,35 @@ impl Session {
         text.parse().map_err(|_| untrusted(&text, "it is no address".to_owned()))
     }
 
-    /// Gets what is at this address of the registry, for the repository at `path`.
-    pub(super) async fn get(
+    /// Gets what is asked for, for the repository at `path`.
+    pub(super) async fn get(&self, path: &str, ask: &Ask<'_>, what: &str) -> Result<Answer, RegistryError> {
+        let answer = self.get_unless(path, ask, None, what).await?;
+        answer.ok_or_else(|| untrusted(what, "it says that nothing changed, unasked".to_owned()))
+    }
+
+    /// As [`Session::get`]; none where the registry says that it is still what had this `ETag`.
+    pub(super) async fn get_unless(
         &self,
         path: &str,
-        url: &Url,
-        accept: &'static str,
-        bytes_max: usize,
+        ask: &Ask<'_>,
+        tagged: Option<&HeaderValue>,
         what: &str,
-    ) -> Result<Answer, RegistryError> {
+    ) -> Result<Option<Answer>, RegistryError> {
         let exchange = async {
             let used = self.sign_in(path, what).await?;
-            let response = self.send(&used, url, accept, what).await?;
+            let response = self.send(&used, ask, tagged, what).await?;
             let response = match response.status() {
                 // A token may have been withdrawn before its time: one silent renewal.
                 StatusCode::UNAUTHORIZED if self.renewable(path, &used) => {
                     let renewed = self.sign_in(path, what).await?;
-                    self.send(&renewed, url, accept, what).await?
+                    self.send(&renewed, ask, tagged, what).await?
                 }
                 _ => response,
             };
-            answer::read(response, bytes_max, what).await
+            if response.status() == StatusCode::NOT_MODIFIED && tagged.is_some() {
+                return Ok(None);
+            }
+            answer::read(response, ask.bytes_max, what).await.map(Some)
         };
         self.in_time(what, exchange).await
     }
@@ -156,50 +153,26 @@ impl Session {
         bytes_max: usize,
         what: &str,
     ) -> Result<Bytes, RegistryError> {
-        let exchange = async {
-            let used = self.sign_in(path, what).await?;
-            match self.pull(path, digest, bytes_max, what).await {
-                Err(RegistryError::Denied { .. }) if self.renewable(path, &used) => {
-                    self.sign_in(path, what).await?;
-                    self.pull(path, digest, bytes_max, what).await
-                }
-                pulled => pulled,
-            }
-        };
-        self.in_time(what, exchange).await
-    }
-
-    async fn pull(
-        &self,
-        path: &str,
-        digest: Digest,
-        bytes_max: usize,
-        what: &str,
-    ) -> Result<Bytes, RegistryError> {
-        let text = digest.to_string();
-        let pulled = self.package.pull_blob_stream(&self.reference(path), text.as_str()).await;
-        let mut stream = pulled.map_err(|error| answer::of_package(error, what))?.stream;
-        let mut bytes = Vec::new();
-        while let Some(chunk) = stream.try_next().await.map_err(|error| answer::of_transfer(&error, what))? {
-            if bytes.len() + chunk.len() > bytes_max {
-                return Err(untrusted(what, format!("it is longer than {bytes_max} bytes")));
-            }
-            bytes.extend_from_slice(&chunk);
-        }
+        let url = self.url(&format!("/v2/{path}/blobs/{digest}"))?;
+        let bytes = self.get(path, &Ask { url: &url, accept: "*/*", bytes_max }, what).await?.body;
         if Digest::of(&bytes) != digest {
             return Err(untrusted(what, format!("its bytes hash to {}", Digest::of(&bytes))));
         }
-        Ok(bytes.into())
+        Ok(bytes)
     }
 
     async fn send(
         &self,
         authorization: &Authorization,
-        url: &Url,
-        accept: &'static str,
+        ask: &Ask<'_>,
+        tagged: Option<&HeaderValue>,
         what: &str,
     ) -> Result<Response, RegistryError> {
-        let request = self.http.get(url.clone()).header(ACCEPT, HeaderValue::from_static(accept));
+        let request = self.http.get(ask.url.clone()).header(ACCEPT, HeaderValue::from_static(ask.accept));
+        let request = match tagged {
+            Some(tagged) => request.header(IF_NONE_MATCH, tagged),
+            None => request,
+        };
         let request = match (authorization, &self.credential) {
             (Authorization::Bearer(token), _) => request.bearer_auth(token),
             (Authorization::Basic, Credential::Basic { username, password }) => {
@@ -225,7 +198,6 @@ impl Session {
                 token.inspect_err(|_| *self.known_challenge() = None)?
             }
         };
-        self.hand_to_package(path, &sign_in.authorization).await;
         let mut sign_ins = self.lock();
         if sign_ins.len() >= SIGN_INS_MAX {
             sign_ins.clear();
@@ -286,22 +258,6 @@ impl Session {
         token_in(&answer.body).map_err(|reason| untrusted(what, reason))
     }
 
-    /// Lends the token to the package, under an anonymous name: it signs blob requests and cannot sign in by itself.
-    async fn hand_to_package(&self, path: &str, authorization: &Authorization) {
-        let reference = self.reference(path);
-        self.package.store_auth_if_needed(reference.resolve_registry(), &RegistryAuth::Anonymous).await;
-        let token = match (authorization, &self.credential) {
-            (Authorization::Bearer(token), _) => {
-                RegistryTokenType::Bearer(RegistryToken::Token { token: token.clone() })
-            }
-            (Authorization::Basic, Credential::Basic { username, password }) => {
-                RegistryTokenType::Basic(username.clone(), password.clone())
-            }
-            (Authorization::Basic | Authorization::None, _) => return,
-        };
-        self.package.tokens.insert(&reference, RegistryOperation::Pull, token).await;
-    }
-
     /// Whether signing in once more could help, where `used` was refused. What was known is forgotten, unless somebody
     /// renewed it meanwhile: the host may have changed what it asks for.
     fn renewable(&self, path: &str, used: &Authorization) -> bool {
@@ -311,10 +267,6 @@ impl Session {
             *self.known_challenge() = None;
         }
         *used != Authorization::Basic
-    }
-
-    fn reference(&self, path: &str) -> Reference {
-        Reference::with_tag(self.host.clone(), path.to_owned(), "latest".to_owned())
     }
 
     async fn in_time<T>(
@@ -362,7 +314,7 @@ fn token_in(body: &[u8]) -> Result<SignIn, String> {
     let answer: TokenAnswer =
         serde_json::from_slice(body).map_err(|_| "its token server sent no token".to_owned())?;
     let token = answer.token.or(answer.access_token).ok_or("its token server sent no token")?;
-    // The package would panic on a token that fits into no header.
+    // Said here, where it does not read as a fault of the network.
     HeaderValue::from_str(&token).map_err(|_| "its token fits into no header".to_owned())?;
     let seconds = answer.expires_in.unwrap_or(TOKEN_SECONDS_DEFAULT);
     Ok(SignIn::lasting(Authorization::Bearer(token), seconds))

@@ -11,7 +11,7 @@ use serde::de::{Error as _, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use super::answer::untrusted;
-use super::session::Session;
+use super::session::{Ask, Session};
 use crate::image::Tag;
 use crate::registry::RegistryError;
 
@@ -46,7 +46,8 @@ pub(super) async fn list(session: &Session, path: &str, what: &str) -> Result<Ve
     let mut tags = BTreeSet::new();
     let mut url = session.url(&format!("/v2/{path}/tags/list?n={PAGE_TAGS}"))?;
     for _ in 0..PAGES_MAX {
-        let answer = session.get(path, &url, "application/json", PAGE_BYTES_MAX, what).await?;
+        let ask = Ask { url: &url, accept: "application/json", bytes_max: PAGE_BYTES_MAX };
+        let answer = session.get(path, &ask, what).await?;
         let page: Page = serde_json::from_slice(&answer.body)
             .map_err(|error| untrusted(what, format!("no list of tags: {error}")))?;
         let count_before = tags.len();

@@ -1,6 +1,11 @@
 //! `lockkeeper.yaml`.
 
-use lockkeeper::pipeline::{FileError, Pipelines, loosened, parse};
+use lockkeeper::image::Tag;
+use lockkeeper::pipeline::{FileError, Follow, Order, Pipelines, loosened, loosened_images, parse};
+
+/// Tags of all kinds that teams give.
+const TAGS: &str = "1 1.2 1.2.3 v1.2.3 1.2.3-rc.1 1.10.0 2026.01.05 2026.1.5 20260102-143022 build-99 build-4567 \
+    v1.2.0-build4567-abc123f release-2026-05-12 latest main 9f2c41a 1234567 git-9f2c41a 0010 10";
 
 /// A broken file is told with line and key; a valid one reads the same however it is laid out.
 pub fn rules(data: &[u8]) {
@@ -38,6 +43,25 @@ fn check_valid(data: &[u8], pipelines: &Pipelines) {
             assert!(stage.after.iter().all(is_above), "{} stands before what it comes after", stage.name);
             assert!(!stage.pins.is_empty(), "{stage:?}");
             assert_eq!(loosened(stage, stage), Vec::<String>::new());
+        }
+        assert_eq!(loosened_images(pipeline, pipeline), Vec::<String>::new());
+        pipeline.images.iter().for_each(|image| check_follow(&image.follow));
+    }
+}
+
+/// Whatever a rule picks, it picks from the list read backwards, too; and each two tags compare the same from both sides.
+fn check_follow(follow: &Follow) {
+    let tags: Vec<Tag> = TAGS.split_whitespace().map(|tag| tag.parse().unwrap()).collect();
+    let backwards: Vec<Tag> = tags.iter().rev().cloned().collect();
+    assert_eq!(follow.pick(&tags), follow.pick(&backwards), "{follow:?}");
+    for one in &tags {
+        for other in &tags {
+            let is = |left, right, order| follow.compare(Some(left), Some(right)) == order;
+            assert_eq!(
+                is(one, other, Order::Older),
+                is(other, one, Order::Newer),
+                "{follow:?}: {one} {other}"
+            );
         }
     }
 }

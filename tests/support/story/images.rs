@@ -25,6 +25,7 @@ impl Story {
         let mut bytes = tag;
         let mut is_quiet = false;
         let mut revision = tag;
+        let mut created = "2026-01-01T00:00:00Z";
         let mut rest = rest;
         loop {
             rest = match rest {
@@ -41,18 +42,25 @@ impl Story {
                     is_quiet = true;
                     tail
                 }
+                ["created", time, tail @ ..] => {
+                    created = time;
+                    tail
+                }
                 ["revision", commit, tail @ ..] => {
                     revision = commit;
                     tail
                 }
-                _ => return Err("push IMAGE TAG [as NAME] [only PLATFORM] [revision R] [quietly]".to_owned()),
+                _ => {
+                    let words = "push IMAGE TAG [as NAME] [only PLATFORM] [revision R] [created T] [quietly]";
+                    return Err(words.to_owned());
+                }
             };
         }
         let known = self.revisions.get(revision).map(ToString::to_string);
         let revision = known.as_deref().unwrap_or(revision);
         let source = self.source_address();
         let labels = [("revision", revision), ("source", source.as_str())];
-        self.registry.push(&name, tag, bytes, &platforms, &labels);
+        self.registry.push(&name, tag, bytes, &platforms, &labels, created.parse().ok());
         if is_quiet || self.running.is_none() {
             return Ok(());
         }

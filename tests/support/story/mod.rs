@@ -130,6 +130,10 @@ impl Story {
                 self.registry.remove(FakeRegistry::digest(&repository(image), tag));
                 Ok(())
             }
+            ["untag", image, tag] => {
+                self.registry.untag(&repository(image), tag);
+                Ok(())
+            }
             ["start"] => self.start().await,
             ["restart"] => self.restart().await,
             ["lose", "store"] => self.lose_store().await,

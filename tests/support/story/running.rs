@@ -9,7 +9,9 @@ use jiff::Timestamp;
 use lockkeeper::forge::Clock;
 use lockkeeper::pipeline::parse_duration;
 use lockkeeper::pull_request::MergeMethod;
-use lockkeeper::reconcile::{EnvironmentRepository, RulesCache, World, WorldSettings, run_one, start};
+use lockkeeper::reconcile::{
+    EnvironmentRepository, Intervals, Polls, RulesCache, World, WorldSettings, run_one, start,
+};
 use lockkeeper::repository::{Credentials, Location, Mirror, create_bare};
 use lockkeeper::store::{Key, Store, Urgency};
 
@@ -96,7 +98,7 @@ impl Story {
             witness: self.faults.clone(),
             settings: WorldSettings {
                 lease: Duration::from_mins(1),
-                poll_interval: Duration::from_mins(5),
+                polls: Intervals { polled: Duration::from_mins(5), told: Duration::from_mins(5) },
                 // Of this machine's clock: what answers at once is never too late.
                 look_max: self.look_max,
                 hurried_timeout: Duration::from_millis(100),
@@ -105,6 +107,7 @@ impl Story {
                 author: ("lockkeeper".to_owned(), "lockkeeper@localhost".to_owned()),
             },
             rules: RulesCache::default(),
+            polls: Polls::default(),
         };
         self.running = Some(Running { world: Arc::new(world), forge, host, mirror });
         Ok(())

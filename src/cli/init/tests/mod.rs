@@ -98,6 +98,24 @@ fn plain_folders_become_stages() {
 }
 
 #[test]
+fn tags_with_an_order_of_their_own_are_followed_by_it() {
+    for (dev, prod, want) in [
+        ("2026.01.05", "2026.01.02", ProposedFollow::Calver("YYYY.0M.0D".to_owned())),
+        ("20260102-143022", "20260101-091500", ProposedFollow::Calver("YYYYMMDD-hhmmss".to_owned())),
+        ("build-4567", "build-99", ProposedFollow::Numeric("build-".to_owned())),
+        ("9f2c41a", "9f2c41a", ProposedFollow::Tag("9f2c41a".to_owned())),
+        ("v1", "v1", ProposedFollow::Tag("v1".to_owned())),
+    ] {
+        let (dev, prod) =
+            (deployment(&format!("r.example/web:{dev}")), deployment(&format!("r.example/web:{prod}")));
+        let proposal = proposed(&[("dev/web.yaml", dev.as_str()), ("prod/web.yaml", prod.as_str())]);
+        assert_eq!(proposal.pipelines[0].follow, want);
+        assert_eq!(proposal.undecided.is_empty(), !dev.contains("9f2c41a"), "{:?}", proposal.undecided);
+        assert!(valid_text(&proposal).is_ok());
+    }
+}
+
+#[test]
 fn a_base_that_stages_share_is_explained_and_not_guessed() {
     let base = deployment("r.example/web:1.0.0");
     let list = [
@@ -143,7 +161,7 @@ fn what_cannot_be_decided_is_said() {
     for part in [
         "tool.yaml:8 (and one more place) names `r.example/cache` and is in no environment's folder",
         "`r.example/cache` is pinned for one kind of environment only (dev)",
-        "pipeline `job`: its tags (`main-9f2c41a`, …) are no versions and have no order",
+        "pipeline `job`: its tags (`main-9f2c41a`, …) have no order that can be told",
         "pipeline `bare`: no tag is pinned anywhere",
     ] {
         assert!(undecided.contains(part), "{part} in {undecided}");

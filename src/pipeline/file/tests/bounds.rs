@@ -84,6 +84,25 @@ fn lists_are_bounded() {
 }
 
 #[test]
+fn expressions_are_bounded_and_each_is_compiled_once() {
+    let image = |n: usize, pattern: usize| {
+        format!("{{ repository: r/i{n}, follow: {{ numeric: true, allow: 'a{pattern}' }} }}")
+    };
+    let pipeline = |n: usize, pattern: &dyn Fn(usize) -> usize| {
+        let images: Vec<String> = (0..50).map(|index| image(index, pattern(n * 50 + index))).collect();
+        format!("{{ name: p{n}, images: [{}], stages: [{{ name: s, pins: [f{n}] }}] }}", images.join(", "))
+    };
+    let file = |count: usize, pattern: &dyn Fn(usize) -> usize| {
+        let pipelines: Vec<String> = (0..count).map(|n| pipeline(n, pattern)).collect();
+        format!("version: 1\npipelines: [{}]\n", pipelines.join(", "))
+    };
+    parsed(&file(20, &|index| index));
+    parsed(&file(40, &|index| index % 1000));
+    let many = file(21, &|index| index);
+    check_error(&many, "pipelines[20].images[0].follow.allow", "at most 1000 different expressions");
+}
+
+#[test]
 fn size_depth_and_number_of_errors_are_bounded() {
     let text = with_stage("");
     let filled = |bytes: usize| format!("{text}# {}\n", "x".repeat(bytes - text.len() - 3));

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{check_error, parsed, prod, with_image, with_stage, with_stages};
-use crate::pipeline::{Approvals, Follow, MergePolicy, OutOfBand, PinTarget, Together};
+use crate::pipeline::{Approvals, MergePolicy, OutOfBand, PinTarget, Rule, Together};
 
 #[test]
 fn a_stage_without_keys_has_the_defaults() {
@@ -27,7 +27,7 @@ fn a_pipeline_without_keys_has_the_defaults() {
         (Together::Any, Duration::ZERO, false)
     );
     assert_eq!(pipeline.owner, None);
-    assert_eq!(pipeline.images[0].follow, Follow::Tag("main".parse().unwrap()));
+    assert_eq!(pipeline.images[0].follow, Rule::Tag("main".parse().unwrap()).into());
 }
 
 #[test]
@@ -230,8 +230,8 @@ fn images_are_checked() {
         ("{ follow: { tag: main } }", "", "wanted the key `repository`"),
         ("{ repository: R/a, follow: { tag: main } }", ".repository", "repository `R/a`"),
         ("{ repository: r/a, follow: main }", ".follow", "wanted a map"),
-        ("{ repository: r/a, follow: {} }", ".follow", "found neither"),
-        ("{ repository: r/a, follow: { tag: a, semver: '*' } }", ".follow", "found both"),
+        ("{ repository: r/a, follow: {} }", ".follow", "`tag`, `exact`, found none"),
+        ("{ repository: r/a, follow: { tag: a, semver: '*' } }", ".follow", "found `semver` and `tag`"),
         (
             "{ repository: r/a, follow: { semver: 1.2 } }",
             ".follow.semver",
@@ -244,7 +244,8 @@ fn images_are_checked() {
             "found the number `1.10`; put it in quotes",
         ),
         ("{ repository: r/a, follow: { tag: 'a b' } }", ".follow.tag", "tag `a b`"),
-        ("{ repository: r/a, follow: { calver: x } }", ".follow.calver", "not supported by this version"),
+        ("{ repository: r/a, follow: { calver: x } }", ".follow.calver", "format `x`"),
+        ("{ repository: r/a, follow: { tag: m }, minimum_age: 1w }", ".minimum_age", "wanted a duration"),
         (
             "{ repository: r/a, follow: { tag: m }, signed_by: {} }",
             ".signed_by",
@@ -266,6 +267,45 @@ fn images_are_checked() {
     check_error(&never, "pipelines[0].together", "found `m` and `n` followed");
     parsed(&never.replace("same_tag", "any"));
     parsed(&never.replace("tag: n", "tag: m"));
+}
+
+#[test]
+fn the_keys_of_a_follow_rule_fit_each_other() {
+    let with = |follow: &str| with_image(&format!("{{ repository: r/a, follow: {{ {follow} }} }}"));
+    for follow in [
+        "semver: '>=1', prereleases: true, allow: '^v', ignore: rc, extract: '^v(?<key>.*)$'",
+        "calver: YYYY.0M.0D, ignore: beta",
+        "numeric: true, extract: '^build-(?<key>[0-9]+)$'",
+        "numeric: true",
+        "numeric: true, allow: a1",
+        "lexical: true, allow: '^release-'",
+        "newest: true, ignore: '^main$'",
+        "newest: true, allow: '^[0-9a-f]{7,40}$'",
+        "exact: 1.4.2",
+        "tag: 9f2c41a",
+    ] {
+        parsed(&with(follow));
+    }
+    for (follow, key, reason) in [
+        ("numeric: false", ".numeric", "wanted `true`, found `false`"),
+        ("newest: 1", ".newest", "wanted `true` or `false`"),
+        ("semver: '*', prereleases: x", ".prereleases", "wanted `true` or `false`"),
+        ("tag: m, allow: x", ".allow", "says nothing beside the rule"),
+        ("exact: m, ignore: x", ".ignore", "says nothing beside the rule"),
+        ("newest: true, extract: '(?<key>x)'", ".extract", "says nothing beside the rule"),
+        ("numeric: true, prereleases: true", ".prereleases", "says nothing beside the rule"),
+        ("numeric: true, allow: '('", ".allow", "expression `(`: unclosed group"),
+        ("numeric: true, extract: '[0-9]+'", ".extract", "wanted a group named `key`"),
+        ("lexical: true", "", "wanted `allow` or `extract` beside `lexical`"),
+        ("lexical: true, allow: '^[0-9a-f]{7,40}$'", "", "keys are commits"),
+        ("lexical: true, allow: '^git-'", "", "keys are commits"),
+        ("lexical: true, extract: '^git-(?<key>[0-9a-f]+)$'", "", "keys are commits"),
+        ("numeric: true, extract: '-(?<key>[0-9a-f]{7})$'", "", "keys are commits"),
+        ("numeric: true, allow: '^[a-f0-9]{7}$'", "", "keys are commits"),
+        ("pattern: x", ".pattern", "unknown key"),
+    ] {
+        check_error(&with(follow), &format!("pipelines[0].images[0].follow{key}"), reason);
+    }
 }
 
 /// Two pipelines `one` and `two`, each with an image and a stage that pins this.

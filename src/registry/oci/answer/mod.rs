@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::RETRY_AFTER;
 use http::{HeaderMap, StatusCode};
-use oci_client::errors::{DigestError, OciDistributionError, OciEnvelope};
+use oci_client::errors::OciEnvelope;
 use reqwest::Response;
 
 use super::challenge::Challenge;
@@ -101,55 +101,6 @@ fn refusal(status: StatusCode, body: &[u8], retry_after: Option<Duration>, what:
         }
         status if status.is_server_error() => RegistryError::Unavailable { what, reason, retry_after },
         _ => RegistryError::Untrusted { what, reason },
-    }
-}
-
-/// What an error of the package means, for the requests that it makes.
-#[expect(
-    clippy::wildcard_enum_match_arm,
-    reason = "every other error of the package says that bytes are wrong"
-)]
-pub(super) fn of_package(error: OciDistributionError, what: &str) -> RegistryError {
-    match error {
-        OciDistributionError::RegistryError { envelope, .. } => of_envelope(&envelope, what),
-        OciDistributionError::ServerError { code, message, .. } => {
-            let status = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-            refusal(status, message.as_bytes(), None, what)
-        }
-        OciDistributionError::UnauthorizedError { .. } | OciDistributionError::AuthenticationFailure(_) => {
-            denied(what, "it does not accept the credentials".to_owned())
-        }
-        OciDistributionError::RequestError(error) => unavailable(&error, what),
-        error => untrusted(what, shortened(&error.to_string())),
-    }
-}
-
-/// What it means that a blob could not be read to its end: a wrong digest, or a connection that broke.
-pub(super) fn of_transfer(error: &std::io::Error, what: &str) -> RegistryError {
-    let inner = error.get_ref();
-    if let Some(wrong) = inner.and_then(|inner| inner.downcast_ref::<DigestError>()) {
-        return untrusted(what, shortened(&wrong.to_string()));
-    }
-    if let Some(error) = inner.and_then(|inner| inner.downcast_ref::<reqwest::Error>()) {
-        return unavailable(error, what);
-    }
-    let reason = shortened(&error.to_string());
-    RegistryError::Unavailable { what: what.to_owned(), reason, retry_after: None }
-}
-
-/// The package keeps the codes of an error and drops its status.
-fn of_envelope(envelope: &OciEnvelope, what: &str) -> RegistryError {
-    use oci_client::errors::OciErrorCode;
-    let reason = shortened(&envelope.to_string());
-    match envelope.errors.first().map(|error| &error.code) {
-        Some(OciErrorCode::BlobUnknown | OciErrorCode::NameUnknown | OciErrorCode::NotFound) => {
-            RegistryError::NotFound { what: what.to_owned() }
-        }
-        Some(OciErrorCode::Unauthorized | OciErrorCode::Denied) => denied(what, reason),
-        Some(OciErrorCode::Toomanyrequests) => {
-            RegistryError::Unavailable { what: what.to_owned(), reason, retry_after: None }
-        }
-        _ => untrusted(what, reason),
     }
 }
 

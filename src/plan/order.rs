@@ -1,0 +1,143 @@
+//! Which of two releases is newer, and what must not be taken for newer: a tag that stands for something else by now.
+
+use jiff::Timestamp;
+
+use super::effect::{Gate, HoldReason};
+use super::snapshot::Snapshot;
+use crate::image::{Digest, Pinned, Release};
+use crate::pipeline::{ImageRule, Order, Rule, Stage};
+
+/// Whether `release` is newer than what is pinned, by the follow order; an error where its version moved, where nothing
+/// tells, or where the rule would go backwards.
+pub(super) fn newer(
+    snapshot: &Snapshot,
+    stage: &Stage,
+    release: &Release,
+    pinned: Option<&Release>,
+) -> Result<bool, HoldReason> {
+    let held = |text: String| Err(HoldReason::new(&stage.name, Gate::Order, text));
+    if pinned.is_some_and(|pinned| release.is_same(pinned)) {
+        return Ok(false);
+    }
+    if let Some(text) = moved(snapshot, stage, release, pinned) {
+        return held(text);
+    }
+    let Some(pinned) = pinned else { return Ok(true) };
+    if let Some(text) = incomparable(snapshot, release, pinned) {
+        return held(text);
+    }
+    match compare(snapshot, release, pinned) {
+        Order::Newer | Order::Unknown => Ok(true),
+        Order::Same => Ok(false),
+        Order::Older => {
+            held(format!("{} is older than {}, which is pinned", release.version(), pinned.version()))
+        }
+    }
+}
+
+/// How two releases compare: by the follow rule of each image, then by which was seen first.
+#[must_use]
+pub fn compare(snapshot: &Snapshot, one: &Release, other: &Release) -> Order {
+    let mut found = Order::Same;
+    for (rule, left, right) in differing(snapshot, one, other) {
+        match compare_images(snapshot, rule, left, right) {
+            Order::Older => return Order::Older,
+            Order::Newer => found = Order::Newer,
+            Order::Same | Order::Unknown => {}
+        }
+    }
+    let state = &snapshot.state;
+    match (found, state.seen_order(one), state.seen_order(other)) {
+        (Order::Newer, _, _) => Order::Newer,
+        (_, Some(left), Some(right)) if left < right => Order::Older,
+        (_, Some(_), _) => Order::Newer,
+        (_, None, Some(_)) => Order::Older,
+        (_, None, None) => Order::Unknown,
+    }
+}
+
+/// What both releases have, each with another digest.
+fn differing<'a>(
+    snapshot: &'a Snapshot,
+    one: &'a Release,
+    other: &'a Release,
+) -> impl Iterator<Item = (&'a ImageRule, &'a Pinned, &'a Pinned)> {
+    snapshot.pipeline.images.iter().filter_map(|rule| {
+        let (left, right) = (one.get(&rule.repository)?, other.get(&rule.repository)?);
+        (left.digest != right.digest).then_some((rule, left, right))
+    })
+}
+
+fn compare_images(snapshot: &Snapshot, rule: &ImageRule, one: &Pinned, other: &Pinned) -> Order {
+    let by_tag = rule.follow.compare(one.tag.as_ref(), other.tag.as_ref());
+    if rule.follow.rule != Rule::Newest || by_tag != Order::Unknown {
+        return by_tag;
+    }
+    match (created(snapshot, one.digest), created(snapshot, other.digest)) {
+        (Ok(one), Ok(other)) => one.cmp(&other).into(),
+        (Err(_), _) | (_, Err(_)) => Order::Unknown,
+    }
+}
+
+/// When the image of this digest was created, or why that is not known.
+fn created(snapshot: &Snapshot, digest: Digest) -> Result<Timestamp, String> {
+    match snapshot.images.get(&digest) {
+        Some(Ok(image)) => image.created.ok_or_else(|| format!("image {} does not say it", digest.short())),
+        Some(Err(reason)) => Err(reason.clone()),
+        None => Err(format!("image {} was not read", digest.short())),
+    }
+}
+
+/// Why a release of images that are followed by their creation time cannot be compared with what is pinned. Two that were
+/// seen compare by that: the first stage has looked at their times already.
+fn incomparable(snapshot: &Snapshot, release: &Release, pinned: &Release) -> Option<String> {
+    let seen = |release| snapshot.state.seen_order(release).is_some();
+    if seen(release) && seen(pinned) {
+        return None;
+    }
+    let by_time = |(rule, ..): &(&ImageRule, &Pinned, &Pinned)| rule.follow.rule == Rule::Newest;
+    differing(snapshot, release, pinned).filter(by_time).find_map(|(rule, new, old)| {
+        let reason = created(snapshot, new.digest).and(created(snapshot, old.digest)).err()?;
+        Some(format!(
+            "whether {} of {} is newer than {}, which is pinned, is not known without their creation times: {reason}",
+            new.version(),
+            rule.repository,
+            old.version()
+        ))
+    })
+}
+
+/// What a tag that must not move is said to have been, where it is something else by now: what is pinned, or, in a first
+/// stage, what it was when it was picked first.
+fn moved(snapshot: &Snapshot, stage: &Stage, release: &Release, pinned: Option<&Release>) -> Option<String> {
+    let seen = snapshot.state.seen.iter().map(|(seen, _)| seen).filter(|_| stage.after.is_empty());
+    let mut unmoving = snapshot.pipeline.images.iter().filter(|rule| !rule.follow.moves());
+    unmoving.find_map(|rule| {
+        let new = release.get(&rule.repository)?;
+        let is_same_key = |known: &&Pinned| {
+            known.tag.is_some()
+                && (known.tag == new.tag
+                    || rule.follow.compare(new.tag.as_ref(), known.tag.as_ref()) == Order::Same)
+        };
+        let known = |release: &Release| release.get(&rule.repository).cloned();
+        let old = pinned.and_then(known).filter(|known| is_same_key(&known));
+        let first = || seen.clone().filter_map(known).find(|known| is_same_key(&known));
+        let old = old.or_else(first).filter(|old| old.digest != new.digest)?;
+        Some(moved_text(rule, &old, new))
+    })
+}
+
+fn moved_text(rule: &ImageRule, old: &Pinned, new: &Pinned) -> String {
+    let (from, to, repository) = (old.digest.short(), new.digest.short(), &rule.repository);
+    if old.tag == new.tag {
+        let version = new.version();
+        return format!(
+            "version {version} of {repository} moved from {from} to {to}: versions must not move; push a new version"
+        );
+    }
+    let (was, is) = (old.version(), new.version());
+    format!(
+        "{is} of {repository} is the same version as {was} and has another digest ({to}, not {from}): versions must not \
+         move; push a new version"
+    )
+}

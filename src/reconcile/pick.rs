@@ -1,0 +1,80 @@
+//! What a follow rule picks of what the registry has.
+
+use futures::future::try_join_all;
+
+use crate::image::{Repository, Tag};
+use crate::pipeline::{Follow, ImageRule, Picked, disagreement};
+use crate::plan::Pick;
+use crate::registry::{Registry, RegistryError};
+
+/// Images asked for at one time, so that no registry is stormed.
+const AT_ONCE: usize = 4;
+
+/// Asks the registry for what the rule needs, and picks: one manifest for a rule that names its tag, else the list of
+/// tags (a request for each 1,000 or what the registry has on a page) and a manifest for each spelling of the newest;
+/// for `newest` besides, once for each tag, what its image says.
+///
+/// # Errors
+/// [`RegistryError`] where one of the answers is none.
+pub async fn pick(registry: &dyn Registry, rule: &ImageRule) -> Result<Pick, RegistryError> {
+    let repository = &rule.repository;
+    if let Some(tag) = rule.follow.named() {
+        return agreed(registry, repository, vec![tag]).await;
+    }
+    let tags = registry.tags(repository).await?;
+    match rule.follow.pick(&tags) {
+        Picked::Tags(tied) => agreed(registry, repository, tied).await,
+        Picked::Created(fitting) => newest(registry, repository, fitting).await,
+        Picked::Nothing => Ok(Pick::Nothing),
+        Picked::Refused(reason) => Ok(Pick::Refused(reason)),
+    }
+}
+
+/// The first of the tags, if they all name one digest.
+async fn agreed(
+    registry: &dyn Registry,
+    repository: &Repository,
+    tags: Vec<&Tag>,
+) -> Result<Pick, RegistryError> {
+    let mut picked = None;
+    for tag in tags {
+        let digest = registry.resolve(repository, tag).await?;
+        match picked {
+            Some((first, known)) if known != digest => {
+                return Ok(Pick::Refused(disagreement(first, tag, "are the same version")));
+            }
+            Some(_) => {}
+            None => picked = Some((tag, digest)),
+        }
+    }
+    Ok(picked.map_or(Pick::Nothing, |(tag, digest)| Pick::Found { tag: tag.clone(), digest }))
+}
+
+/// The tag whose image was created last, if it still names what it did when that was read.
+async fn newest(
+    registry: &dyn Registry,
+    repository: &Repository,
+    tags: Vec<&Tag>,
+) -> Result<Pick, RegistryError> {
+    let mut created = Vec::new();
+    for some in tags.chunks(AT_ONCE) {
+        let asked = some.iter().map(|tag| registry.first_named(repository, tag));
+        let told = try_join_all(asked).await?;
+        created.extend(some.iter().zip(told).map(|(tag, named)| (*tag, named.digest, named.created)));
+    }
+    let tag = match Follow::newest(&created) {
+        Ok(Some(tag)) => tag,
+        Ok(None) => return Ok(Pick::Nothing),
+        Err(reason) => return Ok(Pick::Refused(reason)),
+    };
+    let digest = registry.resolve(repository, tag).await?;
+    let was = created.iter().find(|(other, ..)| *other == tag).map(|(_, was, _)| *was);
+    Ok(match was.filter(|was| *was != digest) {
+        Some(was) => Pick::Refused(format!(
+            "tag `{tag}` moved from {} to {}; follow one that moves by `tag`, or leave it out by `ignore`",
+            was.short(),
+            digest.short()
+        )),
+        None => Pick::Found { tag: tag.clone(), digest },
+    })
+}
