@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Packages, and the only places that may name them.
-const OWNERS: [(&str, &[&str]); 11] = [
+const OWNERS: [(&str, &[&str]); 12] = [
     ("git2", &["repository"]),
     ("oci_client", &["registry"]),
     ("docker_credential", &["registry"]),

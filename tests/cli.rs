@@ -256,6 +256,7 @@ async fn commands_are_carried_out_without_a_server() {
     expect(&shop.run(&["status"]), 0, &["env/web", "⏸ held", "● live", "waits: env/web/prod: "]);
     expect(&shop.run(&["history", "web", "prod"]), 0, &["held until ", "sam (cli ", "quarter end"]);
     expect(&shop.run(&["history", "web", "nowhere"]), 5, &["nothing is recorded"]);
+    keeps(&shop);
     expect(&shop.run(&["status", "other/web"]), 5, &["there is no pipeline"]);
     expect(&shop.run(&["status", "env/web", "--color", "always"]), 0, &["\u{1b}[33m⏸ held"]);
 
@@ -269,6 +270,20 @@ async fn commands_are_carried_out_without_a_server() {
     expect(&shop.run(&["status", "web"]), 0, &["▲ approve", "/forge/env/pulls/"]);
     expect(&shop.run_as("sam", &["rollback", "web", "prod"]), 6, &["the command is refused"]);
     expect(&shop.run_as("sam", &["rollback", "web", "nowhere"]), 5, &["there are dev, prod"]);
+}
+
+/// Both stages are live, and `dev` has an earlier release to go back to.
+fn keeps(shop: &Shop) {
+    expect(&shop.run(&["keep-list"]), 0, &["1.0.0", "1.1.0", "env/web/dev live", "env/web/dev earlier"]);
+    expect(&shop.run(&["keep-list", "-o", "regex"]), 0, &[r"/shop/web: ^(1\.0\.0|1\.1\.0)$"]);
+    let purge = r"acr purge --filter 'shop/web:^(?!(1\.0\.0|1\.1\.0)$).*' --ago 30d --dry-run";
+    expect(&shop.run(&["keep-list", "-o", "acr-purge"]), 0, &[purge]);
+    let whole = shop.run(&["keep-list", "--earlier", "0", "-o", "json"]);
+    let whole: Value = serde_json::from_str(&whole.out).unwrap();
+    let images = whole["images"].as_array().unwrap();
+    assert!(images.iter().all(|image| image["digest"].as_str().unwrap().starts_with("sha256:")), "{whole}");
+    let kept: Vec<&Value> = images.iter().flat_map(|image| image["tags"].as_array().unwrap()).collect();
+    assert_eq!(kept, ["1.0.0", "1.1.0"], "live in prod and in dev");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -10,6 +10,7 @@ pub mod doctor;
 pub mod help;
 pub mod history;
 pub mod init;
+pub mod keep_list;
 pub mod order;
 pub mod pins;
 pub mod plan;

@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 use super::{
-    Colors, Context, Exit, Outcome, completions, demo, doctor, help, history, init, order, pins, plan, repin,
-    resolve, serve, status,
+    Colors, Context, Exit, Outcome, completions, demo, doctor, help, history, init, keep_list, order, pins,
+    plan, repin, resolve, serve, status,
 };
 
 /// Moves pinned image digests through the environments of a git repository.
@@ -39,6 +39,7 @@ enum Command {
     Demo(demo::Args),
     Status(status::Args),
     History(history::Args),
+    KeepList(keep_list::Args),
     Plan(plan::Args),
     Promote(order::Promote),
     Rollback(order::Rollback),
@@ -91,6 +92,7 @@ async fn run(program: Program) -> Outcome {
         Command::Demo(args) => demo::run(args).await,
         Command::Status(args) => status::run(&context, args).await,
         Command::History(args) => history::run(&context, args).await,
+        Command::KeepList(args) => keep_list::run(&context, args).await,
         Command::Plan(args) => plan::run(&context, args).await,
         Command::Promote(args) => order::promote(&context, args).await,
         Command::Rollback(args) => order::rollback(&context, args).await,
