@@ -8,10 +8,15 @@ use crate::forge::{ForgeError, Number, Review, Verdict};
 const PAGES_MAX: u32 = 10;
 
 impl GitHubForge {
-    /// All reviews that say something, oldest first. A comment changes no verdict, at GitHub as here.
+    /// All reviews that say something, oldest first. A comment changes no verdict, at GitHub as here. Of a pull request with
+    /// more than are read nobody's counts: anybody may have written them, and nothing else waits for that.
     pub(super) async fn reviews(&self, number: Number) -> Result<Vec<Review>, ForgeError> {
         let path = self.path(format!("pulls/{number}/reviews"));
-        let found: Vec<wire::Review> = self.client.pages(&path, PAGES_MAX).await?;
+        let found = self.client.pages_within(&path, PAGES_MAX, |page: Vec<wire::Review>| page).await?;
+        let found = found.unwrap_or_else(|| {
+            tracing::warn!(number, pages = PAGES_MAX, "more reviews than are read: none counts");
+            Vec::new()
+        });
         Ok(found.into_iter().filter_map(read).collect())
     }
 }
