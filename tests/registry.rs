@@ -12,6 +12,8 @@ mod credentials;
 mod liars;
 #[path = "registry/notifications.rs"]
 mod notifications;
+#[path = "registry/signatures.rs"]
+mod signatures;
 
 use std::fs;
 use std::net::SocketAddr;

@@ -2,6 +2,7 @@
 
 use super::candidate::{self, Candidate, Passed};
 use super::effect::{Effect, Gate, HoldReason, Open, Plan};
+use super::fitness;
 use super::gates;
 use super::messages;
 use super::pins::{self, Pins};
@@ -162,7 +163,7 @@ pub(super) fn entry_hold(
             Passed::Yes => {}
         }
     }
-    gates::missing_platforms(snapshot, stage, release)
+    fitness::unfit(snapshot, stage, release)
 }
 
 pub(super) fn file_hold(snapshot: &Snapshot, stage: &Stage) -> HoldReason {

@@ -2,6 +2,7 @@
 
 use super::candidate::{self, Candidate};
 use super::effect::{Close, Effect, Gate, HoldReason, MergeNow, Plan};
+use super::fitness;
 use super::gates::{self, MergeGates};
 use super::messages;
 use super::pins::{self, Pins};
@@ -110,6 +111,7 @@ fn merge(
         release: proposal.release.clone(),
         was: proposal.was.clone(),
         approvals: gates.approvals,
+        signatures: gates.signatures,
         requested_by: proposal.requested_by.clone(),
         reason: proposal.reason.clone(),
     }))
@@ -191,7 +193,7 @@ fn superseding(snapshot: &Snapshot, stage: &Stage, proposal: &Proposal) -> Optio
     };
     let is_newer =
         candidate::compare(&snapshot.pipeline, &snapshot.state, &release, &proposal.release) == Order::Newer;
-    let is_good = gates::missing_platforms(snapshot, stage, &release).is_none()
+    let is_good = fitness::unfit(snapshot, stage, &release).is_none()
         && snapshot.state.veto(&snapshot.pipeline, &stage.name, &release).is_none();
     (is_newer && is_good && !release.is_same(&proposal.release) && !state.refused.contains(&release.id()))
         .then_some(release)

@@ -1,5 +1,6 @@
 //! The images of a pipeline.
 
+use super::keys::{Keys, signed_by};
 use super::node::{Names, Node, Report, shown};
 use crate::image::{Platform, Tag};
 use crate::pipeline::follow::belongs_to_another_image;
@@ -11,15 +12,15 @@ const IMAGES_MAX: usize = 64;
 const PLATFORMS_MAX: usize = 32;
 
 const IMAGE_NAMES: Names = Names {
-    known: &["repository", "follow", "platforms"],
-    later: &["signed_by", "provenance", "sbom", "allow", "ignore"],
+    known: &["repository", "follow", "platforms", "signed_by"],
+    later: &["provenance", "sbom", "allow", "ignore"],
 };
 const FOLLOW_NAMES: Names = Names {
     known: &["semver", "tag"],
     later: &["pattern", "order", "calver", "numeric", "newest", "lexical", "prereleases", "exact"],
 };
 
-pub(super) fn images(pipeline: &Node<'_>, report: &mut Report) -> Vec<ImageRule> {
+pub(super) fn images(pipeline: &Node<'_>, keys: &Keys, report: &mut Report) -> Vec<ImageRule> {
     let Some(list) = pipeline.required("images", report) else { return Vec::new() };
     let Some(nodes) = list.items(IMAGES_MAX, report) else { return Vec::new() };
     if nodes.is_empty() {
@@ -27,7 +28,7 @@ pub(super) fn images(pipeline: &Node<'_>, report: &mut Report) -> Vec<ImageRule>
     }
     let mut images: Vec<ImageRule> = Vec::new();
     for node in nodes {
-        let Some(image) = image(&node, report) else { continue };
+        let Some(image) = image(&node, keys, report) else { continue };
         if images.iter().any(|known| known.repository.is_same(&image.repository)) {
             report.add(&node, format!("repository `{}` is listed twice in this pipeline", image.repository));
             continue;
@@ -37,7 +38,7 @@ pub(super) fn images(pipeline: &Node<'_>, report: &mut Report) -> Vec<ImageRule>
     images
 }
 
-fn image(node: &Node<'_>, report: &mut Report) -> Option<ImageRule> {
+fn image(node: &Node<'_>, keys: &Keys, report: &mut Report) -> Option<ImageRule> {
     if !node.is_map_of(&IMAGE_NAMES, report) {
         return None;
     }
@@ -45,7 +46,8 @@ fn image(node: &Node<'_>, report: &mut Report) -> Option<ImageRule> {
     let repository = repository.and_then(|node| node.parsed("a repository", str::parse, report));
     let follow = node.required("follow", report).and_then(|follow| self::follow(&follow, report));
     let platforms = node.get("platforms").map(|list| platforms(&list, report)).unwrap_or_default();
-    Some(ImageRule { repository: repository?, follow: follow?, platforms })
+    let signed_by = node.get("signed_by").map(|node| signed_by(&node, keys, report)).unwrap_or_default();
+    Some(ImageRule { repository: repository?, follow: follow?, platforms, signed_by })
 }
 
 fn follow(node: &Node<'_>, report: &mut Report) -> Option<Follow> {

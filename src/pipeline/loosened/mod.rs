@@ -2,7 +2,8 @@
 //! approvals.
 
 use super::{
-    Approvals, ImageRule, MergePolicy, OutOfBand, Pipeline, Principal, RoleName, Stage, duration_text,
+    Approvals, ImageRule, MergePolicy, OutOfBand, Pipeline, Principal, RoleName, SigningKey, Stage,
+    duration_text,
 };
 
 /// What an empty list of approvers means, and (beside the owner) an empty list of those who may roll back.
@@ -38,7 +39,10 @@ pub fn loosened(before: &Stage, after: &Stage) -> Vec<String> {
     found
 }
 
-/// Names each platform that an image no longer must have, as fragments for people.
+/// Names each platform that an image no longer must have, and each key that may sign it now, as fragments for people.
+///
+/// A key counts by itself, not by its name: another one under the same name may sign now, the same one under another
+/// name always could.
 ///
 /// An image that is new or gone is another pipeline's business: its releases are not those that were approved.
 #[must_use]
@@ -46,14 +50,32 @@ pub fn loosened_images(before: &Pipeline, after: &Pipeline) -> Vec<String> {
     let same =
         |image: &ImageRule| after.images.iter().find(|other| other.repository.is_same(&image.repository));
     let pairs = before.images.iter().filter_map(|image| Some((image, same(image)?)));
-    let dropped = pairs.flat_map(|(before, after)| {
+    let looser = pairs.flat_map(|(before, after)| {
         let gone = before
             .platforms
             .iter()
             .filter(|platform| !after.platforms.iter().any(|other| other.serves(platform)));
-        gone.map(|platform| format!("platform {platform} of `{}` no longer needed", before.repository))
+        let gone =
+            gone.map(|platform| format!("platform {platform} of `{}` no longer needed", before.repository));
+        gone.chain(loosened_signatures(before, after)).collect::<Vec<_>>()
     });
-    dropped.collect()
+    looser.collect()
+}
+
+fn loosened_signatures(before: &ImageRule, after: &ImageRule) -> Vec<String> {
+    if before.signed_by.is_empty() {
+        return Vec::new();
+    }
+    if after.signed_by.is_empty() {
+        return vec![format!("signature of `{}` no longer needed", before.repository)];
+    }
+    let is_known = |signer: &&SigningKey| before.signed_by.iter().any(|known| known.key == signer.key);
+    let new = after.signed_by.iter().filter(|signer| !is_known(signer));
+    let line = |signer: &SigningKey| {
+        let (name, id) = (&signer.name, signer.key.id().short());
+        format!("signatures of `{}` by key `{name}` ({id}) now count", before.repository)
+    };
+    new.map(line).collect()
 }
 
 fn loosened_approvals(before: &Approvals, after: &Approvals) -> Vec<String> {

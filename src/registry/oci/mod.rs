@@ -10,6 +10,7 @@ mod challenge;
 mod document;
 mod session;
 mod settings;
+mod signatures;
 mod tags;
 
 use std::collections::BTreeMap;
@@ -17,6 +18,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use oci_client::Reference;
 
 use self::answer::{Answer, denied, untrusted};
@@ -24,8 +26,9 @@ use self::cache::Cache;
 use self::document::{ACCEPT_MANIFESTS, Child, Document, ImageConfig, Kind};
 use self::session::Session;
 use super::credentials::{Credentials, CredentialsError};
-use super::{Image, Registry, RegistryError};
+use super::{Image, Registry, RegistryError, SignatureError};
 use crate::image::{Digest, Platform, Repository, Tag};
+use crate::signature::{PublicKey, Signed};
 
 pub use self::settings::OciSettings;
 pub use self::tags::TAGS_MAX;
@@ -38,6 +41,8 @@ pub struct OciRegistry {
     /// What tags named last: most often the next question is what that image holds.
     documents: Cache<Document>,
     images: Cache<Image>,
+    /// Good signatures.
+    signed: Cache<Signed>,
 }
 
 /// A repository as registries name it: host to speak to, and path there.
@@ -71,6 +76,7 @@ impl OciRegistry {
             sessions: Mutex::default(),
             documents: Cache::new(DOCUMENTS_MAX),
             images: Cache::new(IMAGES_MAX),
+            signed: Cache::new(IMAGES_MAX),
         }
     }
 
@@ -97,6 +103,18 @@ impl OciRegistry {
         reference: &str,
         what: &str,
     ) -> Result<(Digest, Document), RegistryError> {
+        let (digest, body) = self.manifest(name, reference, what).await?;
+        let document = Document::parse(&body).map_err(|reason| untrusted(what, reason))?;
+        Ok((digest, document))
+    }
+
+    /// The bytes of the manifest or index that `reference` names, and their digest.
+    async fn manifest(
+        &self,
+        name: &Name,
+        reference: &str,
+        what: &str,
+    ) -> Result<(Digest, Bytes), RegistryError> {
         let session = self.session(name).await?;
         let url = session.url(&format!("/v2/{}/manifests/{reference}", name.path))?;
         let got = session.get(&name.path, &url, ACCEPT_MANIFESTS, MANIFEST_BYTES_MAX, what).await;
@@ -105,8 +123,7 @@ impl OciRegistry {
         if let Some(claimed) = claimed_digest(&answer).filter(|claimed| *claimed != digest) {
             return Err(untrusted(what, format!("its bytes hash to {digest}, it claims {claimed}")));
         }
-        let document = Document::parse(&answer.body).map_err(|reason| untrusted(what, reason))?;
-        Ok((digest, document))
+        Ok((digest, answer.body))
     }
 
     /// The manifest or index of this digest.
@@ -214,6 +231,22 @@ impl Registry for OciRegistry {
                 Ok(config.platform.into_iter().collect())
             }
         }
+    }
+
+    async fn signature(
+        &self,
+        repository: &Repository,
+        digest: Digest,
+        keys: &[PublicKey],
+    ) -> Result<Signed, SignatureError> {
+        let name = Name::of(repository);
+        let known = self.signed.get(&name.canonical, digest);
+        if let Some(signed) = known.filter(|signed| keys.iter().any(|key| key.id() == signed.key)) {
+            return Ok(signed);
+        }
+        let signed = signatures::find(self, &name, digest, keys).await?;
+        self.signed.put(&name.canonical, digest, signed);
+        Ok(signed)
     }
 }
 

@@ -20,6 +20,7 @@ mod messages;
 mod pages;
 mod registries;
 mod rules;
+mod signatures;
 mod values;
 
 pub use bodies::{webhook_distribution, webhook_generic, webhook_github, webhook_signature};
@@ -31,13 +32,14 @@ pub use messages::escape;
 pub use pages::pages;
 pub use registries::{credentials, registry};
 pub use rules::rules;
+pub use signatures::signatures;
 pub use values::references;
 
 /// A target: panics where something does not hold.
 pub type Target = fn(&[u8]);
 
 /// All targets by name; each has a folder of seeds, and may have one of findings.
-pub const ALL: [(&str, Target); 16] = [
+pub const ALL: [(&str, Target); 17] = [
     ("comments", comments),
     ("credentials", credentials),
     ("escape", escape),
@@ -49,6 +51,7 @@ pub const ALL: [(&str, Target); 16] = [
     ("registry", registry),
     ("repin", repin),
     ("rules", rules),
+    ("signatures", signatures),
     ("trailers", trailers),
     ("webhook_distribution", webhook_distribution),
     ("webhook_generic", webhook_generic),
