@@ -67,7 +67,10 @@ fn concerned(snapshot: &Snapshot) -> BTreeSet<(Repository, Digest)> {
         }
     }
     let releases = snapshot.pipeline.stages.iter().flat_map(|stage| under_way(snapshot, stage));
-    for release in releases {
+    // A person may ask by name for what was seen and is not picked any more.
+    let seen =
+        snapshot.state.seen.iter().rev().take(if snapshot.asked.is_empty() { 0 } else { RELEASES_MAX });
+    for release in releases.chain(seen.map(|(release, _)| release)) {
         found.extend(release.images().map(|(repository, pinned)| (repository.clone(), pinned.digest)));
     }
     found
@@ -87,5 +90,5 @@ fn under_way<'a>(snapshot: &'a Snapshot, stage: &Stage) -> Vec<&'a Release> {
     promoted.chain(proposed).chain(requested).collect()
 }
 
-/// Releases of a stage that may still go on from it; older ones are older than what went on.
+/// Releases of a stage that may still go on from it, and releases seen; older ones are older than what went on.
 const RELEASES_MAX: usize = 5;
