@@ -6,6 +6,7 @@
 
 // The pure core: no async, no I/O, no clock, no random, no log.
 pub mod image;
+pub mod signature;
 pub mod pipeline;
 pub mod manifest;
 pub mod commit;

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Packages, and the only places that may name them.
-const OWNERS: [(&str, &[&str]); 12] = [
+const OWNERS: [(&str, &[&str]); 13] = [
     ("git2", &["repository"]),
     ("oci_client", &["registry"]),
     ("docker_credential", &["registry"]),
+    ("aws_lc_rs", &["signature"]),
     ("serde_yaml", &["pipeline", "manifest"]),
     ("granit_parser", &["pipeline", "manifest"]),
     ("regex", &["pipeline"]),
@@ -21,8 +22,8 @@ const OWNERS: [(&str, &[&str]); 12] = [
 ];
 
 /// The pure core, and what no file of it may hold.
-const PURE: [&str; 8] =
-    ["image", "pipeline", "manifest", "commit", "pull_request", "command", "promotion", "plan"];
+const PURE: [&str; 9] =
+    ["image", "signature", "pipeline", "manifest", "commit", "pull_request", "command", "promotion", "plan"];
 const IMPURE: [&str; 10] = [
     "async ",
     "std::fs",

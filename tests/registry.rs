@@ -16,6 +16,8 @@ mod many;
 mod notifications;
 #[path = "registry/receivers.rs"]
 mod receivers;
+#[path = "registry/signatures.rs"]
+mod signatures;
 
 use std::fs;
 use std::net::SocketAddr;

@@ -43,8 +43,12 @@ async fn every_scenario_ends_as_expected_whatever_disturbs_it() {
         Ok(seed) => Extent::Sample(seed.parse().expect("LOCKKEEPER_SWEEP is `all`, `stops` or a number")),
         Err(_) => Extent::Sample(0),
     };
-    let files: Vec<PathBuf> =
+    let mut files: Vec<PathBuf> =
         files().into_iter().filter(|path| path.to_string_lossy().contains(&only)).collect();
+    // Stories with keys need what makes them.
+    if support::parts::part("openssl").is_none() {
+        files.retain(|path| !std::fs::read_to_string(path).unwrap().contains("KEY("));
+    }
     let forges = forges();
     let files = || files.iter().cloned().enumerate();
     let all = forges.iter().flat_map(|at| files().map(|(index, file)| (*at, file, part(*at, extent, index))));

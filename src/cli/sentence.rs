@@ -161,7 +161,8 @@ fn text_of(event: &Event) -> String {
 
 /// A merge, with who let it through; nothing for another event.
 fn merged(event: &Event) -> String {
-    let Event::Merged { lane, release, was, number, approvals, requested_by, reason, .. } = event else {
+    let Event::Merged { lane, release, was, number, approvals, signatures, requested_by, reason, .. } = event
+    else {
         return String::new();
     };
     let lane = match lane {
@@ -173,6 +174,8 @@ fn merged(event: &Event) -> String {
     text.extend(requested_by.as_ref().map(|by| format!(", asked for by {}", actor(by))));
     let names: Vec<&str> = approvals.iter().map(|approval| approval.person.name.as_str()).collect();
     text.extend((!names.is_empty()).then(|| format!(", approved by {}", names.join(", "))));
+    let keys: Vec<&str> = signatures.iter().map(|signature| signature.key.as_str()).collect();
+    text.extend((!keys.is_empty()).then(|| format!(", signed by key {}", keys.join(", "))));
     text + &why(reason.as_deref())
 }
 

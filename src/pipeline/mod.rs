@@ -30,6 +30,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::image::{Platform, Repository};
+use crate::signature::PublicKey;
 
 /// The name of a pipeline: 1 to 63 of `[a-z0-9-]`, a letter or digit at both ends (it becomes part of branch names).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -40,6 +41,11 @@ pub struct PipelineName(pub(crate) String);
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct StageName(pub(crate) String);
+
+/// The name of a key in `keys`, by the same grammar.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct KeyName(pub(crate) String);
 
 /// A validated pipeline.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -71,6 +77,17 @@ pub struct ImageRule {
     pub platforms: Vec<Platform>,
     /// How long ago a digest must have been picked first before it counts.
     pub minimum_age: Duration,
+    /// Keys of which one must have signed the digest that is pinned; empty: no signature is needed.
+    pub signed_by: Vec<SigningKey>,
+}
+
+/// A key of the file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SigningKey {
+    /// What the file calls it.
+    pub name: KeyName,
+    /// The key.
+    pub key: PublicKey,
 }
 
 /// One stage of a pipeline.
@@ -265,3 +282,4 @@ pub struct NameError {
 
 name_type!(PipelineName);
 name_type!(StageName);
+name_type!(KeyName);

@@ -96,6 +96,7 @@ mod tests {
             number,
             commit: version.repeat(40),
             approvals: Vec::new(),
+            signatures: Vec::new(),
             requested_by: None,
             reason: None,
         }

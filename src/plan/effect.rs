@@ -7,7 +7,7 @@ use super::pins::FileEdit;
 use crate::commit::CommitId;
 use crate::image::Release;
 use crate::pipeline::{Principal, StageName};
-use crate::promotion::{Actor, Approval, Entry, Event, Lane, Why};
+use crate::promotion::{Actor, Approval, Entry, Event, Lane, Signature, Why};
 use crate::pull_request::{Check, CommentId, Deployment, MergeMethod, Number, Reaction};
 
 /// What is to be done, in this order, and what is not.
@@ -147,6 +147,8 @@ pub struct MergeNow {
     pub was: Option<Release>,
     /// The approvals that counted.
     pub approvals: Vec<Approval>,
+    /// The signatures that were verified.
+    pub signatures: Vec<Signature>,
     /// Who asked.
     pub requested_by: Option<Actor>,
     /// Why.
@@ -183,6 +185,8 @@ pub enum Gate {
     Age,
     /// Platforms are missing.
     Platforms,
+    /// The image is not signed by one of the keys that have to have signed it.
+    Signed,
     /// Approvals are missing, or changes are requested.
     Approvals,
     /// Checks have not passed.
@@ -268,6 +272,7 @@ impl Gate {
             Self::Settle => "settle",
             Self::Age => "minimum_age",
             Self::Platforms => "platforms",
+            Self::Signed => "signed",
             Self::Approvals => "approvals",
             Self::Checks => "checks",
             Self::Branch => "branch",

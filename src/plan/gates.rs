@@ -1,13 +1,14 @@
 //! The merge gates of an open pull request.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::candidate::minute;
 use super::effect::{Gate, HoldReason};
+use super::fitness;
 use super::pins::Pins;
 use super::snapshot::{Snapshot, is};
 use crate::pipeline::{Approvals, Principal, RequiredCheck, RoleName, Stage};
-use crate::promotion::{self, Approval, Ballot, Discount, HoldKind, Lane, Proposal};
+use crate::promotion::{self, Approval, Ballot, Discount, HoldKind, Lane, Proposal, Signature};
 use crate::pull_request::{Authors, CheckStatus, Obstacle, PullRequest, Review, Verdict};
 
 /// One gate of a pull request: open, or shut with a hold.
@@ -30,6 +31,8 @@ pub(super) struct MergeGates {
     pub(super) approvals: Vec<Approval>,
     /// Why the authors of the commits are not known, where the rules accept that: for the record.
     pub(super) unknown_authors: Option<String>,
+    /// The signatures that were verified: for the record.
+    pub(super) signatures: Vec<Signature>,
 }
 
 /// Our own name among the checks.
@@ -48,7 +51,8 @@ pub(super) fn merge_gates(
         readable(snapshot, stage, &mut gates);
         held(snapshot, stage, &mut gates);
         soaked(snapshot, stage, proposal, &mut gates);
-        platforms(snapshot, stage, proposal, &mut gates);
+        fitness::platforms(snapshot, stage, proposal, &mut gates);
+        fitness::signed(snapshot, stage, proposal, &mut gates);
         checks(stage, pull_request, &mut gates);
         if let Some(rule) = &stage.gates.approvals {
             approvals(snapshot, stage, rule, proposal, pull_request, &mut gates);
@@ -75,46 +79,12 @@ fn in_the_way(stage: &Stage, proposal: &Proposal, obstacle: Obstacle, gates: &mu
     gates.shut(HoldReason::new(&stage.name, Gate::Mergeable, text).who("write"));
 }
 
-/// The platforms that a candidate lacks, as a hold; an image of which nothing is known shuts the gate as well.
-pub(super) fn missing_platforms(
-    snapshot: &Snapshot,
-    stage: &Stage,
-    release: &crate::image::Release,
-) -> Option<HoldReason> {
-    let hold = |text: String| Some(HoldReason::new(&stage.name, Gate::Platforms, text));
-    for rule in snapshot.pipeline.images.iter().filter(|rule| !rule.platforms.is_empty()) {
-        let Some(pinned) = release.get(&rule.repository) else { continue };
-        match snapshot.images.get(&pinned.digest) {
-            Some(Ok(image)) => {
-                let lacks = |wanted: &&crate::image::Platform| {
-                    !image.platforms.iter().any(|found| found.serves(wanted))
-                };
-                let missing: Vec<String> =
-                    rule.platforms.iter().filter(lacks).map(ToString::to_string).collect();
-                if !missing.is_empty() {
-                    return hold(format!(
-                        "{} {} lacks {}",
-                        rule.repository,
-                        pinned.version(),
-                        missing.join(", ")
-                    ));
-                }
-            }
-            Some(Err(reason)) => {
-                return hold(format!("platforms of {} are unknown: {reason}", rule.repository));
-            }
-            None => return hold(format!("platforms of {} were not read yet", rule.repository)),
-        }
-    }
-    None
-}
-
 impl MergeGates {
-    fn open(&mut self, gate: Gate, text: impl Into<String>) {
+    pub(super) fn open(&mut self, gate: Gate, text: impl Into<String>) {
         self.lines.push(GateLine { gate, text: text.into(), hold: None });
     }
 
-    fn shut(&mut self, hold: HoldReason) {
+    pub(super) fn shut(&mut self, hold: HoldReason) {
         self.lines.push(GateLine { gate: hold.gate, text: hold.text.clone(), hold: Some(hold) });
     }
 
@@ -189,24 +159,6 @@ fn soaked(snapshot: &Snapshot, stage: &Stage, proposal: &Proposal, gates: &mut M
                 let text = format!("{} has not passed in {upstream}", proposal.release.version());
                 gates.shut(HoldReason::new(&stage.name, Gate::Upstream, text));
             }
-        }
-    }
-}
-
-fn platforms(snapshot: &Snapshot, stage: &Stage, proposal: &Proposal, gates: &mut MergeGates) {
-    if let Some(hold) = missing_platforms(snapshot, stage, &proposal.release) {
-        gates.shut(hold);
-    } else {
-        let names: BTreeSet<String> = snapshot
-            .pipeline
-            .images
-            .iter()
-            .flat_map(|rule| &rule.platforms)
-            .map(ToString::to_string)
-            .collect();
-        if !names.is_empty() {
-            let names: Vec<String> = names.into_iter().collect();
-            gates.open(Gate::Platforms, format!("platforms {}", names.join(", ")));
         }
     }
 }

@@ -17,6 +17,7 @@ mod candidate;
 mod commands;
 mod deployments;
 mod effect;
+mod fitness;
 mod gates;
 pub mod messages;
 mod observed;
@@ -33,7 +34,7 @@ pub use effect::{Close, Effect, Gate, HoldReason, MergeNow, Open, Plan};
 pub use order::compare;
 pub use pins::{FileEdit, Files, Pins, read_pins};
 pub use reviewers::reviewers;
-pub use snapshot::{Asked, FileState, Pick, PlanSettings, Presence, Snapshot, Thread, is};
+pub use snapshot::{Asked, FileState, Pick, PlanSettings, Presence, SignatureState, Snapshot, Thread, is};
 pub use view::{PipelineView, view};
 
 use std::time::Duration;

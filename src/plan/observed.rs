@@ -135,6 +135,7 @@ fn merged(stage: &Stage, proposal: &Proposal, number: u64, commit: &str) -> Even
         number: Some(number),
         commit: commit.to_owned(),
         approvals: proposal.merging.as_ref().map(|merging| merging.approvals.clone()).unwrap_or_default(),
+        signatures: proposal.merging.as_ref().map(|merging| merging.signatures.clone()).unwrap_or_default(),
         requested_by: proposal.requested_by.clone(),
         reason: proposal.reason.clone(),
     }

@@ -2,6 +2,7 @@
 
 use super::candidate::{self, Candidate, Passed};
 use super::effect::{Effect, Gate, HoldReason, Open, Plan};
+use super::fitness;
 use super::messages;
 use super::pins::{self, Pins};
 use super::reviewers;
@@ -162,10 +163,7 @@ pub(super) fn entry_hold(
             Passed::Yes => {}
         }
     }
-    if let Some(hold) = age::hold(snapshot, stage, release) {
-        return Some(hold);
-    }
-    gates::missing_platforms(snapshot, stage, release)
+    age::hold(snapshot, stage, release).or_else(|| fitness::unfit(snapshot, stage, release))
 }
 
 pub(super) fn file_hold(snapshot: &Snapshot, stage: &Stage) -> HoldReason {

@@ -9,11 +9,12 @@ use super::pins::Files;
 use super::{Pins, read_pins};
 use crate::commit::CommitId;
 use crate::image::{Digest, Image, Release, Repository, Tag};
-use crate::pipeline::{FileError, Pipeline, Principal, RoleName, Stage, StageName};
+use crate::pipeline::{FileError, ImageRule, Pipeline, Principal, RoleName, Stage, StageName};
 use crate::promotion::{Actor, State};
 use crate::pull_request::{
     Authors, MergeMethod, Number, Permission, Person, PersonId, PullRequest, Standing,
 };
+use crate::signature::Signed;
 
 /// One pipeline and the world around it.
 #[derive(Debug, Clone)]
@@ -53,6 +54,8 @@ pub struct Snapshot {
     pub files_at_open: BTreeMap<StageName, Files>,
     /// Whether the registry has what a rollback may need.
     pub presence: BTreeMap<(Repository, Digest), Presence>,
+    /// What is known of the signatures of the images that may go in, where they need one.
+    pub signatures: BTreeMap<(Repository, Digest), SignatureState>,
     /// Whether the forge takes no words now: what is due to be said waits, and stops nothing.
     pub is_muted: bool,
     /// Who we are at the forge.
@@ -116,6 +119,17 @@ pub enum Presence {
     /// The registry says that something of it is not there.
     Absent(String),
     /// The registry could not be asked.
+    Unknown(String),
+}
+
+/// Whether a digest is signed by one of the keys that have to have signed it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SignatureState {
+    /// It is.
+    Good(Signed),
+    /// The registry has no signature that counts; why.
+    Missing(String),
+    /// The registry could not be asked, or what it has cannot be read; why.
     Unknown(String),
 }
 
@@ -186,6 +200,12 @@ impl Snapshot {
         release.images().map(|(repository, pinned)| {
             (repository, self.images.get(&pinned.digest).and_then(|image| image.as_ref().ok()))
         })
+    }
+
+    /// What is known of the signature of a digest, by the keys of this rule.
+    #[must_use]
+    pub fn signature(&self, rule: &ImageRule, digest: Digest) -> Option<&SignatureState> {
+        self.signatures.get(&(rule.repository.clone(), digest))
     }
 
     /// Whether a person is one of these principals now. Nobody is where nothing is known of the person.

@@ -2,6 +2,7 @@
 
 use super::candidate::{self, Candidate};
 use super::effect::{Close, Effect, Gate, HoldReason, MergeNow, Plan};
+use super::fitness;
 use super::gates::{self, MergeGates};
 use super::messages;
 use super::order::compare;
@@ -123,6 +124,7 @@ fn merge(
         release: proposal.release.clone(),
         was: proposal.was.clone(),
         approvals: gates.approvals,
+        signatures: gates.signatures,
         requested_by: proposal.requested_by.clone(),
         reason: proposal.reason.clone(),
     }))
@@ -206,7 +208,7 @@ fn superseding(snapshot: &Snapshot, stage: &Stage, proposal: &Proposal) -> Optio
         return None;
     };
     let is_newer = compare(snapshot, &release, &proposal.release) == Order::Newer;
-    let is_good = gates::missing_platforms(snapshot, stage, &release).is_none()
+    let is_good = fitness::unfit(snapshot, stage, &release).is_none()
         && snapshot.state.veto(&snapshot.pipeline, &stage.name, &release).is_none();
     (is_newer && is_good && !release.is_same(&proposal.release) && !state.refused.contains(&release.id()))
         .then_some(release)

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::terms::{Actor, Approval, HoldKind, Lane, Outcome, Why};
+use super::terms::{Actor, Approval, HoldKind, Lane, Outcome, Signature, Why};
 use crate::image::{Digest, Release};
 use crate::pipeline::StageName;
 use crate::pull_request::DeploymentStanding;
@@ -119,6 +119,9 @@ pub enum Event {
         number: u64,
         /// The approvals that counted.
         approvals: Vec<Approval>,
+        /// The signatures that were verified for it.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        signatures: Vec<Signature>,
     },
     /// Outcome: the forge did not merge.
     MergeFailed {
@@ -141,6 +144,9 @@ pub enum Event {
         commit: String,
         /// The approvals that counted.
         approvals: Vec<Approval>,
+        /// The signatures that were verified for it.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        signatures: Vec<Signature>,
         /// Who asked for it.
         requested_by: Option<Actor>,
         /// Why.

@@ -14,7 +14,7 @@ pub use rollback::{TargetError, names, target};
 pub use stage::StageState;
 pub use state::{CloseIntent, Hold, IllegalEvent, MergeIntent, Proposal, Reply, Request, State, Veto, Word};
 pub use stint::{End, Origin, Stint, Stints};
-pub use terms::{Actor, Approval, HoldKind, Lane, Outcome, Why};
+pub use terms::{Actor, Approval, HoldKind, Lane, Outcome, Signature, Why};
 
 #[cfg(test)]
 mod tests;

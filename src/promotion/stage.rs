@@ -63,8 +63,9 @@ impl StageState {
             Event::MergeFailed { .. } => self.proposal.as_mut()?.merging = None,
             Event::Interrupted { head, .. } => self.proposal.as_mut()?.interrupted = Some(head.clone()),
             Event::RetryAsked { .. } => self.proposal.as_mut()?.retry = true,
-            Event::Merging { approvals, .. } => {
-                self.proposal.as_mut()?.merging = Some(MergeIntent { approvals: approvals.clone(), at });
+            Event::Merging { approvals, signatures, .. } => {
+                let (approvals, signatures) = (approvals.clone(), signatures.clone());
+                self.proposal.as_mut()?.merging = Some(MergeIntent { approvals, signatures, at });
             }
             Event::Merged { lane, release, number, commit, .. } => {
                 let end = if *lane == Lane::Rollback { End::RolledBack } else { End::Replaced };

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::stage::{StageState, attempt_key};
 use super::stint::{Stint, Stints};
-use super::{Actor, Approval, Entry, Event, HoldKind, Lane, Outcome, Why};
+use super::{Actor, Approval, Entry, Event, HoldKind, Lane, Outcome, Signature, Why};
 use crate::image::{Digest, Release};
 use crate::pipeline::{Pipeline, StageName};
 
@@ -142,6 +142,9 @@ pub struct CloseIntent {
 pub struct MergeIntent {
     /// The approvals that counted.
     pub approvals: Vec<Approval>,
+    /// The signatures that were verified for it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub signatures: Vec<Signature>,
     /// When.
     pub at: Timestamp,
 }

@@ -4,6 +4,10 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::image::{Digest, Repository};
+use crate::pipeline::KeyName;
+use crate::signature::Scheme;
+
 /// The way a release takes into a stage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -34,6 +38,21 @@ pub struct Approval {
     pub review: u64,
     /// The head commit that was approved, 40 hex digits.
     pub head: String,
+}
+
+/// An image's signature that let it through.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Signature {
+    /// The repository.
+    pub repository: Repository,
+    /// The digest that is signed.
+    pub digest: Digest,
+    /// What `lockkeeper.yaml` called the key then.
+    pub key: KeyName,
+    /// The id of the key: the SHA-256 of its DER bytes.
+    pub key_id: Digest,
+    /// The form in which the registry keeps it.
+    pub scheme: Scheme,
 }
 
 /// Why a pull request was closed without a merge.

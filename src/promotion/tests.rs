@@ -45,6 +45,7 @@ fn history(name: &str, merges: &[(i64, &str, Lane)]) -> State {
                 number: None,
                 commit: "0".repeat(40),
                 approvals: Vec::new(),
+                signatures: Vec::new(),
                 requested_by: None,
                 reason: None,
             }

@@ -8,7 +8,7 @@ use crate::commit::CommitId;
 use crate::forge::{ForgeError, Priority};
 use crate::pipeline::StageName;
 use crate::plan::{self, Close, Effect, MergeNow, Snapshot};
-use crate::promotion::{Approval, CloseIntent, Entry, Event, Lane, Why};
+use crate::promotion::{CloseIntent, Entry, Event, Lane, Why};
 use crate::pull_request::{CheckStatus, Deployment, PullRequestState};
 use crate::repository::RefUpdate;
 
@@ -233,10 +233,10 @@ async fn merge(
         return Ok(Applied::ReadAnew);
     }
     let stage = which.stage.clone();
-    let approvals = which.approvals.clone();
-    if !is_merging(run, &stage, &approvals) {
-        let (stage, approvals) = (stage.clone(), approvals.clone());
-        record_now(run, Event::Merging { stage, number: which.number, approvals }).await?;
+    let (approvals, signatures) = (which.approvals.clone(), which.signatures.clone());
+    if !is_merging(run, which) {
+        let (stage, approvals, signatures) = (stage.clone(), approvals.clone(), signatures.clone());
+        record_now(run, Event::Merging { stage, number: which.number, approvals, signatures }).await?;
     }
     let forge = run.repository.forge.clone();
     let commit = match forge
@@ -260,6 +260,7 @@ async fn merge(
         number: Some(which.number),
         commit: commit.to_string(),
         approvals,
+        signatures,
         requested_by: which.requested_by.clone(),
         reason: which.reason.clone(),
     };
@@ -275,10 +276,11 @@ async fn merge(
 }
 
 /// Whether the intent of this merge is in the record already: a stop came before its outcome.
-fn is_merging(run: &Reconcile<'_>, stage: &StageName, approvals: &[Approval]) -> bool {
-    let proposal = run.state.stage(stage).and_then(|state| state.proposal.as_ref());
+fn is_merging(run: &Reconcile<'_>, which: &MergeNow) -> bool {
+    let proposal = run.state.stage(&which.stage).and_then(|state| state.proposal.as_ref());
     let merging = proposal.and_then(|proposal| proposal.merging.as_ref());
-    merging.is_some_and(|merging| merging.approvals == approvals)
+    merging
+        .is_some_and(|merging| merging.approvals == which.approvals && merging.signatures == which.signatures)
 }
 
 /// The check is green only for our own merge: where that fails, it is taken back.

@@ -193,7 +193,7 @@ fn concerned(snapshot: &Snapshot) -> BTreeSet<(Repository, Digest)> {
 }
 
 /// Whether every stage is pinned to what the rules pick, and nobody and nothing wants it otherwise.
-fn is_settled(snapshot: &Snapshot) -> bool {
+pub(super) fn is_settled(snapshot: &Snapshot) -> bool {
     let is_picked = |release: &Release| {
         snapshot.pipeline.images.iter().zip(&snapshot.picks).all(|(rule, pick)| {
             let pinned = release.get(&rule.repository).map(|pinned| pinned.digest);
@@ -363,7 +363,11 @@ fn is_commit_id(text: &str) -> bool {
 }
 
 /// The result of a read of the registry, or none where it takes longer than a person should wait.
-async fn within<T>(run: &Reconcile<'_>, is_hurried: bool, read: impl Future<Output = T>) -> Option<T> {
+pub(super) async fn within<T>(
+    run: &Reconcile<'_>,
+    is_hurried: bool,
+    read: impl Future<Output = T>,
+) -> Option<T> {
     // Where a person waits, a registry that kept them waiting once in this reconcile is not asked again.
     if is_hurried && run.is_registry_slow.load(Ordering::Relaxed) {
         return None;

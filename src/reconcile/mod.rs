@@ -50,6 +50,7 @@ mod preview;
 mod rebuild;
 mod route;
 mod rules;
+mod signatures;
 mod sweep;
 mod work;
 mod world;
@@ -140,7 +141,7 @@ struct Reconcile<'a> {
     is_unmirrored: bool,
     /// Whether a registry took too long in this reconcile.
     is_registry_slow: AtomicBool,
-    /// Whether a registry gave no answer in this reconcile: what asked for the look may have no answer yet.
+    /// Whether a registry gave no answer in this reconcile, or has no good signature yet: it is asked again soon.
     is_registry_away: AtomicBool,
     /// Who people are, asked in this reconcile; forgotten before a merge, which asks anew.
     standings: Mutex<Standings>,

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures::future::try_join_all;
 
-use super::{Reconcile, ReconcileError, gather};
+use super::{Reconcile, ReconcileError, gather, signatures};
 use crate::commit::CommitId;
 use crate::forge::ForgeError;
 use crate::pipeline::{Pipeline, PipelineName, StageName};
@@ -71,6 +71,7 @@ pub(super) async fn observe(run: &Reconcile<'_>) -> Result<Observed, ReconcileEr
         rules_at_open: rules_at_open?,
         files_at_open: files_at_open?,
         presence: BTreeMap::new(),
+        signatures: BTreeMap::new(),
         is_muted: run.is_muted,
         me,
         settings: PlanSettings {
@@ -82,6 +83,7 @@ pub(super) async fn observe(run: &Reconcile<'_>) -> Result<Observed, ReconcileEr
     };
     snapshot.images = gather::images(run, &snapshot, is_hurried).await;
     snapshot.presence = gather::presence(run, &snapshot, is_hurried).await;
+    snapshot.signatures = signatures::signatures(run, &snapshot, is_hurried).await;
     snapshot.authors = gather::authors(run, &snapshot).await;
     Ok(Observed::World(Box::new(snapshot)))
 }

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 
 pub use crate::image::Image;
 use crate::image::{Digest, Platform, Repository, Tag};
+use crate::signature::{ClaimError, PublicKey, Signed};
 
 /// Why the registry gave no answer that can be used.
 #[derive(Debug, thiserror::Error)]
@@ -57,6 +58,25 @@ pub struct FirstNamed {
     pub created: Option<Timestamp>,
 }
 
+/// Why no signature of a digest counts.
+#[derive(Debug, thiserror::Error)]
+pub enum SignatureError {
+    /// The registry has none.
+    #[error("the registry has no signature of it")]
+    Missing,
+    /// It has some, of which none counts.
+    #[error("none of {count} signature(s) in the registry counts: {reason}")]
+    NoneCounts {
+        /// How many were looked at.
+        count: usize,
+        /// Why the newest one does not.
+        reason: ClaimError,
+    },
+    /// The registry could not be asked, or what it has cannot be read: whether there is a good one is not known.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+}
+
 /// What lockkeeper asks of a registry. Every answer is checked: digests are computed from the bytes received.
 #[async_trait]
 pub trait Registry: Send + Sync {
@@ -81,4 +101,16 @@ pub trait Registry: Send + Sync {
     /// # Errors
     /// [`RegistryError::NotFound`] names what is missing; every other error means "unknown".
     async fn probe(&self, repository: &Repository, digest: Digest) -> Result<Vec<Platform>, RegistryError>;
+
+    /// A signature of this digest by one of these keys, verified here. A good one is good for ever and may be told from
+    /// memory; where there was none, the registry is asked again.
+    ///
+    /// # Errors
+    /// [`SignatureError`]: no signature counts, for whatever reason.
+    async fn signature(
+        &self,
+        repository: &Repository,
+        digest: Digest,
+        keys: &[PublicKey],
+    ) -> Result<Signed, SignatureError>;
 }

@@ -7,10 +7,11 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use lockkeeper::image::{Digest, Image, Platform, Repository, Tag};
 use lockkeeper::reconcile;
-use lockkeeper::registry::{Registry, RegistryError};
+use lockkeeper::registry::{Registry, RegistryError, SignatureError};
 use lockkeeper::server::assemble::assemble;
 use lockkeeper::server::run::Tally;
 use lockkeeper::settings::Settings;
+use lockkeeper::signature::{PublicKey, Signed};
 use lockkeeper::store::Key;
 use tokio::sync::watch;
 
@@ -52,6 +53,15 @@ impl Registry for Watched {
 
     async fn probe(&self, repository: &Repository, digest: Digest) -> Result<Vec<Platform>, RegistryError> {
         self.inner.probe(repository, digest).await
+    }
+
+    async fn signature(
+        &self,
+        repository: &Repository,
+        digest: Digest,
+        keys: &[PublicKey],
+    ) -> Result<Signed, SignatureError> {
+        self.inner.signature(repository, digest, keys).await
     }
 }
 

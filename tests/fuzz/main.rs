@@ -12,10 +12,11 @@ use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
 
 /// Fixtures of other tests that are seeds, too.
-const FIXTURES: [(&str, &str); 4] = [
+const FIXTURES: [(&str, &str); 5] = [
     ("pins", "manifests"),
     ("repin", "manifests"),
     ("rules", "pipelines"),
+    ("signatures", "signatures"),
     ("webhook_distribution", "webhooks/distribution"),
 ];
 
@@ -114,7 +115,7 @@ macro_rules! tests {
 }
 
 tests! {
-    comments credentials escape git_wire markdown pages pins references registry repin rules trailers
+    comments credentials escape git_wire markdown pages pins references registry repin rules signatures trailers
     webhook_distribution webhook_generic webhook_github webhook_registries webhook_signature webhook_token
 }
 

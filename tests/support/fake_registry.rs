@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use lockkeeper::image::{Digest, Image, Platform, Repository, Tag};
-use lockkeeper::registry::{Registry, RegistryError};
+use lockkeeper::registry::{Registry, RegistryError, SignatureError};
+use lockkeeper::signature::{Claim, PublicKey, Signed};
 
 use super::faults::{Fault, Faults};
 
@@ -24,6 +25,10 @@ pub struct World {
     mood: Mood,
     /// What the client has read of images: what has a digest does not change, so it asks once.
     read: BTreeMap<Digest, Image>,
+    /// What may be a signature, by the digest that it is kept for; the newest last.
+    claims: BTreeMap<Digest, Vec<Claim>>,
+    /// Good signatures, which the client remembers.
+    signed: BTreeMap<Digest, Signed>,
 }
 
 /// How it answers.
@@ -85,6 +90,11 @@ impl FakeRegistry {
     /// Removes a tag; the image stays.
     pub fn untag(&self, repository: &str, tag: &str) {
         self.world.lock().unwrap().tags.remove(&(repository.to_owned(), tag.to_owned()));
+    }
+
+    /// Keeps what may be a signature for this digest.
+    pub fn sign(&self, digest: Digest, claim: Claim) {
+        self.world.lock().unwrap().claims.entry(digest).or_default().push(claim);
     }
 
     pub fn set_mood(&self, mood: Mood) {
@@ -154,6 +164,37 @@ impl Registry for FakeRegistry {
     async fn probe(&self, repository: &Repository, digest: Digest) -> Result<Vec<Platform>, RegistryError> {
         self.fetch(repository, digest).await.map(|image| image.platforms)
     }
+
+    async fn signature(
+        &self,
+        repository: &Repository,
+        digest: Digest,
+        keys: &[PublicKey],
+    ) -> Result<Signed, SignatureError> {
+        let known = self.world().signed.get(&digest).copied();
+        if let Some(signed) = known.filter(|signed| keys.iter().any(|key| key.id() == signed.key)) {
+            return Ok(signed);
+        }
+        let what = format!("the signatures of {repository}@{digest}");
+        let claims =
+            self.ask(&what, |world| Some(world.claims.get(&digest).cloned().unwrap_or_default())).await?;
+        let mut refused = None;
+        for claim in claims.iter().rev() {
+            match claim.check(digest, keys) {
+                Ok(signed) => {
+                    self.world.lock().unwrap().signed.insert(digest, signed);
+                    return Ok(signed);
+                }
+                Err(reason) => {
+                    refused.get_or_insert(reason);
+                }
+            }
+        }
+        Err(refused.map_or(SignatureError::Missing, |reason| SignatureError::NoneCounts {
+            count: claims.len(),
+            reason,
+        }))
+    }
 }
 
 impl FakeRegistry {
@@ -166,6 +207,8 @@ impl FakeRegistry {
 
     /// The client is another one: it has read nothing yet.
     pub fn forget(&self) {
-        self.world.lock().unwrap().read.clear();
+        let mut world = self.world.lock().unwrap();
+        world.read.clear();
+        world.signed.clear();
     }
 }

@@ -19,5 +19,6 @@ pub mod git_http;
 pub mod github;
 pub mod parts;
 pub mod secrets;
+pub mod signing;
 pub mod story;
 pub mod sweep;

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::io::Write as _;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use comfy_table::{ContentArrangement, Table, presets};
@@ -11,12 +12,14 @@ use super::{CliError, Exit, Format, Outcome};
 use crate::image::{Digest, Reference, Tag};
 use crate::registry::credentials::Credentials;
 use crate::registry::oci::{OciRegistry, OciSettings};
-use crate::registry::{Image, Registry, RegistryError};
+use crate::registry::{Image, Registry, RegistryError, SignatureError};
+use crate::signature::{PublicKey, PublicKeyError, Signed};
 
 /// Show what a tag is now: digest, platforms, labels, as the registry's own bytes say.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
     lockkeeper resolve ghcr.io/acme/checkout:1.4.2\n  \
+    lockkeeper resolve --key cosign.pub ghcr.io/acme/checkout:1.4.2\n  \
     lockkeeper resolve --same ghcr.io/acme/checkout:1.4.2 mirror.example.com/acme/checkout:1.4.2")]
 pub struct Args {
     /// Image references: `repository[:tag][@digest]`; `latest` where there is neither, the digest where there is one.
@@ -28,6 +31,9 @@ pub struct Args {
     /// Ends with 1 unless all references have one digest.
     #[arg(long)]
     same: bool,
+    /// A file with a public key of cosign's; ends with 1 unless one of the keys signed every digest.
+    #[arg(long, value_name = "FILE")]
+    key: Vec<PathBuf>,
     /// How long one request to a registry may take, in seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=600))]
     timeout: u64,
@@ -38,6 +44,8 @@ pub struct Args {
 struct Resolved {
     reference: Reference,
     image: Image,
+    /// The signature; none where no key was given.
+    signed: Option<Signed>,
 }
 
 /// The first version of the JSON document.
@@ -52,7 +60,8 @@ const DEFAULT_TAG: &str = "latest";
 pub async fn run(args: Args) -> Outcome {
     let settings = OciSettings { timeout: Duration::from_secs(args.timeout), ..OciSettings::default() };
     let registry = OciRegistry::new(settings, Credentials::from_environment());
-    let resolved = resolve_all(&registry, &args.references).await?;
+    let keys = args.key.iter().map(|file| read_key(file)).collect::<Result<Vec<PublicKey>, CliError>>()?;
+    let resolved = resolve_all(&registry, &args.references, &keys).await?;
     // A reader that closed the pipe has what it wanted.
     let _ = std::io::stdout().lock().write_all(render(&resolved, args.output).as_bytes());
     if args.same && !are_same(&resolved) {
@@ -62,13 +71,44 @@ pub async fn run(args: Args) -> Outcome {
     Ok(Exit::Ok)
 }
 
-async fn resolve_all(registry: &dyn Registry, references: &[Reference]) -> Result<Vec<Resolved>, CliError> {
+async fn resolve_all(
+    registry: &dyn Registry,
+    references: &[Reference],
+    keys: &[PublicKey],
+) -> Result<Vec<Resolved>, CliError> {
     let mut resolved = Vec::new();
     for reference in references {
         let image = resolve(registry, reference).await.map_err(|error| failure(&error))?;
-        resolved.push(Resolved { reference: reference.clone(), image });
+        let signed = match keys {
+            [] => None,
+            keys => Some(signed(registry, reference, image.digest, keys).await?),
+        };
+        resolved.push(Resolved { reference: reference.clone(), image, signed });
     }
     Ok(resolved)
+}
+
+async fn signed(
+    registry: &dyn Registry,
+    reference: &Reference,
+    digest: Digest,
+    keys: &[PublicKey],
+) -> Result<Signed, CliError> {
+    let found = registry.signature(&reference.repository, digest, keys).await;
+    found.map_err(|error| match error {
+        SignatureError::Registry(error) => failure(&error),
+        SignatureError::Missing | SignatureError::NoneCounts { .. } => {
+            let pin = Reference { digest: Some(digest), ..reference.clone() };
+            CliError::new(Exit::Negative, format!("{pin} is not signed by these keys")).why(error.to_string())
+        }
+    })
+}
+
+fn read_key(file: &Path) -> Result<PublicKey, CliError> {
+    let refused =
+        |why: String| CliError::new(Exit::Usage, format!("{} is no public key", file.display())).why(why);
+    let text = std::fs::read_to_string(file).map_err(|error| refused(error.to_string()))?;
+    text.parse().map_err(|error: PublicKeyError| refused(error.to_string()))
 }
 
 async fn resolve(registry: &dyn Registry, reference: &Reference) -> Result<Image, RegistryError> {
@@ -138,8 +178,8 @@ fn render(resolved: &[Resolved], format: Format) -> String {
 }
 
 fn document(resolved: &Resolved) -> Value {
-    let Resolved { reference, image } = resolved;
-    json!({
+    let Resolved { reference, image, signed } = resolved;
+    let mut document = json!({
         "reference": reference.to_string(),
         "repository": reference.repository,
         "tag": reference.tag,
@@ -148,13 +188,17 @@ fn document(resolved: &Resolved) -> Value {
         "platforms": image.platforms,
         "created": image.created,
         "labels": image.labels,
-    })
+    });
+    if let (Some(Signed { key, scheme }), Value::Object(members)) = (signed, &mut document) {
+        members.insert("signed".to_owned(), json!({ "key": key, "scheme": scheme }));
+    }
+    document
 }
 
 /// One table for each reference: a pin to copy first, the rest below it.
 fn tables(resolved: &[Resolved]) -> String {
     let mut text = String::new();
-    for Resolved { reference, image } in resolved {
+    for Resolved { reference, image, signed } in resolved {
         let pin = Reference { digest: Some(image.digest), ..reference.clone() };
         let platforms: Vec<String> = image.platforms.iter().map(ToString::to_string).collect();
         let created = image.created.map_or_else(|| "not said".to_owned(), |created| created.to_string());
@@ -164,6 +208,9 @@ fn tables(resolved: &[Resolved]) -> String {
         table.add_row(["platforms", &platforms.join(" ")]);
         table.add_row(["created", &created]);
         table.add_row(["type", &image.media_type]);
+        if let Some(Signed { key, scheme }) = signed {
+            table.add_row(["signed", &format!("by key {key}, kept as {scheme}")]);
+        }
         for (key, value) in &image.labels {
             let name = key.rsplit('.').next().unwrap_or(key);
             table.add_row([name, &one_line(value)]);

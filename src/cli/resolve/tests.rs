@@ -5,6 +5,7 @@ use clap::Parser as _;
 
 use super::*;
 use crate::image::{Platform, Repository};
+use crate::signature::Scheme;
 
 #[derive(Debug, clap::Parser)]
 struct Program {
@@ -45,11 +46,27 @@ impl Registry for Told {
     async fn probe(&self, _: &Repository, _: Digest) -> Result<Vec<Platform>, RegistryError> {
         Ok(Vec::new())
     }
+
+    async fn signature(
+        &self,
+        repository: &Repository,
+        digest: Digest,
+        keys: &[PublicKey],
+    ) -> Result<Signed, SignatureError> {
+        if digest == Digest::of(b"signed") {
+            return Ok(Signed { key: keys[0].id(), scheme: Scheme::Bundle });
+        }
+        if digest == Digest::of(b"asleep") {
+            let (what, reason) = (repository.to_string(), "told so".to_owned());
+            return Err(RegistryError::Unavailable { what, reason, retry_after: None }.into());
+        }
+        Err(SignatureError::Missing)
+    }
 }
 
 async fn resolved(texts: &[&str]) -> Result<Vec<Resolved>, CliError> {
     let references: Vec<Reference> = texts.iter().map(|text| text.parse().unwrap()).collect();
-    resolve_all(&Told, &references).await
+    resolve_all(&Told, &references, &[]).await
 }
 
 #[tokio::test]
@@ -136,5 +153,23 @@ fn the_words_are_checked() {
     assert!(args.same && args.output == Format::Json && args.references.len() == 2);
     for bad in [&[][..], &["Web:1"], &["web:-"], &["--timeout", "0", "web"], &["-o", "xml", "web"]] {
         assert!(parse(bad).is_err(), "{bad:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_digest_is_signed_by_a_key_or_that_is_the_answer() {
+    let keys = [include_str!("../../../tests/fixtures/signatures/key.pub").parse::<PublicKey>().unwrap()];
+    let check = |tag: &str| {
+        let references = [format!("reg.example/web:{tag}").parse().unwrap()];
+        let keys = keys.clone();
+        async move { resolve_all(&Told, &references, &keys).await }
+    };
+    let resolved = check("signed").await.unwrap();
+    let line = format!("signed     by key {}, kept as bundle", keys[0].id());
+    assert!(render(&resolved, Format::Table).contains(&line), "{}", render(&resolved, Format::Table));
+    let json: Value = serde_json::from_str(&render(&resolved, Format::Json)).unwrap();
+    assert_eq!(json["images"][0]["signed"], json!({ "key": keys[0].id(), "scheme": "bundle" }));
+    for (tag, exit) in [("1", Exit::Negative), ("asleep", Exit::TryAgain)] {
+        assert_eq!(check(tag).await.unwrap_err().exit, exit, "{tag}");
     }
 }

@@ -1,6 +1,7 @@
 //! The images of a pipeline.
 
 use super::follow::follow;
+use super::keys::{Keys, signed_by};
 use super::node::{Names, Node, Report};
 use super::pipelines::DURATION_WANTED;
 use crate::image::Platform;
@@ -12,11 +13,11 @@ const IMAGES_MAX: usize = 64;
 const PLATFORMS_MAX: usize = 32;
 
 const IMAGE_NAMES: Names = Names {
-    known: &["repository", "follow", "platforms", "minimum_age"],
-    later: &["signed_by", "provenance", "sbom"],
+    known: &["repository", "follow", "platforms", "minimum_age", "signed_by"],
+    later: &["provenance", "sbom"],
 };
 
-pub(super) fn images(pipeline: &Node<'_>, report: &mut Report) -> Vec<ImageRule> {
+pub(super) fn images(pipeline: &Node<'_>, keys: &Keys, report: &mut Report) -> Vec<ImageRule> {
     let Some(list) = pipeline.required("images", report) else { return Vec::new() };
     let Some(nodes) = list.items(IMAGES_MAX, report) else { return Vec::new() };
     if nodes.is_empty() {
@@ -24,7 +25,7 @@ pub(super) fn images(pipeline: &Node<'_>, report: &mut Report) -> Vec<ImageRule>
     }
     let mut images: Vec<ImageRule> = Vec::new();
     for node in nodes {
-        let Some(image) = image(&node, report) else { continue };
+        let Some(image) = image(&node, keys, report) else { continue };
         if images.iter().any(|known| known.repository.is_same(&image.repository)) {
             report.add(&node, format!("repository `{}` is listed twice in this pipeline", image.repository));
             continue;
@@ -34,7 +35,7 @@ pub(super) fn images(pipeline: &Node<'_>, report: &mut Report) -> Vec<ImageRule>
     images
 }
 
-fn image(node: &Node<'_>, report: &mut Report) -> Option<ImageRule> {
+fn image(node: &Node<'_>, keys: &Keys, report: &mut Report) -> Option<ImageRule> {
     if !node.is_map_of(&IMAGE_NAMES, report) {
         return None;
     }
@@ -44,7 +45,8 @@ fn image(node: &Node<'_>, report: &mut Report) -> Option<ImageRule> {
     let platforms = node.get("platforms").map(|list| platforms(&list, report)).unwrap_or_default();
     let age = node.get("minimum_age");
     let age = age.and_then(|age| age.parsed(DURATION_WANTED, parse_duration, report)).unwrap_or_default();
-    Some(ImageRule { repository: repository?, follow: follow?, platforms, minimum_age: age })
+    let signed_by = node.get("signed_by").map(|node| signed_by(&node, keys, report)).unwrap_or_default();
+    Some(ImageRule { repository: repository?, follow: follow?, platforms, minimum_age: age, signed_by })
 }
 
 fn platforms(list: &Node<'_>, report: &mut Report) -> Vec<Platform> {

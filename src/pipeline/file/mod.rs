@@ -1,13 +1,14 @@
 //! Reading `lockkeeper.yaml`.
 //!
 //! The bytes are checked for their form and for the lines of all values ([`places`]), read into plain values by
-//! `serde_yaml`, and taken apart from the outside in ([`pipelines`], [`stages`], [`gates`], [`images`], [`follow`]); what concerns
+//! `serde_yaml`, and taken apart from the outside in ([`pipelines`], [`keys`], [`stages`], [`gates`], [`images`], [`follow`]); what concerns
 //! several places at once comes last ([`order`], [`owners`]). Each step goes on after an error, so that one run names
 //! all of them.
 
 mod places;
 mod node;
 mod follow;
+mod keys;
 mod images;
 mod gates;
 mod stages;

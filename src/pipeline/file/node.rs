@@ -100,7 +100,7 @@ impl<'a> Node<'a> {
     pub(super) fn get(&self, name: &str) -> Option<Self> {
         let value = self.value.get(name)?;
         let place = self.place.and_then(|place| place.of_key(name));
-        let key = if self.key.is_empty() { name.to_owned() } else { format!("{}.{name}", self.key) };
+        let key = if self.key.is_empty() { shown(name) } else { format!("{}.{}", self.key, shown(name)) };
         Some(Self { key, line: place.map_or(self.line, |place| place.line), value, place })
     }
 
@@ -145,6 +145,26 @@ impl<'a> Node<'a> {
             Self { key: format!("{}[{index}]", self.key), line, value, place }
         };
         Some(items.iter().enumerate().map(node).collect())
+    }
+
+    /// The entries of a map of at most `entries_max`, whose keys are words.
+    pub(super) fn entries(&self, entries_max: usize, report: &mut Report) -> Option<Vec<(&'a str, Self)>> {
+        let Value::Mapping(map) = self.value else {
+            report.add(self, format!("wanted a map, found {}", self.found()));
+            return None;
+        };
+        if map.len() > entries_max {
+            report.add(self, format!("wanted at most {entries_max} entries, found {}", map.len()));
+            return None;
+        }
+        let mut entries = Vec::new();
+        for name in map.keys() {
+            match name.as_str() {
+                Some(text) => entries.extend(self.get(text).map(|value| (text, value))),
+                None => report.add(self, format!("wanted words as keys, found {}", kind(name))),
+            }
+        }
+        Some(entries)
     }
 
     /// The items of a list, or the one word alone.
@@ -288,7 +308,7 @@ pub(super) fn shown(text: &str) -> String {
     shown_reason(&text.chars().take(SHOWN_CHARS_MAX).collect::<String>())
 }
 
-fn shown_reason(text: &str) -> String {
+pub(super) fn shown_reason(text: &str) -> String {
     text.chars()
         .flat_map(|c| if is_hidden(c) { c.escape_unicode().collect::<Vec<_>>() } else { vec![c] })
         .collect()

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::keys::Keys;
 use super::node::{Names, Node, Report};
-use super::{images, order, owners, stages};
+use super::{images, keys, order, owners, stages};
 use crate::pipeline::{ImageRule, Pipeline, Principal, Together, parse_duration};
 
 /// The version of the file's format that this program reads.
@@ -13,7 +14,7 @@ const FORMAT_VERSION: u64 = 1;
 const PIPELINES_MAX: usize = 1_000;
 
 const FILE_NAMES: Names =
-    Names { known: &["version", "pipelines"], later: &["freezes", "windows", "defaults"] };
+    Names { known: &["version", "keys", "pipelines"], later: &["freezes", "windows", "defaults"] };
 const PIPELINE_NAMES: Names = Names {
     known: &["name", "owner", "images", "stages", "together", "settle", "start"],
     later: &["windows", "window", "freeze", "notify", "signed_by"],
@@ -27,6 +28,7 @@ pub(super) fn pipelines(root: &Node<'_>, report: &mut Report) -> Vec<Pipeline> {
         return Vec::new();
     }
     version(root, report);
+    let keys = keys::keys(root, report);
     let Some(list) = root.required("pipelines", report) else { return Vec::new() };
     let nodes = list.items(PIPELINES_MAX, report).unwrap_or_default();
     let mut found = Vec::new();
@@ -36,7 +38,7 @@ pub(super) fn pipelines(root: &Node<'_>, report: &mut Report) -> Vec<Pipeline> {
         if report.is_full() {
             break;
         }
-        let Some((pipeline, written)) = pipeline(&node, report) else { continue };
+        let Some((pipeline, written)) = pipeline(&node, &keys, report) else { continue };
         if let Some(line) = lines.insert(pipeline.name.clone(), node.line) {
             report.add(&node, format!("name `{}` is taken by the pipeline in line {line}", pipeline.name));
         }
@@ -57,14 +59,18 @@ fn version(root: &Node<'_>, report: &mut Report) {
 }
 
 /// One pipeline with its stages in order, and the stages as written, for what is checked over all of them.
-fn pipeline<'a>(node: &Node<'a>, report: &mut Report) -> Option<(Pipeline, Vec<stages::Written<'a>>)> {
+fn pipeline<'a>(
+    node: &Node<'a>,
+    keys: &Keys,
+    report: &mut Report,
+) -> Option<(Pipeline, Vec<stages::Written<'a>>)> {
     if !node.is_map_of(&PIPELINE_NAMES, report) {
         return None;
     }
     let name = node.required("name", report).and_then(|name| name.parsed("a name", str::parse, report));
     let owner =
         node.get("owner").and_then(|owner| owner.parsed("a team or user", str::parse::<Principal>, report));
-    let images = images::images(node, report);
+    let images = images::images(node, keys, report);
     let written = stages::stages(node, report);
     let stages = order::in_order(&written, report);
     let together = node.get("together").map(|together| (together.one_of(&TOGETHER, &[], report), together));

@@ -3,7 +3,7 @@
 
 use super::{
     Approvals, Follow, ImageRule, MergePolicy, OutOfBand, Pipeline, Prereleases, Principal, RoleName, Rule,
-    Stage, duration_text,
+    SigningKey, Stage, duration_text,
 };
 
 /// What an empty list of approvers means, and (beside the owner) an empty list of those who may roll back.
@@ -40,7 +40,10 @@ pub fn loosened(before: &Stage, after: &Stage) -> Vec<String> {
 }
 
 /// Names what an image no longer must have before it counts, as fragments for people: a platform, an age, a tag that the
-/// filters let in, a digest that stays.
+/// filters let in, a digest that stays, a key that may sign it now.
+///
+/// A key counts by itself, not by its name: another one under the same name may sign now, the same one under another
+/// name always could.
 ///
 /// An image that is new or gone is another pipeline's business: its releases are not those that were approved. Whether a
 /// range or format is wider than another is not asked: which releases come next is no gate of the one approved.
@@ -78,11 +81,28 @@ fn loosened_image(before: &ImageRule, after: &ImageRule) -> Vec<String> {
     if new.moves() && !old.moves() {
         found.push(format!("tags of `{name}` may now move"));
     }
+    found.extend(loosened_signatures(before, after));
     found
 }
 
 fn prereleases(follow: &Follow) -> Prereleases {
     if let Rule::Semver(range) = &follow.rule { range.prereleases() } else { Prereleases::Named }
+}
+
+fn loosened_signatures(before: &ImageRule, after: &ImageRule) -> Vec<String> {
+    if before.signed_by.is_empty() {
+        return Vec::new();
+    }
+    if after.signed_by.is_empty() {
+        return vec![format!("signature of `{}` no longer needed", before.repository)];
+    }
+    let is_known = |signer: &&SigningKey| before.signed_by.iter().any(|known| known.key == signer.key);
+    let new = after.signed_by.iter().filter(|signer| !is_known(signer));
+    let line = |signer: &SigningKey| {
+        let (name, id) = (&signer.name, signer.key.id().short());
+        format!("signatures of `{}` by key `{name}` ({id}) now count", before.repository)
+    };
+    new.map(line).collect()
 }
 
 fn loosened_approvals(before: &Approvals, after: &Approvals) -> Vec<String> {

@@ -137,3 +137,29 @@ fn what_lets_more_digests_of_an_image_count_is_named() {
     let ignoring = |what| with(&format!("follow: {{ numeric: true, ignore: {what} }}"));
     assert_eq!(loosened_images(&ignoring("x"), &ignoring("y")), ["`ignore` of `r/a` changed or removed"]);
 }
+
+#[test]
+fn signers_of_images_are_compared_by_their_keys() {
+    let signer =
+        |name: &str, key: &str| SigningKey { name: name.parse().unwrap(), key: key.parse().unwrap() };
+    let this = include_str!("../../../tests/fixtures/signatures/key.pub");
+    let point = "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEaxfR8uEsQkf4vOblY6RA8ncDfYEt6zOg9KE5RdiYwpZP40Li/hp/m47n60p8D54WK84zV2sxXs7LtkBoN79R9Q==";
+    let other = format!("-----BEGIN PUBLIC KEY-----\n{point}\n-----END PUBLIC KEY-----");
+    let compare = |before: &[&SigningKey], after: &[&SigningKey]| {
+        let with = |signed_by: &[&SigningKey]| {
+            let mut pipeline = pipeline("", "");
+            pipeline.images[0].signed_by = signed_by.iter().copied().cloned().collect();
+            pipeline
+        };
+        loosened_images(&with(before), &with(after))
+    };
+    let (one, two) = (signer("release", this), signer("next", &other));
+    assert_eq!(compare(&[&one], &[]), ["signature of `r/a` no longer needed"]);
+    assert_eq!(compare(&[], &[&one]), [""; 0]);
+    assert_eq!(compare(&[&one, &two], &[&two]), [""; 0]);
+    assert_eq!(compare(&[&one], &[&signer("renamed", this)]), [""; 0]);
+    let id = two.key.id().short();
+    let counts = |name: &str| [format!("signatures of `r/a` by key `{name}` ({id}) now count")];
+    assert_eq!(compare(&[&one], &[&one, &two]), counts("next"));
+    assert_eq!(compare(&[&one], &[&signer("release", &other)]), counts("release"));
+}

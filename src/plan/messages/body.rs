@@ -2,6 +2,7 @@
 
 use super::super::candidate::minute;
 use super::super::effect::{Gate, HoldReason};
+use super::super::fitness::signature_line;
 use super::super::gates::{CHECK_NAME, MergeGates};
 use super::super::snapshot::{Presence, Snapshot};
 use super::{code, escape, one_line, promotion_id, prose, title, was_version};
@@ -140,6 +141,7 @@ fn rollback(snapshot: &Snapshot, stage: &Stage, proposal: &Proposal, gates: Opti
         "**Preflight**".to_owned(),
     ];
     lines.extend(preflight(snapshot, proposal));
+    lines.extend(signature_lines(snapshot, proposal));
     lines.push(format!("- ✓ changes {} and nothing else", pins_text(proposal)));
     lines.extend(
         gates.iter().flat_map(|gates| gates.holds()).map(|hold| format!("- ▲ **{}**", prose(&hold.text))),
@@ -311,6 +313,11 @@ fn preflight(snapshot: &Snapshot, proposal: &Proposal) -> Vec<String> {
             }
         })
         .collect()
+}
+
+fn signature_lines(snapshot: &Snapshot, proposal: &Proposal) -> Vec<String> {
+    let images = proposal.release.images();
+    images.filter_map(|(name, pinned)| signature_line(snapshot, name, pinned.digest)).collect()
 }
 
 fn gate_count(gates: &MergeGates) -> String {

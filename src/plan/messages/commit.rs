@@ -7,7 +7,8 @@ use super::super::snapshot::Snapshot;
 use super::{promotion_id, title};
 use crate::image::{Digest, Pinned, Release, Repository};
 use crate::pipeline::{PipelineName, Stage, StageName};
-use crate::promotion::{Actor, Approval, Entry, Event, HoldKind, Lane, Proposal};
+use crate::promotion::{Actor, Approval, Entry, Event, HoldKind, Lane, Proposal, Signature};
+use crate::signature::Scheme;
 
 /// The message of the commit on the branch. It names the promotion, so that a branch of ours is known again.
 pub(in super::super) fn branch_commit(snapshot: &Snapshot, stage: &Stage, proposal: &Proposal) -> String {
@@ -46,6 +47,9 @@ pub(in super::super) fn merge_commit(
     for Approval { person, review, head } in &gates.approvals {
         let value = format!("{} {} review-{review} {head}", person.name, person.id);
         message.push_str(&trailer("Approved-By", &value));
+    }
+    for signature in &gates.signatures {
+        message.push_str(&trailer("Signed", &signed(signature)));
     }
     if let Some(by) = &proposal.requested_by {
         message.push_str(&trailer("Requested-By", &format!("{} {} {}", by.name, by.id, by.via)));
@@ -96,6 +100,8 @@ pub struct Recorded {
     pub changes: Vec<(Repository, Pinned, Option<Pinned>)>,
     /// The approvals.
     pub approvals: Vec<Approval>,
+    /// The signatures.
+    pub signatures: Vec<Signature>,
     /// Who asked.
     pub requested_by: Option<Actor>,
     /// Why.
@@ -141,6 +147,7 @@ pub fn recorded(
         stage: get("Stage")?.parse().ok()?,
         changes,
         approvals: all("Approved-By").filter_map(approval).collect(),
+        signatures: all("Signed").filter_map(signature).collect(),
         requested_by: get("Requested-By").and_then(requester),
         reason: get("Reason").map(str::to_owned),
         at,
@@ -196,6 +203,7 @@ impl Recorded {
             number: None,
             commit: self.commit,
             approvals: self.approvals,
+            signatures: self.signatures,
             requested_by: self.requested_by,
             reason: self.reason,
         });
@@ -227,9 +235,53 @@ fn approval(value: &str) -> Option<Approval> {
     Some(Approval { person, review, head: (*head).to_owned() })
 }
 
+/// `repository digest by key key-id kept as scheme`.
+fn signed(signature: &Signature) -> String {
+    let Signature { repository, digest, key, key_id, scheme } = signature;
+    format!("{repository} {digest} by {key} {key_id} kept as {scheme}")
+}
+
+fn signature(value: &str) -> Option<Signature> {
+    let words: Vec<&str> = value.split(' ').collect();
+    let [repository, digest, "by", key, key_id, "kept", "as", scheme] = words.as_slice() else { return None };
+    let scheme = [Scheme::Tag, Scheme::Bundle].into_iter().find(|known| known.to_string() == *scheme)?;
+    Some(Signature {
+        repository: repository.parse().ok()?,
+        digest: digest.parse().ok()?,
+        key: key.parse().ok()?,
+        key_id: key_id.parse().ok()?,
+        scheme,
+    })
+}
+
 fn requester(value: &str) -> Option<Actor> {
     let mut words = value.splitn(3, ' ');
     let name = words.next()?.to_owned();
     let id = words.next()?.parse().ok()?;
     Some(Actor { id, name, via: words.next().unwrap_or("git history").to_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_signature_is_read_back_from_its_trailer() {
+        for scheme in [Scheme::Tag, Scheme::Bundle] {
+            let made = Signature {
+                repository: "registry.example:5000/shop/web".parse().unwrap(),
+                digest: Digest::of(b"image"),
+                key: "release".parse().unwrap(),
+                key_id: Digest::of(b"key"),
+                scheme,
+            };
+            let line = signed(&made);
+            assert_eq!(signature(&line), Some(made));
+            for other in
+                [line.replace(" by ", " "), line.replace("kept as ", "kept as x"), format!("{line} x")]
+            {
+                assert_eq!(signature(&other), None, "{other}");
+            }
+        }
+    }
 }

@@ -11,6 +11,7 @@ mod challenge;
 mod document;
 mod session;
 mod settings;
+mod signatures;
 mod tags;
 
 use std::collections::BTreeMap;
@@ -18,6 +19,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use http::HeaderValue;
 use http::header::ETAG;
 use oci_client::Reference;
@@ -27,8 +29,9 @@ use self::cache::Cache;
 use self::document::{ACCEPT_MANIFESTS, Child, Document, ImageConfig, Kind};
 use self::session::{Ask, Session};
 use super::credentials::{Credentials, CredentialsError};
-use super::{FirstNamed, Image, Registry, RegistryError};
+use super::{FirstNamed, Image, Registry, RegistryError, SignatureError};
 use crate::image::{Digest, Platform, Repository, Tag};
+use crate::signature::{PublicKey, Signed};
 
 pub use self::settings::OciSettings;
 pub use self::tags::TAGS_MAX;
@@ -45,6 +48,8 @@ pub struct OciRegistry {
     named: Cache<Tag, FirstNamed>,
     /// What tags named last, hashed here, and the `ETag` by which the registry says that it is still that.
     resolved: Cache<Tag, (Digest, HeaderValue)>,
+    /// Good signatures.
+    signed: Cache<Digest, Signed>,
 }
 
 /// A manifest or index, the digest of its bytes, and the `ETag` that came with it.
@@ -93,6 +98,7 @@ impl OciRegistry {
             images: Cache::new(IMAGES_MAX),
             named: Cache::new(NAMED_MAX),
             resolved: Cache::new(RESOLVED_MAX),
+            signed: Cache::new(IMAGES_MAX),
         }
     }
 
@@ -120,6 +126,34 @@ impl OciRegistry {
         tagged: Option<&HeaderValue>,
         what: &str,
     ) -> Result<Option<Got>, RegistryError> {
+        let Some((digest, answer)) = self.manifest_unless(name, reference, tagged, what).await? else {
+            return Ok(None);
+        };
+        let document = Document::parse(&answer.body).map_err(|reason| untrusted(what, reason))?;
+        Ok(Some(Got { digest, document, tagged: answer.headers.get(ETAG).cloned() }))
+    }
+
+    /// The bytes of the manifest or index that `reference` names, and their digest.
+    async fn manifest(
+        &self,
+        name: &Name,
+        reference: &str,
+        what: &str,
+    ) -> Result<(Digest, Bytes), RegistryError> {
+        let got = self.manifest_unless(name, reference, None, what).await?;
+        let (digest, answer) =
+            got.ok_or_else(|| untrusted(what, "it says that nothing changed, unasked".to_owned()))?;
+        Ok((digest, answer.body))
+    }
+
+    /// The same with its headers; nothing where the registry says that it is still what was tagged so.
+    async fn manifest_unless(
+        &self,
+        name: &Name,
+        reference: &str,
+        tagged: Option<&HeaderValue>,
+        what: &str,
+    ) -> Result<Option<(Digest, Answer)>, RegistryError> {
         let session = self.session(name).await?;
         let url = session.url(&format!("/v2/{}/manifests/{reference}", name.path))?;
         let ask = Ask { url: &url, accept: ACCEPT_MANIFESTS, bytes_max: MANIFEST_BYTES_MAX };
@@ -131,8 +165,7 @@ impl OciRegistry {
         if let Some(claimed) = claimed_digest(&answer).filter(|claimed| *claimed != digest) {
             return Err(untrusted(what, format!("its bytes hash to {digest}, it claims {claimed}")));
         }
-        let document = Document::parse(&answer.body).map_err(|reason| untrusted(what, reason))?;
-        Ok(Some(Got { digest, document, tagged: answer.headers.get(ETAG).cloned() }))
+        Ok(Some((digest, answer)))
     }
 
     /// The manifest or index of this digest.
@@ -263,6 +296,22 @@ impl Registry for OciRegistry {
                 Ok(config.platform.into_iter().collect())
             }
         }
+    }
+
+    async fn signature(
+        &self,
+        repository: &Repository,
+        digest: Digest,
+        keys: &[PublicKey],
+    ) -> Result<Signed, SignatureError> {
+        let name = Name::of(repository);
+        let known = self.signed.get(&name.canonical, digest);
+        if let Some(signed) = known.filter(|signed| keys.iter().any(|key| key.id() == signed.key)) {
+            return Ok(signed);
+        }
+        let signed = signatures::find(self, &name, digest, keys).await?;
+        self.signed.put(&name.canonical, digest, signed);
+        Ok(signed)
     }
 }
 

@@ -91,7 +91,7 @@ impl<'de> Visitor<'de> for TagsVisitor {
 }
 
 /// The address of the next page, which has to be at the same registry: the credentials go there.
-fn next_page(headers: &HeaderMap, url: &Url) -> Result<Option<Url>, String> {
+pub(super) fn next_page(headers: &HeaderMap, url: &Url) -> Result<Option<Url>, String> {
     let mut links = headers.get_all(LINK).iter().filter_map(|value| value.to_str().ok());
     let Some(target) = links.find_map(next_target) else { return Ok(None) };
     let next = url.join(target).map_err(|_| format!("its next page `{target:.100}` is no address"))?;

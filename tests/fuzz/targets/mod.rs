@@ -20,6 +20,7 @@ mod messages;
 mod pages;
 mod registries;
 mod rules;
+mod signatures;
 mod values;
 
 pub use bodies::{
@@ -34,13 +35,14 @@ pub use messages::escape;
 pub use pages::pages;
 pub use registries::{credentials, registry};
 pub use rules::rules;
+pub use signatures::signatures;
 pub use values::references;
 
 /// A target: panics where something does not hold.
 pub type Target = fn(&[u8]);
 
 /// All targets by name; each has a folder of seeds, and may have one of findings.
-pub const ALL: [(&str, Target); 18] = [
+pub const ALL: [(&str, Target); 19] = [
     ("comments", comments),
     ("credentials", credentials),
     ("escape", escape),
@@ -52,6 +54,7 @@ pub const ALL: [(&str, Target); 18] = [
     ("registry", registry),
     ("repin", repin),
     ("rules", rules),
+    ("signatures", signatures),
     ("trailers", trailers),
     ("webhook_distribution", webhook_distribution),
     ("webhook_generic", webhook_generic),

@@ -13,13 +13,17 @@ use http::{HeaderName, HeaderValue, Response, StatusCode};
 use lockkeeper::image::{Digest, Repository};
 use lockkeeper::registry::credentials::{Credential, Credentials};
 use lockkeeper::registry::oci::{OciRegistry, OciSettings, TAGS_MAX};
-use lockkeeper::registry::{Registry as _, RegistryError};
+use lockkeeper::registry::{Registry as _, RegistryError, SignatureError};
 use tokio::runtime::Runtime;
 
 /// Stands between the answers of the registry.
 const BETWEEN: &str = "\n>>>\n";
 /// Answers of one registry that are played; what it is asked beyond them is not found.
 const ANSWERS_MAX: usize = 8;
+/// The key of the fixtures, and how the signatures begin that it made.
+const SIGNER: &str = include_str!("../../fixtures/signatures/key.pub");
+const SIGNED: [&str; 2] =
+    ["MEYCIQDzY/Y0fuSkX9RiTvNXnXOWR7ropDAl5aT9", "MEUCIQCiMjK0128PIQSGLMNCBvdwKf5jFkaEKtJn"];
 const PASSWORD: &str = "hunter2-of-the-registry";
 
 /// One runtime and one registry on loopback for all inputs.
@@ -84,6 +88,14 @@ pub fn registry(data: &[u8]) {
     play();
     if let Some(tags) = checked(host.runtime.block_on(host.registry.tags(&repository))) {
         assert!(tags.len() <= TAGS_MAX && tags.is_sorted() && tags.windows(2).all(|two| two[0] != two[1]));
+    }
+    play();
+    let keys = [SIGNER.parse().unwrap()];
+    match host.runtime.block_on(host.registry.signature(&repository, Digest::of(b"image"), &keys)) {
+        // Only the holder of the key can make one.
+        Ok(_) => assert!(SIGNED.iter().any(|signature| text.contains(signature)), "{text}"),
+        Err(SignatureError::Registry(error)) => drop(checked::<()>(Err(error))),
+        Err(error) => assert!(error.to_string().len() < 300, "{error}"),
     }
     for body in bodies.iter().take(3) {
         play();

@@ -40,6 +40,10 @@ impl Story {
             ["closed", stage, "says", rest @ ..] => {
                 self.expect_said(&format!("closed {stage}"), &rest.join(" ")).await
             }
+            ["merged", stage, "body", rest @ ..] => {
+                let number = self.last_merged(stage).await?;
+                contains(&self.running()?.host.pull(number).await?.body, &rest.join(" "))
+            }
             ["merged", stage, "says", rest @ ..] => {
                 self.expect_said(&format!("merged {stage}"), &rest.join(" ")).await
             }

@@ -3,8 +3,9 @@
 use lockkeeper::image::Repository;
 use lockkeeper::store::{Delivery, Hint};
 
+use super::super::signing;
 use super::cast::repository;
-use super::{Checked, Mood, Story, text};
+use super::{Checked, FakeRegistry, Mood, Story, text};
 
 impl Story {
     pub(super) fn registry_is(&self, mood: &str) -> Checked {
@@ -65,6 +66,20 @@ impl Story {
             return Ok(());
         }
         self.deliver(image, tag).await
+    }
+
+    /// No registry tells of a signature.
+    pub(super) fn sign(&self, image: &str, tag: &str, by: &str, rest: &[&str]) -> Checked {
+        let name = repository(image);
+        let (form, signed) = match rest {
+            [] => (0, tag),
+            ["as", "bundle"] => (1, tag),
+            ["of", other] => (0, *other),
+            _ => return Err("sign IMAGE TAG by KEY [as bundle] [of OTHER]".to_owned()),
+        };
+        let [simple, bundle] = signing::pair(by).claims(FakeRegistry::digest(&name, signed));
+        self.registry.sign(FakeRegistry::digest(&name, tag), if form == 0 { simple } else { bundle });
+        Ok(())
     }
 
     pub(super) async fn deliver(&mut self, image: &str, tag: &str) -> Checked {

@@ -31,6 +31,7 @@ use lockkeeper::repository::Mirror;
 use super::fake_registry::{FakeRegistry, Mood};
 use super::faults::Faults;
 use super::faulty_forge::{Connection, FaultyForge};
+use super::signing;
 use cast::repository;
 use github::GitHub;
 use host::Host;
@@ -122,10 +123,11 @@ impl Story {
     async fn line(&mut self, line: &str, block: &str) -> Checked {
         let words: Vec<&str> = line.split_whitespace().collect();
         match words.as_slice() {
-            ["rules:"] => self.change_file("lockkeeper.yaml", block.as_bytes().to_vec()).await,
+            ["rules:"] => self.change_file("lockkeeper.yaml", with_keys(block).into_bytes()).await,
             ["file", path] => self.change_file(path.trim_end_matches(':'), block.as_bytes().to_vec()).await,
             ["pin", stage, image, tag, rest @ ..] => self.pin(stage, image, tag, rest).await,
             ["push", image, tag, rest @ ..] => self.push(image, tag, rest).await,
+            ["sign", image, tag, "by", key, rest @ ..] => self.sign(image, tag, key, rest),
             ["remove", image, tag] => {
                 self.registry.remove(FakeRegistry::digest(&repository(image), tag));
                 Ok(())
@@ -175,6 +177,16 @@ impl Story {
             _ => Err("not a word of the story language".to_owned()),
         }
     }
+}
+
+/// `KEY(name)` stands for the public key of that name.
+fn with_keys(rules: &str) -> String {
+    let mut text = rules.to_owned();
+    while let Some((before, rest)) = text.split_once("KEY(") {
+        let (name, after) = rest.split_once(')').unwrap();
+        text = format!("{before}{:?}{after}", signing::pair(name).public);
+    }
+    text
 }
 
 /// A temporary folder; in memory where the machine has such a place, for a story writes thousands of files.

@@ -246,10 +246,17 @@ fn images_are_checked() {
         ("{ repository: r/a, follow: { tag: 'a b' } }", ".follow.tag", "tag `a b`"),
         ("{ repository: r/a, follow: { calver: x } }", ".follow.calver", "format `x`"),
         ("{ repository: r/a, follow: { tag: m }, minimum_age: 1w }", ".minimum_age", "wanted a duration"),
+        ("{ repository: r/a, follow: { tag: m }, signed_by: {} }", ".signed_by", "wanted a list"),
+        ("{ repository: r/a, follow: { tag: m }, signed_by: [] }", ".signed_by", "at least one key"),
         (
-            "{ repository: r/a, follow: { tag: m }, signed_by: {} }",
+            "{ repository: r/a, follow: { tag: m }, signed_by: { keyless: { issuer: x } } }",
+            ".signed_by.keyless",
+            "keyless signatures are not supported by this version",
+        ),
+        (
+            "{ repository: r/a, follow: { tag: m }, signed_by: keys/release.pub }",
             ".signed_by",
-            "not supported by this version",
+            "wanted the name of a key under `keys`, found `keys/release.pub`",
         ),
         ("{ repository: r/a, follow: { tag: m }, platforms: [linux] }", ".platforms[0]", "platform `linux`"),
         ("{ repository: r/a, follow: { tag: m }, platforms: [a/b, a/b] }", ".platforms[1]", "listed twice"),
@@ -343,4 +350,35 @@ fn a_pin_belongs_to_one_stage() {
     check_error(&with_stages(base), "pipelines[0].stages[1].pins[0]", "stage `dev` of pipeline `shop`");
     let twice = "      - { name: dev, pins: [a.yaml, a.yaml] }\n";
     check_error(&with_stages(twice), "pipelines[0].stages[0].pins[1]", "belongs to stage `dev`");
+}
+
+/// A file with these keys, and an image with this `signed_by`.
+fn signed(keys: &str, signed_by: &str) -> String {
+    let image = format!("{{ repository: r/a, follow: {{ tag: m }}, signed_by: {signed_by} }}");
+    with_image(&image).replace("version: 1\n", &format!("version: 1\nkeys:\n{keys}"))
+}
+
+#[test]
+fn keys_stand_in_the_file_and_images_name_them() {
+    let pem = include_str!("../../../../tests/fixtures/signatures/key.pub");
+    let block = format!("  release: |\n    {}\n", pem.trim_end().replace('\n', "\n    "));
+    for signed_by in ["release", "[release]"] {
+        let signers = parsed(&signed(&block, signed_by)).pipelines.remove(0).images.remove(0).signed_by;
+        assert_eq!(signers.len(), 1);
+        assert_eq!((signers[0].name.as_str(), &signers[0].key), ("release", &pem.parse().unwrap()));
+    }
+    let image = "pipelines[0].images[0].signed_by";
+    check_error(&signed(&block, "relaese"), image, "did you mean `release`?");
+    check_error(&signed(&block, "[release, release]"), &format!("{image}[1]"), "listed twice");
+    check_error(&signed(&block, "[1]"), &format!("{image}[0]"), "found the number `1`");
+    let again = format!("{block}{}", block.replace("release", "other"));
+    check_error(&signed(&again, "release"), "keys.other", "the same key as `release`");
+    let rsa = include_str!("../../../../tests/fixtures/signatures/rsa.pub").replace('\n', "\n    ");
+    check_error(&signed(&format!("  old: |\n    {rsa}\n"), "old"), "keys.old", "found an RSA key");
+    check_error(&signed("  old: release.pub\n", "old"), "keys.old", "a text that is no PEM");
+    check_error(&signed("  Old: x\n", "old"), "keys.Old", "name `Old`");
+    check_error(&signed("  1: x\n", "old"), "keys", "wanted words as keys");
+    check_error(&signed("  []\n", "old"), "keys", "wanted a map");
+    let many: Vec<String> = (0..65).map(|n| format!("  k{n}: x\n")).collect();
+    check_error(&signed(&many.concat(), "k1"), "keys", "at most 64 entries");
 }
