@@ -143,6 +143,8 @@ struct Reconcile<'a> {
     is_registry_slow: AtomicBool,
     /// Whether a registry gave no answer in this reconcile, or has no good signature yet: it is asked again soon.
     is_registry_away: AtomicBool,
+    /// Whether an image that may go in has no good signature: it may have one in a moment, of which nobody tells.
+    is_unsigned: AtomicBool,
     /// Who people are, asked in this reconcile; forgotten before a merge, which asks anew.
     standings: Mutex<Standings>,
 }
@@ -172,6 +174,7 @@ async fn reconcile(world: &World, lease: &Lease) -> Result<Finished, ReconcileEr
         is_unmirrored: false,
         is_registry_slow: AtomicBool::new(false),
         is_registry_away: AtomicBool::new(false),
+        is_unsigned: AtomicBool::new(false),
         standings: Mutex::default(),
     };
     if run.state == State::default() {
@@ -293,7 +296,7 @@ impl Reconcile<'_> {
         let is_busy = |stage: &StageState| stage.proposal.is_some() || stage.request.is_some();
         let look = if self.is_registry_away.load(Ordering::Relaxed) {
             Look::Away
-        } else if self.is_muted || self.is_unmirrored || !self.refusals.is_empty() {
+        } else if self.is_to_be_tried_soon() {
             Look::Refused
         } else if self.state.stages.values().any(is_busy) {
             Look::Busy
@@ -302,6 +305,11 @@ impl Reconcile<'_> {
         };
         let seen = snapshot.map(|snapshot| (&snapshot.pipeline, snapshot.picks.as_slice()));
         self.later(self.world.polls.noted(self.lease, seen, look, self.world.settings.polls))
+    }
+
+    fn is_to_be_tried_soon(&self) -> bool {
+        let is_unsigned = self.is_unsigned.load(Ordering::Relaxed);
+        self.is_muted || self.is_unmirrored || is_unsigned || !self.refusals.is_empty()
     }
 
     /// A time from now, spread over a tenth so that not all pipelines are due at once.

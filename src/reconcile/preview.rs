@@ -56,6 +56,7 @@ pub async fn preview(
         is_unmirrored: false,
         is_registry_slow: AtomicBool::new(false),
         is_registry_away: AtomicBool::new(false),
+        is_unsigned: AtomicBool::new(false),
         standings: Mutex::default(),
     };
     if run.state == State::default() {

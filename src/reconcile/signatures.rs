@@ -30,8 +30,12 @@ pub(super) async fn signatures(
         })
     });
     let found: BTreeMap<_, _> = join_all(read).await.into_iter().collect();
-    if found.values().any(|state| !matches!(state, SignatureState::Good(_))) {
-        run.is_registry_away.store(true, Ordering::Relaxed);
+    for state in found.values() {
+        match state {
+            SignatureState::Good(_) => {}
+            SignatureState::Missing(_) => run.is_unsigned.store(true, Ordering::Relaxed),
+            SignatureState::Unknown(_) => run.is_registry_away.store(true, Ordering::Relaxed),
+        }
     }
     found
 }
