@@ -220,6 +220,7 @@ async fn obstacles(world: &World) {
             rule("update", json!({"update_allows_fetch_and_merge": false})),
             rule("required_deployments", json!({"required_deployment_environments": ["dev"]})),
             rule("workflows", json!({"workflows": []})),
+            rule("code_scanning", json!({"code_scanning_tools": []})),
             checks("build", Value::Null, false),
         ])
         .collect();
@@ -243,6 +244,7 @@ async fn obstacles(world: &World) {
         "asks for conversations to be resolved → ",
         "asks for deployments to succeed first → ",
         "asks for workflows to pass → ",
+        "notice protection of env: has a rule `code_scanning`, of which lockkeeper knows nothing → ",
         "notice other required checks of env: GitHub merges nothing, a rollback neither, before build → ",
         "notice ruleset main of env: may be bypassed by RepositoryRole 5 (always) → ",
     ];

@@ -74,6 +74,10 @@ impl GitHubForge {
         let Some(app) = me.app_id else {
             return self.report_status(head, check, priority, &me).await;
         };
+        if check.status == CheckStatus::Passed && priority >= Priority::Act {
+            // A merge follows: green without it would let others merge.
+            self.client.have_room_for(2, priority)?;
+        }
         let wanted = shortened(check);
         let known = self.known().checks.get(&head).cloned();
         let known = match known {

@@ -123,6 +123,11 @@ impl Client {
         self.tokens.as_app(path).await
     }
 
+    /// Whether so many writes could follow each other now.
+    pub(super) fn have_room_for(&self, count: usize, priority: Priority) -> Result<(), ForgeError> {
+        self.writes.have_room_for(count, priority, Instant::now())
+    }
+
     /// Writes, and gives GitHub's answer whatever its status. Never repeated by itself: what became of it is not known.
     pub(super) async fn write(
         &self,

@@ -48,12 +48,39 @@ impl Writes {
     /// [`ForgeError::Unavailable`] with the time until there is room for one of this priority.
     pub(super) fn take(&self, priority: Priority, now: Instant) -> Result<(), ForgeError> {
         let mut times = self.times.lock().unwrap_or_else(PoisonError::into_inner);
+        self.have_room(&mut times, 1, priority, now)?;
+        times.push_back(now);
+        Ok(())
+    }
+
+    /// Whether there is room for so many writes now.
+    ///
+    /// # Errors
+    /// [`ForgeError::Unavailable`] with the time until there is.
+    pub(super) fn have_room_for(
+        &self,
+        count: usize,
+        priority: Priority,
+        now: Instant,
+    ) -> Result<(), ForgeError> {
+        let mut times = self.times.lock().unwrap_or_else(PoisonError::into_inner);
+        self.have_room(&mut times, count, priority, now)
+    }
+
+    fn have_room(
+        &self,
+        times: &mut VecDeque<Instant>,
+        count: usize,
+        priority: Priority,
+        now: Instant,
+    ) -> Result<(), ForgeError> {
         while times.front().is_some_and(|at| now.duration_since(*at) >= HOUR) {
             times.pop_front();
         }
         let Ceilings { per_minute, per_hour } = self.ceilings;
         for (window, ceiling) in [(MINUTE, per_minute), (HOUR, per_hour)] {
-            let room = ceiling * share(priority) / 100;
+            // However low the ceiling is, one write goes through.
+            let room = (ceiling * share(priority) / 100).saturating_sub(count - 1).max(1);
             let recent = times.iter().rev().take_while(|at| now.duration_since(**at) < window).count();
             if recent >= room {
                 let oldest = times.get(times.len() - room);
@@ -61,7 +88,6 @@ impl Writes {
                 return Err(later("the budget of writes to GitHub is spent", wait));
             }
         }
-        times.push_back(now);
         Ok(())
     }
 }
@@ -113,6 +139,15 @@ mod tests {
         };
         assert_eq!(wait, Duration::from_secs(1));
         assert!(writes.take(Priority::Act, now + MINUTE).is_ok());
+    }
+
+    #[test]
+    fn what_needs_two_writes_does_not_begin_with_the_last() {
+        let (writes, now) = (Writes::default(), Instant::now());
+        while writes.have_room_for(2, Priority::Act, now).is_ok() {
+            writes.take(Priority::Act, now).unwrap();
+        }
+        assert!(writes.take(Priority::Act, now).is_ok() && writes.take(Priority::Act, now).is_err());
     }
 
     #[test]

@@ -82,6 +82,7 @@ pub(super) async fn look(look: &Look<'_>, app_id: Option<u64>, findings: &mut Fi
     match look.forge.rules_of(base).await {
         Ok(rules) => {
             let ours = bypasses(look, &rules, app_id, findings).await;
+            unknown(look, &rules, &ours, findings);
             asked.extend(rules.iter().map(|rule| {
                 let passes = rule.ruleset_id.is_some_and(|id| ours.contains(&id));
                 of_rule(rule, passes)
@@ -135,6 +136,35 @@ fn of_rule(rule: &Rule, passes: bool) -> Asked {
         obstacles,
         methods: parameters.allowed_merge_methods,
         is_part: false,
+    }
+}
+
+/// Kinds of rules that are looked at above, and those that keep no merge of lockkeeper's from the base.
+const KNOWN: [&str; 11] = [
+    "creation",
+    "deletion",
+    "non_fast_forward",
+    "pull_request",
+    "required_status_checks",
+    "required_signatures",
+    "required_linear_history",
+    "required_deployments",
+    "workflows",
+    "merge_queue",
+    "update",
+];
+
+/// Rules of which nothing is known here.
+fn unknown(look: &Look<'_>, rules: &[Rule], ours: &BTreeSet<u64>, findings: &mut Findings) {
+    let passes = |rule: &&Rule| rule.ruleset_id.is_some_and(|id| ours.contains(&id));
+    let kinds: BTreeSet<&str> =
+        rules.iter().filter(|rule| !passes(rule)).map(|rule| rule.kind.as_str()).collect();
+    for kind in kinds.into_iter().filter(|kind| !KNOWN.contains(kind)) {
+        findings.notice(
+            look.subject("protection"),
+            format!("has a rule `{kind}`, of which lockkeeper knows nothing"),
+            "see that it lets lockkeeper's commits and merges through",
+        );
     }
 }
 
