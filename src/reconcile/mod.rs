@@ -141,7 +141,7 @@ struct Reconcile<'a> {
     is_unmirrored: bool,
     /// Whether a registry took too long in this reconcile.
     is_registry_slow: AtomicBool,
-    /// Whether a registry gave no answer in this reconcile, or has no good signature yet: it is asked again soon.
+    /// Whether a registry gave no answer in this reconcile, or what it said of a signature cannot be read.
     is_registry_away: AtomicBool,
     /// Whether an image that may go in has no good signature: it may have one in a moment, of which nobody tells.
     is_unsigned: AtomicBool,

@@ -152,18 +152,16 @@ impl GitHubForge {
 
 impl Known {
     fn bound(&mut self) {
-        if self.comments.len() > KNOWN_MAX {
-            self.comments.clear();
-        }
-        if self.checks.len() > KNOWN_MAX {
-            self.checks.clear();
-        }
-        if self.statuses.len() > KNOWN_MAX {
-            self.statuses.clear();
-        }
-        if self.comment_times.len() > KNOWN_MAX {
-            self.comment_times.clear();
-        }
+        bound(&mut self.comments);
+        bound(&mut self.checks);
+        bound(&mut self.statuses);
+        bound(&mut self.comment_times);
+    }
+}
+
+fn bound<K, V>(known: &mut BTreeMap<K, V>) {
+    if known.len() > KNOWN_MAX {
+        known.clear();
     }
 }
 
