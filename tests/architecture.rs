@@ -16,7 +16,7 @@ const OWNERS: [(&str, &[&str]); 13] = [
     ("octocrab", &["forge"]),
     ("jsonwebtoken", &["server"]),
     ("sqlx", &["store"]),
-    ("config", &["settings"]),
+    ("config", &["settings", "cli"]),
     ("axum", &["server", "forge", "demo"]),
     ("anyhow", &["main"]),
 ];

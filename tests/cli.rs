@@ -273,6 +273,53 @@ async fn commands_are_carried_out_without_a_server() {
     expect(&shop.run_as("sam", &["rollback", "web", "nowhere"]), 5, &["there are dev, prod"]);
 }
 
+/// A call of git in this folder, as nobody in particular.
+fn git(folder: &Path, words: &[&str]) {
+    let identity = ["-c", "user.name=somebody", "-c", "user.email=somebody@example.com"];
+    let mut command = std::process::Command::new("git");
+    let done = command.arg("-C").arg(folder).args(identity).args(words).output().unwrap();
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_build_gets_its_tags_from_its_version_file_and_git() {
+    let registry = DemoRegistry::start(Vec::new()).await.unwrap();
+    let image = format!("{}/shop/web", registry.address());
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    let tags = |words: &[&str]| {
+        let mut command = command(&[&["tags", path.to_str().unwrap()][..], words].concat());
+        command.env("HOME", path);
+        end(command)
+    };
+    expect(&tags(&[]), 5, &["nothing tells what is built here", "--release"]);
+    expect(&tags(&["--release", "1.4"]), 3, &["a version is like 1.4.2"]);
+    fs::write(path.join("version.json"), r#"{"version": "1.4.2"}"#).unwrap();
+    expect(&tags(&[]), 0, &["1.4.2\n1.4\n1\n"]);
+
+    git(path, &["init", "--quiet", "--initial-branch=main"]);
+    expect(&tags(&[]), 5, &["a commit that HEAD names"]);
+    git(path, &["add", "version.json"]);
+    git(path, &["commit", "--quiet", "--message=1.4.2"]);
+    git(path, &["tag", "--annotate", "--message=1.4.2", "v1.4.2"]);
+    expect(&tags(&["--build", "7"]), 0, &["1.4.2\ngit-", "\nbuild-7\n1.4.2-build7-", "\n1.4\n1\n"]);
+    expect(&tags(&["--image", &image, "--unused"]), 0, &[&format!("{image}:1.4.2\n")]);
+    let spec = ImageSpec::new("1.4.2", "r", "https://git.example.com/shop/web", NOW.parse().unwrap());
+    registry.push_image("shop/web", &"1.4.2".parse().unwrap(), &spec).unwrap();
+    expect(
+        &tags(&["--image", &image, "--unused"]),
+        6,
+        &["1.4.2 is in the registry already", "raise the version"],
+    );
+
+    git(path, &["commit", "--quiet", "--allow-empty", "--message=more"]);
+    expect(&tags(&[]), 6, &["1.4.2 is the version of another commit", "--no-version"]);
+    expect(&tags(&["--no-version"]), 0, &["git-"]);
+    fs::write(path.join("version.json"), r#"{"version": "1.4.3"}"#).unwrap();
+    expect(&tags(&[]), 6, &["version.json differs from the commit"]);
+    expect(&tags(&["--allow-dirty"]), 0, &["-dirty\n"]);
+}
+
 /// Both stages are live, and `dev` has an earlier release to go back to.
 fn keeps(shop: &Shop) {
     expect(&shop.run(&["keep-list"]), 0, &["1.0.0", "1.1.0", "env/web/dev live", "env/web/dev earlier"]);

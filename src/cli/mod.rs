@@ -18,6 +18,7 @@ pub mod repin;
 pub mod resolve;
 pub mod serve;
 pub mod status;
+pub mod tags;
 // The words of all of them.
 mod program;
 

@@ -7,7 +7,7 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 
 use super::{
     Colors, Context, Exit, Outcome, completions, demo, doctor, help, history, init, keep_list, order, pins,
-    plan, repin, resolve, serve, status,
+    plan, repin, resolve, serve, status, tags,
 };
 
 /// Moves pinned image digests through the environments of a git repository.
@@ -58,6 +58,7 @@ enum Command {
         lockkeeper repin --image ghcr.io/acme/checkout --to 1.4.2@sha256:<64 hex digits> --dry-run apps/")]
     Repin(repin::Args),
     Resolve(resolve::Args),
+    Tags(tags::Args),
     #[command(after_help = "Examples:\n  \
         lockkeeper completions bash > ~/.local/share/bash-completion/completions/lockkeeper\n  \
         lockkeeper completions zsh > \"${fpath[1]}/_lockkeeper\"")]
@@ -103,6 +104,7 @@ async fn run(program: Program) -> Outcome {
         Command::Pins(args) => pins::run(args).await,
         Command::Repin(args) => repin::run(args).await,
         Command::Resolve(args) => resolve::run(args).await,
+        Command::Tags(args) => tags::run(args).await,
         Command::Completions(args) => completions::run(Program::command(), args.shell),
         Command::Help(args) => help::run(Program::command(), &args),
     }

@@ -42,6 +42,7 @@ mod difference;
 mod history;
 mod trailers;
 mod local;
+mod checkout;
 // The mirror.
 mod folder;
 mod worker;
@@ -55,6 +56,7 @@ mod reads;
 use jiff::Timestamp;
 
 pub use crate::commit::{CommitId, CommitIdError};
+pub use checkout::{Checkout, checkout};
 pub use credentials::{Credentials, TokenSource};
 pub use error::{ProtocolError, RepositoryError};
 pub use local::{create_bare, read_tree};

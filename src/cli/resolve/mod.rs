@@ -124,10 +124,11 @@ fn tag_of(reference: &Reference) -> Result<Tag, RegistryError> {
     reference.tag.clone().map_or_else(default, Ok)
 }
 
-fn failure(error: &RegistryError) -> CliError {
+pub(super) fn failure(error: &RegistryError) -> CliError {
     match error {
-        RegistryError::NotFound { what } => CliError::new(Exit::NotFound, error.to_string())
-            .next(format!("check the spelling, or list the tags: lockkeeper tags {}", repository_in(what))),
+        RegistryError::NotFound { what } => {
+            CliError::new(Exit::NotFound, error.to_string()).next(format!("check the spelling of {what}"))
+        }
         RegistryError::Denied { what, .. } => CliError::new(Exit::Permission, error.to_string())
             .why("registries also hide what does not exist behind a refusal")
             .next(format!("log in where docker or podman keep credentials: docker login {}", host_in(what))),
@@ -139,12 +140,6 @@ fn failure(error: &RegistryError) -> CliError {
         RegistryError::Untrusted { .. } => CliError::new(Exit::Integrity, error.to_string())
             .why("the bytes do not match what they should be; nothing that follows from them is printed"),
     }
-}
-
-/// The repository at the start of what an error names.
-fn repository_in(what: &str) -> String {
-    let name = what.split('@').next().unwrap_or(what);
-    name.parse::<Reference>().map_or_else(|_| name.to_owned(), |reference| reference.repository.to_string())
 }
 
 fn host_in(what: &str) -> String {

@@ -72,7 +72,7 @@ async fn resolved(texts: &[&str]) -> Result<Vec<Resolved>, CliError> {
 #[tokio::test]
 async fn each_answer_of_the_registry_has_its_exit_code() {
     for (tag, exit, next) in [
-        ("missing", Exit::NotFound, Some("lockkeeper tags reg.example/web")),
+        ("missing", Exit::NotFound, Some("check the spelling of reg.example/web:missing")),
         ("denied", Exit::Permission, Some("docker login reg.example")),
         ("away", Exit::TryAgain, Some("in 9 s")),
         ("lie", Exit::Integrity, None),
