@@ -167,7 +167,8 @@ async fn push(world: &World, fleet: &Fleet, pipeline: usize) {
     let image = fleet.image(pipeline);
     let concerned = world.store.watchers(&image).await.unwrap();
     assert_eq!(concerned.len(), 1);
-    let hint = Hint::Image { repository: image.clone(), registry: None, tags: vec![fleet.tag(1)] };
+    let hint =
+        Hint::Image { repository: image.clone(), registry: None, tags: vec![fleet.tag(1)], digest: None };
     let received_at = Timestamp::now();
     let delivery = Delivery {
         id: format!("push-{pipeline}"),

@@ -46,7 +46,7 @@ macro_rules! metrics {
 }
 
 metrics! {
-    /// By `webhook` and `outcome`: `accepted`, `repeat`, `handshake`, `unparsable`, `unauthorized`, `too_large`,
+    /// By `webhook` and `outcome`: `accepted`, `unwatched`, `repeat`, `handshake`, `unparsable`, `unauthorized`, `too_large`,
     /// `unavailable`.
     DELIVERIES = Counter "lockkeeper_deliveries_total" "Deliveries received by webhooks, by outcome.";
     /// By `route` and `status`.

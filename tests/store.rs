@@ -50,7 +50,12 @@ fn key(name: &str) -> Key {
 }
 
 fn delivery(id: &str, seconds: i64) -> Delivery {
-    let hint = Hint::Image { repository: "shop/web".into(), registry: None, tags: vec!["1.4.2".into()] };
+    let hint = Hint::Image {
+        repository: "shop/web".into(),
+        registry: None,
+        tags: vec!["1.4.2".into()],
+        digest: None,
+    };
     Delivery { id: id.into(), source: "main".into(), received_at: at(seconds), hints: vec![hint] }
 }
 

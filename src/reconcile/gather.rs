@@ -130,9 +130,7 @@ pub(super) async fn picks(run: &Reconcile<'_>, pipeline: &Pipeline, is_hurried: 
         match within(run, is_hurried, pick(run.world.registry.as_ref(), rule)).await {
             Some(Ok(pick)) => pick,
             Some(Err(error)) => {
-                if matches!(error, RegistryError::Unavailable { .. }) {
-                    run.is_registry_away.store(true, Ordering::Relaxed);
-                }
+                run.is_registry_away.store(true, Ordering::Relaxed);
                 Pick::Failed(error.to_string())
             }
             None => Pick::Failed(format!("the registry of {} takes too long", rule.repository)),

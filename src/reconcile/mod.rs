@@ -294,8 +294,9 @@ impl Reconcile<'_> {
     /// could not be asked; else when its images are polled.
     fn again_at(&self, snapshot: Option<&Snapshot>) -> Option<Timestamp> {
         let is_busy = |stage: &StageState| stage.proposal.is_some() || stage.request.is_some();
-        let look = if self.is_registry_away.load(Ordering::Relaxed) {
-            Look::Away
+        let lacks = [&self.is_registry_away, &self.is_unsigned];
+        let look = if lacks.into_iter().any(|lacks| lacks.load(Ordering::Relaxed)) {
+            Look::Lacking
         } else if self.is_to_be_tried_soon() {
             Look::Refused
         } else if self.state.stages.values().any(is_busy) {
@@ -308,8 +309,7 @@ impl Reconcile<'_> {
     }
 
     fn is_to_be_tried_soon(&self) -> bool {
-        let is_unsigned = self.is_unsigned.load(Ordering::Relaxed);
-        self.is_muted || self.is_unmirrored || is_unsigned || !self.refusals.is_empty()
+        self.is_muted || self.is_unmirrored || !self.refusals.is_empty()
     }
 
     /// A time from now, spread over a tenth so that not all pipelines are due at once.

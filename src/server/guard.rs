@@ -15,6 +15,9 @@ use super::listener::{Busy, Connection};
 use crate::settings;
 use crate::telemetry::{REQUEST_SECONDS, REQUESTS};
 
+/// What is sent there shows a secret, which no page elsewhere has; and registries call us by names of their own, such as
+/// that of a service in the cluster.
+const WEBHOOKS: &str = "/webhooks/";
 /// Asked by machines that know us by addresses and names of their own; they tell nothing that a host would protect.
 const OPEN_PATHS: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
 
@@ -95,7 +98,9 @@ fn known_host(hosts: &[String], request: &Request) -> Result<(), String> {
     // An address in the request line counts before the header (RFC 9112, section 3.2.2); both must be known.
     let in_line = request.uri().authority().map(axum::http::uri::Authority::as_str);
     let is_known = |host: &str| is_known(hosts, host);
-    if OPEN_PATHS.contains(&request.uri().path())
+    let path = request.uri().path();
+    if OPEN_PATHS.contains(&path)
+        || path.starts_with(WEBHOOKS)
         || named.is_some_and(is_known) && in_line.is_none_or(is_known)
     {
         return Ok(());

@@ -13,7 +13,7 @@ use serde_json::json;
 
 use super::App;
 use super::webhooks::verify::{Authentication, EmptySecret, Secret};
-use super::webhooks::{self, Kind, ReceiveError, Received, RegistryEvent, Sent};
+use super::webhooks::{self, Kind, ParseError, ReceiveError, Received, RegistryEvent, Sent};
 use crate::image::Repository;
 use crate::settings::{self, Proof};
 use crate::store::{Delivery, Hint, Put, StoreError};
@@ -24,6 +24,8 @@ use crate::telemetry::DELIVERIES;
 const HINTS_MAX: usize = 64;
 /// Most tags kept of one delivery, by the same reasoning: hints stay below 40 kB.
 const TAGS_MAX: usize = 256;
+/// Bytes kept of a body that cannot be read: events have 1 to 2 kB, and the first of them shows what is wrong.
+const UNPARSABLE_BYTES_MAX: usize = 16 * 1024;
 /// What CloudEvents asks with before it sends anything, and how it is told that it may.
 ///
 /// Source: CloudEvents 1.0, HTTP 1.1 Web Hooks, section "Abuse Protection".
@@ -54,6 +56,8 @@ pub(super) struct Address {
 /// How a delivery ended; each is counted.
 pub(super) enum Outcome {
     Accepted,
+    /// It is about images that nothing here watches.
+    Unwatched,
     /// Nothing is told of yet: the sender wants to hear this code first.
     Handshake(String),
     Repeat,
@@ -124,14 +128,16 @@ pub(super) async fn receive(
     let Some(receiver) = app.receivers.iter().find(|receiver| receiver.name == address.name) else {
         return nobody();
     };
-    let outcome = match to_bytes(body, app.settings.body_bytes_max).await {
-        Ok(bytes) => {
-            let address_secret = address.secret.as_deref();
-            let sent = Sent { address_secret, ..Sent::new(&headers, &bytes, app.clock.now()) };
-            take(&app, receiver, &sent).await
+    let head =
+        Sent { address_secret: address.secret.as_deref(), ..Sent::new(&headers, b"", app.clock.now()) };
+    let outcome = if receiver.authentication.may_accept(&head) {
+        match to_bytes(body, app.settings.body_bytes_max).await {
+            Ok(bytes) => take(&app, receiver, &Sent { body: &bytes, at: app.clock.now(), ..head }).await,
+            // Also a body that broke off, whose sender does not read the answer.
+            Err(_) => Outcome::TooLarge,
         }
-        // Also a body that broke off, whose sender does not read the answer.
-        Err(_) => Outcome::TooLarge,
+    } else {
+        unauthorized(receiver)
     };
     app.metrics.add(&DELIVERIES, &[("webhook", &receiver.name), ("outcome", outcome.name())], 1);
     outcome.into_response()
@@ -158,6 +164,11 @@ fn nobody() -> Response {
     (StatusCode::NOT_FOUND, "no webhook of this name\n").into_response()
 }
 
+fn unauthorized(webhook: &Receiver) -> Outcome {
+    tracing::warn!(webhook = %webhook.name, "delivery without a right secret");
+    Outcome::Unauthorized
+}
+
 async fn take(app: &App, webhook: &Receiver, sent: &Sent<'_>) -> Outcome {
     let (id, hints, images) = match webhooks::receive(webhook.kind, &webhook.authentication, sent) {
         Ok(Received { handshake: Some(code), .. }) => return Outcome::Handshake(code),
@@ -165,14 +176,11 @@ async fn take(app: &App, webhook: &Receiver, sent: &Sent<'_>) -> Outcome {
             let (hints, images) = concerned(webhook, &received.events);
             (received.delivery_id, hints, images)
         }
-        Err(ReceiveError::Unauthorized) => {
-            tracing::warn!(webhook = %webhook.name, "delivery without a right secret");
-            return Outcome::Unauthorized;
-        }
+        Err(ReceiveError::Unauthorized) => return unauthorized(webhook),
         Err(ReceiveError::TooLarge { .. }) => return Outcome::TooLarge,
         Err(ReceiveError::Unparsable { delivery_id, reason }) => {
             tracing::warn!(webhook = %webhook.name, delivery = %delivery_id, %reason, "delivery cannot be read");
-            (delivery_id, vec![Hint::Unparsable { reason: reason.to_string() }], Vec::new())
+            (delivery_id, vec![unparsable(&reason, sent.body)], Vec::new())
         }
     };
     // Ids are the senders' own; those of one webhook must not hide those of another.
@@ -180,6 +188,12 @@ async fn take(app: &App, webhook: &Receiver, sent: &Sent<'_>) -> Outcome {
     let delivery = Delivery { id, source: webhook.name.clone(), received_at: sent.at, hints };
     let put = app.store.put_for_watchers(&delivery, images).await;
     ended(app, &delivery, put)
+}
+
+/// What is kept of a delivery that cannot be read: enough of it to see what its sender changed.
+pub(super) fn unparsable(reason: &ParseError, body: &[u8]) -> Hint {
+    let kept = body.get(..UNPARSABLE_BYTES_MAX).unwrap_or(body);
+    Hint::Unparsable { reason: reason.to_string(), body: String::from_utf8_lossy(kept).into_owned() }
 }
 
 /// How a delivery ended that was put into the store.
@@ -195,7 +209,8 @@ pub(super) fn ended(app: &App, delivery: &Delivery, put: Result<(Put, usize), St
         Ok((Put::New, _)) if is_unparsable => Outcome::Unparsable,
         Ok((Put::New, pipelines)) => {
             tracing::info!(delivery = %delivery.id, pipelines, "delivery accepted");
-            Outcome::Accepted
+            let is_about_images = delivery.hints.iter().any(|hint| matches!(hint, Hint::Image { .. }));
+            if pipelines == 0 && is_about_images { Outcome::Unwatched } else { Outcome::Accepted }
         }
         Err(error) => unavailable(&error),
     }
@@ -214,6 +229,7 @@ fn concerned(receiver: &Receiver, events: &[RegistryEvent]) -> (Vec<Hint>, Vec<S
                 repository: event.repository.clone(),
                 registry: receiver.registry(event).cloned(),
                 tags,
+                digest: event.digest,
             });
         }
     }
@@ -229,7 +245,7 @@ impl Outcome {
     /// Whether it is in the store, and known when it comes again.
     pub(super) fn is_stored(&self) -> bool {
         match self {
-            Self::Accepted | Self::Repeat | Self::Unparsable => true,
+            Self::Accepted | Self::Unwatched | Self::Repeat | Self::Unparsable => true,
             Self::Handshake(_) | Self::Unauthorized | Self::TooLarge | Self::Unavailable => false,
         }
     }
@@ -237,6 +253,7 @@ impl Outcome {
     pub(super) fn name(&self) -> &'static str {
         match self {
             Self::Accepted => "accepted",
+            Self::Unwatched => "unwatched",
             Self::Handshake(_) => "handshake",
             Self::Repeat => "repeat",
             Self::Unparsable => "unparsable",
@@ -251,7 +268,9 @@ impl IntoResponse for Outcome {
     fn into_response(self) -> Response {
         match self {
             // What cannot be read is accepted too: registries repeat what is refused, and hold back all behind it.
-            Self::Accepted | Self::Repeat | Self::Unparsable => StatusCode::ACCEPTED.into_response(),
+            Self::Accepted | Self::Unwatched | Self::Repeat | Self::Unparsable => {
+                StatusCode::ACCEPTED.into_response()
+            }
             Self::Handshake(code) => Json(json!({ "validationResponse": code })).into_response(),
             Self::Unauthorized => {
                 (StatusCode::UNAUTHORIZED, "the secret is missing or wrong\n").into_response()

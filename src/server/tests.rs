@@ -160,7 +160,9 @@ async fn only_known_hosts_are_answered_and_every_answer_is_guarded() {
         ("/", "locks.example.com", 200),
         ("/", "127.0.0.1:1", 200),
         ("/", "evil.example", 421),
-        ("/webhooks/main", "evil.example", 421),
+        ("/board", "evil.example", 421),
+        // Senders have names of their own for us, and show a secret.
+        ("/webhooks/main", "lockkeeper.ns.svc", 405),
         ("/nowhere", "locks.example.com", 404),
         ("/healthz", "evil.example", 200),
         ("/metrics", "evil.example", 200),
@@ -229,7 +231,7 @@ async fn a_page_is_sent_once_and_the_document_stands_beside_it() {
 #[tokio::test]
 async fn slow_senders_are_cut_off_wherever_they_stop() {
     let server = run(vec![]).await;
-    let head = "POST /webhooks/main HTTP/1.1\r\nhost: localhost\r\ncontent-length: 50\r\n\r\nsome";
+    let head = "POST /webhooks/main HTTP/1.1\r\nhost: localhost\r\nauthorization: hunter2\r\ncontent-length: 50\r\n\r\nsome";
     for (sent, want) in [
         ("", ""),
         ("GET / HTTP/1.1\r\nhost: loc", ""),
@@ -240,6 +242,14 @@ async fn slow_senders_are_cut_off_wherever_they_stop() {
         assert!(answer.starts_with(want) && answer.is_empty() == want.is_empty(), "{sent:?}: {answer:?}");
         assert!(took >= TIMEOUT && took < TIMEOUT * 10, "{sent:?}: {took:?}");
     }
+}
+
+#[tokio::test]
+async fn a_body_without_a_secret_is_not_waited_for() {
+    let server = run(vec![]).await;
+    let head = b"POST /webhooks/main HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: 50\r\n\r\nsome";
+    let (answer, took) = server.raw(head).await;
+    assert!(answer.starts_with("HTTP/1.1 401") && took < TIMEOUT, "{took:?} {answer}");
 }
 
 #[tokio::test]
@@ -257,7 +267,7 @@ async fn a_head_that_drips_is_cut_off_too() {
 #[tokio::test]
 async fn requests_beyond_the_places_are_turned_away_at_once() {
     let server = run(vec![]).await;
-    let head = b"POST /webhooks/main HTTP/1.1\r\nhost: localhost\r\ncontent-length: 50\r\n\r\nsome";
+    let head = b"POST /webhooks/main HTTP/1.1\r\nhost: localhost\r\nauthorization: hunter2\r\ncontent-length: 50\r\n\r\nsome";
     let slow = futures::future::join(server.raw(head), server.raw(head));
     let refused = async {
         tokio::time::sleep(TIMEOUT / 4).await;
@@ -348,7 +358,7 @@ async fn stopping_lets_requests_finish_but_not_for_ever() {
         let request = match path {
             "/soon" => b"GET /soon HTTP/1.1\r\nhost: localhost\r\n\r\n".to_vec(),
             _ => {
-                b"POST /webhooks/main HTTP/1.1\r\nhost: localhost\r\ncontent-length: 50\r\n\r\nsome".to_vec()
+                b"POST /webhooks/main HTTP/1.1\r\nhost: localhost\r\nauthorization: hunter2\r\ncontent-length: 50\r\n\r\nsome".to_vec()
             }
         };
         let stop = server.stop.take().unwrap();

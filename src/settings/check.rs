@@ -11,8 +11,9 @@ use super::{
     webhook,
 };
 
-/// Bodies that are read into memory: `requests_max` of them at once must fit.
-const BODY_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Bodies that are read into memory: `requests_max` of them at once must fit. The events of registries have 1 to 2 kB, and
+/// the largest senders stay below 100 kB.
+pub const BODY_BYTES_MAX: usize = 2 * 1024 * 1024;
 const REQUESTS_MAX: usize = 10_000;
 const WORKERS_MAX: usize = 64;
 const LEASE_MIN: Duration = Duration::from_secs(10);

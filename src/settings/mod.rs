@@ -9,6 +9,7 @@ mod raw;
 mod secret;
 mod webhook;
 
+pub use check::BODY_BYTES_MAX;
 pub use error::SettingsError;
 pub(crate) use github::host_name;
 pub use github::{Ceilings, FullName, FullNameError, GitHub, GitHubForge, GitHubIdentity, Signing};

@@ -63,6 +63,9 @@ pub enum Hint {
         registry: Option<String>,
         /// The tags.
         tags: Vec<String>,
+        /// What they lead to, where the sender says so.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        digest: Option<Digest>,
     },
     /// Somebody commented.
     Comment {
@@ -94,6 +97,9 @@ pub enum Hint {
     Unparsable {
         /// Why.
         reason: String,
+        /// The start of what was sent, as text.
+        #[serde(default)]
+        body: String,
     },
 }
 

@@ -121,7 +121,12 @@ async fn a_newer_file_and_a_folder_that_is_away_are_refused_by_name() {
 }
 
 fn delivery(number: usize) -> Delivery {
-    let hint = Hint::Image { repository: "shop/p0".into(), registry: None, tags: vec!["1.0.0".into()] };
+    let hint = Hint::Image {
+        repository: "shop/p0".into(),
+        registry: None,
+        tags: vec!["1.0.0".into()],
+        digest: None,
+    };
     let received_at = "2026-03-02T09:00:00Z".parse().unwrap();
     Delivery { id: format!("torn-{number}"), source: "registry".into(), received_at, hints: vec![hint] }
 }

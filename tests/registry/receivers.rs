@@ -229,7 +229,7 @@ fn basic(password: &str) -> String {
 }
 
 fn line(hint: &Hint) -> String {
-    let Hint::Image { repository, registry, tags } = hint else { return format!("{hint:?}") };
+    let Hint::Image { repository, registry, tags, .. } = hint else { return format!("{hint:?}") };
     format!("{}/{repository} {}", registry.as_deref().unwrap_or("?"), tags.join(","))
 }
 

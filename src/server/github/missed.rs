@@ -9,13 +9,14 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use http::HeaderMap;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{GitHubReceiver, NAME, inbox_id, keep};
 use crate::forge::ForgeError;
 use crate::forge::github::{Hook, ListedDelivery};
 use crate::server::App;
-use crate::server::webhooks::github;
+use crate::server::webhooks::{Sent, github};
 use crate::store::{Store, StoreError};
 use crate::telemetry::DELIVERIES;
 
@@ -166,7 +167,7 @@ async fn fetch(
     };
     tracing::info!(delivery = %guid, event, status_code, status, "a delivery was missed");
     let received = github::receive_listed(&receiver.sender, guid, event, &whole);
-    let outcome = keep(app, receiver, received, now).await;
+    let outcome = keep(app, receiver, received, &Sent::new(&HeaderMap::new(), &whole, now)).await;
     app.metrics.add(&DELIVERIES, &[("webhook", NAME), ("outcome", outcome.name())], 1);
     outcome.is_stored()
 }

@@ -20,7 +20,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 pub(super) use self::missed::sweep_always;
 pub use self::missed::{Missed, MissedError, sweep as sweep_missed};
 use super::App;
-use super::receive::{Outcome, ended, unavailable};
+use super::receive::{Outcome, ended, unavailable, unparsable};
 use super::webhooks::github::{self, BODY_BYTES_MAX, News, Received, SIGNATURE_HEADER, Sender};
 use super::webhooks::verify::{Authentication, EmptySecret, Secret, SignatureForm};
 use super::webhooks::{ReceiveError, Sent};
@@ -121,7 +121,7 @@ async fn receive(
     let outcome = match read(&app, &receiver, body).await {
         Ok((bytes, _place)) => {
             let sent = Sent::new(&headers, &bytes, app.clock.now());
-            keep(&app, &receiver, github::receive(&receiver.sender, &sent), sent.at).await
+            keep(&app, &receiver, github::receive(&receiver.sender, &sent), &sent).await
         }
         Err(outcome) => outcome,
     };
@@ -160,7 +160,7 @@ async fn keep(
     app: &App,
     receiver: &GitHubReceiver,
     received: Result<Received, ReceiveError>,
-    now: Timestamp,
+    &Sent { body, at: now, .. }: &Sent<'_>,
 ) -> Outcome {
     let (id, due) = match received {
         Ok(received) => match due(app, receiver, &received.news, now).await {
@@ -177,7 +177,7 @@ async fn keep(
         Err(ReceiveError::TooLarge { .. }) => return Outcome::TooLarge,
         Err(ReceiveError::Unparsable { delivery_id, reason }) => {
             tracing::warn!(webhook = NAME, delivery = %delivery_id, %reason, "delivery cannot be read");
-            let hints = vec![Hint::Unparsable { reason: reason.to_string() }];
+            let hints = vec![unparsable(&reason, body)];
             (delivery_id, Due { hints, ..Due::default() })
         }
     };
@@ -234,8 +234,8 @@ async fn due(app: &App, receiver: &GitHubReceiver, news: &News, now: Timestamp) 
             let registry = event.registry.as_deref().unwrap_or(&receiver.sender.registry);
             let image: Option<Repository> = format!("{registry}/{}", event.repository).parse().ok();
             due.images.extend(image.map(|image| image.canonical()));
-            let (repository, tags) = (event.repository.clone(), event.tags.clone());
-            due.hints.push(Hint::Image { repository, registry: Some(registry.to_owned()), tags });
+            let (repository, tags, digest) = (event.repository.clone(), event.tags.clone(), event.digest);
+            due.hints.push(Hint::Image { repository, registry: Some(registry.to_owned()), tags, digest });
         }
         News::Access { repositories, and_others } => {
             let concerned = |watched: &&Watched| *and_others || repositories.contains(&watched.full_name);

@@ -98,7 +98,7 @@ fn said(hint: &Hint) -> String {
         Hint::Comment { id, thread, .. } => format!("comment {id} at {thread}"),
         Hint::PullRequest { number } => format!("pull {number}"),
         Hint::Push => "push".to_owned(),
-        Hint::Image { repository, registry, tags } => format!("{registry:?} {repository} {tags:?}"),
+        Hint::Image { repository, registry, tags, .. } => format!("{registry:?} {repository} {tags:?}"),
         other @ (Hint::Command { .. } | Hint::Unparsable { .. }) => format!("{other:?}"),
     }
 }

@@ -7,7 +7,7 @@
 use serde::Deserialize;
 
 use super::list::{Entry, Pushes};
-use super::{Id, ParseError, Parsed, RegistryEvent, pushed, read};
+use super::{ParseError, Parsed, RegistryEvent, pushed, read};
 
 #[derive(Deserialize)]
 struct Envelope {
@@ -51,9 +51,8 @@ const IMAGE_TYPES: [&str; 4] = [
 /// # Errors
 /// [`ParseError`] if it is no list of events, or too long a one.
 pub fn parse(body: &[u8]) -> Result<Parsed, ParseError> {
-    let envelope: Envelope = read(body)?;
-    // A delivery that is repeated keeps the ids of its events.
-    let id = Id::Sent(envelope.events.first_id.clone());
+    let mut envelope: Envelope = read(body)?;
+    let id = envelope.events.id();
     Ok(Parsed { id, events: envelope.events.all()? })
 }
 

@@ -32,8 +32,8 @@ pub(super) fn handshake(body: &[u8]) -> Option<String> {
 /// The pushes in this body: a list of events, or one.
 pub(super) fn parse(body: &[u8]) -> Result<Parsed, ParseError> {
     if body.trim_ascii_start().starts_with(b"[") {
-        let pushes: Pushes<CloudEvent<Event>> = read(body)?;
-        let id = Id::Sent(pushes.first_id.clone());
+        let mut pushes: Pushes<CloudEvent<Event>> = read(body)?;
+        let id = pushes.id();
         return Ok(Parsed { id, events: pushes.all()? });
     }
     let mut event: CloudEvent<Event> = read(body)?;

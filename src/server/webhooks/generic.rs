@@ -4,9 +4,8 @@
 //! {"id": "run-4711", "image": "registry.example.com/shop/web", "tag": "1.4.2", "digest": "sha256:…"}
 //! ```
 //!
-//! `tag` or `digest` has to be there. `id` tells a delivery from others: without it two equal bodies count as one
-//! delivery that was repeated, so whoever moves a tag without naming digests should send it. Further fields, such as
-//! `source`, are allowed and not read.
+//! `tag` or `digest` has to be there. `id` tells a delivery from one that is repeated; without it each counts. Further
+//! fields, such as `source`, are allowed and not read.
 
 use serde::Deserialize;
 
@@ -41,7 +40,8 @@ pub fn parse(body: &[u8]) -> Result<Parsed, ParseError> {
     let repository = repository_path(path).ok_or_else(|| field("image", &push.image))?;
     let tags = tag.into_iter().map(|tag| tag.to_string()).collect();
     let event = RegistryEvent { repository, registry: Some(registry.to_owned()), tags, digest };
-    Ok(Parsed { id: Id::Sent(push.id), events: vec![event] })
+    let id = push.id.map_or(Id::Moment, |id| Id::Sent(Some(id)));
+    Ok(Parsed { id, events: vec![event] })
 }
 
 fn field(field: &'static str, found: &str) -> ParseError {

@@ -3,10 +3,12 @@
 use std::fmt;
 use std::marker::PhantomData;
 
-use serde::de::{IgnoredAny, SeqAccess, Visitor};
+use serde::de::{DeserializeOwned, IgnoredAny, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
+use sha2::{Digest as _, Sha256};
 
-use super::{EVENTS_MAX, ParseError, RegistryEvent};
+use super::{EVENTS_MAX, Id, ParseError, RegistryEvent, form};
 
 /// Most entries that are read of a list about one thing. Images get one tag at a time, checks belong to one or two pull
 /// requests, and an App that was given more repositories at once has all of ours looked at.
@@ -14,7 +16,7 @@ pub const LIST_MAX: usize = 64;
 
 /// One of the events in a body.
 pub(super) trait Entry {
-    /// The id, of which that of the first entry is asked for.
+    /// The id, by which a repeat is known.
     fn take_id(&mut self) -> Option<String>;
 
     /// The push that it tells of, if it does.
@@ -22,13 +24,26 @@ pub(super) trait Entry {
 }
 
 /// The pushes in a list of events. Of the others nothing is kept: a body of 1 MiB could hold 350,000 empty events, which
-/// would take 60 MB.
+/// would take 60 MB. One that cannot be read costs the others nothing.
 pub(super) struct Pushes<T> {
-    pub(super) first_id: Option<String>,
+    ids: Ids,
     /// The first ones.
     kept: Vec<RegistryEvent>,
     found: usize,
+    /// Why the first of those that cannot be read cannot.
+    unreadable: Option<ParseError>,
     entries: PhantomData<T>,
+}
+
+/// The ids of all entries: a sender that repeats an event beside new ones has sent something new.
+#[derive(Default)]
+enum Ids {
+    #[default]
+    None,
+    One(String),
+    Many(Sha256),
+    /// An entry has none.
+    Missing,
 }
 
 /// The first entries of a list: a body of 25 MiB could hold eight million empty ones.
@@ -39,17 +54,67 @@ pub(super) struct First<T> {
 }
 
 impl<T> Pushes<T> {
+    /// By what the delivery is known.
+    pub(super) fn id(&mut self) -> Id {
+        match std::mem::take(&mut self.ids) {
+            Ids::One(id) => Id::Sent(Some(id)),
+            Ids::Many(hash) => Id::Sent(Some(hex::encode(hash.finalize()))),
+            Ids::None | Ids::Missing => Id::Bytes,
+        }
+    }
+
     /// All of them.
     pub(super) fn all(self) -> Result<Vec<RegistryEvent>, ParseError> {
-        if self.found > EVENTS_MAX {
-            Err(ParseError::TooManyEvents { found: self.found })
-        } else {
-            Ok(self.kept)
+        match self.unreadable {
+            _ if self.found > EVENTS_MAX => Err(ParseError::TooManyEvents { found: self.found }),
+            Some(reason) if self.kept.is_empty() => Err(reason),
+            Some(reason) => {
+                tracing::warn!(%reason, "part of a delivery cannot be read");
+                Ok(self.kept)
+            }
+            None => Ok(self.kept),
+        }
+    }
+
+    fn add(&mut self, raw: &RawValue)
+    where
+        T: Entry + DeserializeOwned,
+    {
+        match serde_json::from_str::<T>(raw.get()) {
+            Err(error) => {
+                self.ids.add(None);
+                self.unreadable.get_or_insert_with(|| form(&error));
+            }
+            Ok(mut entry) => {
+                self.ids.add(entry.take_id());
+                if let Some(push) = entry.push() {
+                    self.found += 1;
+                    if self.kept.len() < EVENTS_MAX {
+                        self.kept.push(push);
+                    }
+                }
+            }
         }
     }
 }
 
-impl<'de, T: Entry + Deserialize<'de>> Deserialize<'de> for Pushes<T> {
+impl Ids {
+    fn add(&mut self, id: Option<String>) {
+        *self = match (std::mem::take(self), id) {
+            (Self::Missing, _) | (_, None) => Self::Missing,
+            (Self::None, Some(id)) => Self::One(id),
+            (Self::One(first), Some(id)) => Self::Many(hashed(hashed(Sha256::new(), &first), &id)),
+            (Self::Many(hash), Some(id)) => Self::Many(hashed(hash, &id)),
+        };
+    }
+}
+
+/// With the length before it, so that no two lists of ids make the same text.
+fn hashed(hash: Sha256, id: &str) -> Sha256 {
+    hash.chain_update(id.len().to_le_bytes()).chain_update(id)
+}
+
+impl<'de, T: Entry + DeserializeOwned> Deserialize<'de> for Pushes<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_seq(PushesVisitor(PhantomData))
     }
@@ -57,7 +122,7 @@ impl<'de, T: Entry + Deserialize<'de>> Deserialize<'de> for Pushes<T> {
 
 struct PushesVisitor<T>(PhantomData<T>);
 
-impl<'de, T: Entry + Deserialize<'de>> Visitor<'de> for PushesVisitor<T> {
+impl<'de, T: Entry + DeserializeOwned> Visitor<'de> for PushesVisitor<T> {
     type Value = Pushes<T>;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -65,18 +130,10 @@ impl<'de, T: Entry + Deserialize<'de>> Visitor<'de> for PushesVisitor<T> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Pushes<T>, A::Error> {
-        let mut pushes = Pushes { first_id: None, kept: Vec::new(), found: 0, entries: PhantomData };
-        let mut is_first = true;
-        while let Some(mut entry) = list.next_element::<T>()? {
-            if std::mem::take(&mut is_first) {
-                pushes.first_id = entry.take_id();
-            }
-            if let Some(push) = entry.push() {
-                pushes.found += 1;
-                if pushes.kept.len() < EVENTS_MAX {
-                    pushes.kept.push(push);
-                }
-            }
+        let mut pushes =
+            Pushes { ids: Ids::None, kept: Vec::new(), found: 0, unreadable: None, entries: PhantomData };
+        while let Some(raw) = list.next_element::<&RawValue>()? {
+            pushes.add(raw);
         }
         Ok(pushes)
     }

@@ -29,7 +29,7 @@ use sha2::{Digest as _, Sha256};
 use self::verify::Authentication;
 use crate::image::{Digest, Repository, Tag};
 use crate::pipeline::is_hidden;
-pub use crate::settings::WebhookKind as Kind;
+pub use crate::settings::{BODY_BYTES_MAX, WebhookKind as Kind};
 
 /// A push that a registry, or somebody on its behalf, tells of.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -139,8 +139,6 @@ pub enum ParseError {
     },
 }
 
-/// Largest body: events are 1 to 2 kB and mostly come one by one; the largest senders stay below 100 kB.
-pub const BODY_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// Most pushes of images in one delivery: Distribution sends one, and the largest body holds 1,400 of its 1.5 kB; of the
 /// shortest ones it holds 20,000. Events of other kinds are read, counted for nothing and not kept.
 pub const EVENTS_MAX: usize = 10_000;

@@ -75,6 +75,18 @@ fn missing_fields_are_ignored_and_other_forms_refused() {
 }
 
 #[test]
+fn an_event_that_cannot_be_read_costs_the_others_nothing() {
+    let good = r#"{"action":"push","target":{"mediaType":"application/vnd.oci.image.index.v1+json","repository":"web","tag":"1"}}"#;
+    for bad in ["5", r#"{"action":5}"#, "null", "[]", r#"{"target":"web"}"#] {
+        let body = format!(r#"{{"events":[{bad},{good},{bad}]}}"#);
+        assert_eq!(lines(&distribution::parse(body.as_bytes()).unwrap().events), ["?/web:1@?"], "{bad}");
+        let grid =
+            format!(r#"[{{"eventType":"Microsoft.ContainerRegistry.ImagePushed","data":{good}}},{bad}]"#);
+        assert_eq!(lines(&eventgrid::parse(grid.as_bytes()).unwrap().events), ["?/web:1@?"], "{bad}");
+    }
+}
+
+#[test]
 fn the_number_of_events_is_bounded() {
     let push = r#"{"action":"push","target":{"mediaType":"application/vnd.oci.image.index.v1+json","repository":"a","tag":"1"}}"#;
     let body = |count: usize| format!(r#"{{"events":[{{}},{}]}}"#, vec![push; count].join(","));
@@ -95,16 +107,28 @@ fn sent<'a>(headers: &'a HeaderMap, body: &'a [u8]) -> Sent<'a> {
 }
 
 #[test]
-fn a_delivery_is_known_by_its_first_event_or_its_bytes() {
+fn a_delivery_is_known_by_all_of_its_events_or_its_bytes() {
     let id = |body: &str| id(&distribution::parse(body.as_bytes()).unwrap(), body);
     let capture = String::from_utf8(capture("v2-push-single-by-tag")).unwrap();
     assert_eq!(id(&capture), "c24d08c7-4c26-482c-b9da-93fe463ad65c");
-    assert_eq!(id(r#"{"events":[{"id":"a"},{"id":"b"}]}"#), "a");
+    assert_eq!(id(r#"{"events":[{"id":"a"}]}"#), "a");
+    let two = r#"{"events":[{"id":"a"},{"id":"b"}]}"#;
+    assert_eq!(id(two), id(r#"{"events":[{"id":"a","action":"pull"},{"id":"b"}]}"#), "the same two");
+    for other in [r#"{"events":[{"id":"a"},{"id":"b"},{"id":"c"}]}"#, r#"{"events":[{"id":"ab"},{"id":""}]}"#]
+    {
+        assert_ne!(id(two), id(other), "{other}");
+    }
     let longest = "x".repeat(DELIVERY_ID_BYTES_MAX);
     assert_eq!(id(&format!(r#"{{"events":[{{"id":"{longest}"}}]}}"#)), longest);
     let hash = |body: &str| hex::encode(Sha256::digest(body));
     let long = format!(r#"{{"events":[{{"id":"{longest}x"}}]}}"#);
-    for body in [r#"{"events":[]}"#, r#"{"events":[{"id":"a b"}]}"#, r#"{"events":[{"id":""}]}"#, &long] {
+    let odd = [r#"{"events":[{"id":"a"},{}]}"#, r#"{"events":[{},{"id":"a"}]}"#];
+    for body in odd.into_iter().chain([
+        r#"{"events":[]}"#,
+        r#"{"events":[{"id":"a b"}]}"#,
+        r#"{"events":[{"id":""}]}"#,
+        &long,
+    ]) {
         assert_eq!(id(body), hash(body), "{body}");
     }
 }
@@ -135,7 +159,11 @@ fn our_own_format_names_an_image_and_a_tag_or_digest() {
     assert!(matches!(parse(r#"{"tag":"1"}"#), Err(ParseError::Form { .. })));
     for (body, want) in [
         (r#"{"id":"run-1","image":"web","tag":"1"}"#, "run-1".to_owned()),
-        (r#"{"image":"web","tag":"1"}"#, hex::encode(Sha256::digest(br#"{"image":"web","tag":"1"}"#))),
+        // At another time it is another push.
+        (
+            r#"{"image":"web","tag":"1"}"#,
+            format!("{}-0", hex::encode(Sha256::digest(br#"{"image":"web","tag":"1"}"#))),
+        ),
     ] {
         assert_eq!(id(&generic::parse(body.as_bytes()).unwrap(), body), want);
     }

@@ -92,6 +92,7 @@ impl Story {
                 repository: image.to_owned(),
                 registry: None,
                 tags: vec![tag.to_owned()],
+                digest: None,
             }],
         };
         let image: Repository = repository(image).parse().unwrap();

@@ -18,18 +18,25 @@ pub(in crate::server::webhooks) fn parse(sent: &Sent<'_>) -> Result<Parsed, Pars
     Ok(Parsed { id: Id::Bytes, events: image(&payload, None)?.into_iter().collect() })
 }
 
-/// The image, at `registry` where the payload does not name one.
+/// The image, at `registry` where the payload does not say where it is pulled from.
 pub(super) fn image(payload: &Payload, registry: Option<&str>) -> Result<Option<RegistryEvent>, ParseError> {
     let package = payload.package.as_ref().or(payload.registry_package.as_ref());
     let is_image = |package: &&Package| package.is_container() && payload.is(&ACTIONS);
     let Some(package) = package.filter(is_image) else { return Ok(None) };
-    let (Some(owner), Some(name)) = (package.owner(), package.name.as_deref()) else {
-        return Err(super::absent("package.name"));
+    let (registry, path) = match package.place() {
+        Some((host, path)) => (Some(host), path.to_owned()),
+        None => (registry, owned(package)?),
     };
-    let path = format!("{owner}/{name}");
     if repository_path(&path).is_none() {
         return Err(ParseError::Field { field: "package.name", found: shown(&path) });
     }
-    let registry = package.registry_host().or(registry);
     Ok(pushed(registry, &path, package.tag().map(str::to_owned), package.digest()))
+}
+
+/// The path by owner and name.
+fn owned(package: &Package) -> Result<String, ParseError> {
+    let (Some(owner), Some(name)) = (package.owner(), package.name.as_deref()) else {
+        return Err(super::absent("package.name"));
+    };
+    Ok(format!("{owner}/{name}"))
 }

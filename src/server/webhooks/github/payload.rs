@@ -5,7 +5,7 @@ use serde::de::IgnoredAny;
 
 use super::absent;
 use crate::server::webhooks::list::First;
-use crate::server::webhooks::{HOST_BYTES_MAX, ParseError, read, shown};
+use crate::server::webhooks::{HOST_BYTES_MAX, ParseError, read, repository_path, shown, split_host};
 use crate::settings::FullName;
 
 #[derive(Deserialize)]
@@ -107,11 +107,11 @@ pub(super) struct Package {
     owner: Option<Account>,
     #[serde(rename = "package_version")]
     version: Option<Version>,
-    registry: Option<Registry>,
 }
 
 #[derive(Deserialize)]
 struct Version {
+    package_url: Option<String>,
     container_metadata: Option<Container>,
 }
 
@@ -124,11 +124,6 @@ struct Container {
 struct ContainerTag {
     name: Option<String>,
     digest: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Registry {
-    url: Option<String>,
 }
 
 impl Payload {
@@ -226,12 +221,14 @@ impl Package {
         self.version.as_ref()?.container_metadata.as_ref()?.tag.as_ref()
     }
 
-    /// `https://ghcr.io/acme` → `ghcr.io`.
-    pub(super) fn registry_host(&self) -> Option<&str> {
-        let url = self.registry.as_ref()?.url.as_deref()?;
-        let host = url.strip_prefix("https://")?.split('/').next()?;
+    /// The host and path under which the image is pulled: `ghcr.io/Acme/web:1.4.2` → `ghcr.io`, `Acme/web`. Where there
+    /// is no tag, the `:` stands all the same. The payload's `registry.url` is another place (`container.pkg.…`).
+    pub(super) fn place(&self) -> Option<(&str, &str)> {
+        let reference = self.version.as_ref()?.package_url.as_deref()?;
+        let (host, path) = split_host(reference.split('@').next()?)?;
+        let path = path.split(':').next()?;
         let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || b".-:".contains(&byte);
-        let is_host = (1..=HOST_BYTES_MAX).contains(&host.len()) && host.bytes().all(is_letter);
-        is_host.then_some(host)
+        let is_host = host.len() <= HOST_BYTES_MAX && host.bytes().all(is_letter);
+        (is_host && repository_path(path).is_some()).then_some((host, path))
     }
 }

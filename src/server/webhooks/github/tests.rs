@@ -219,8 +219,8 @@ fn images_are_told_from_other_packages() {
     let package = |tag: Value, kind: &str| {
         json!({
             "name": "Web/api", "namespace": "acme", "package_type": kind, "owner": { "login": "Acme" },
-            "package_version": { "version": digest, "container_metadata": { "tag": { "name": tag, "digest": digest } } },
-            "registry": { "url": "https://containers.ghe.example.com/acme" },
+            "package_version": { "version": digest, "package_url": "containers.ghe.example.com/Acme/web/api:1.4.2", "container_metadata": { "tag": { "name": tag, "digest": digest } } },
+            "registry": { "url": "https://CONTAINER.pkg.ghe.example.com/acme" },
         })
     };
     let want = "containers.ghe.example.com/acme/web/api [\"1.4.2\"]@0a0a0a0a0a0a";
@@ -233,18 +233,27 @@ fn images_are_told_from_other_packages() {
     }
     let published = |package: Value| json!({ "action": "published", "package": package });
     let mut bare = package(json!("1"), "container");
-    (bare["registry"], bare["owner"]) = (Value::Null, Value::Null);
+    (bare["package_version"]["package_url"], bare["owner"]) = (Value::Null, Value::Null);
     check("package", published(bare), "ghcr.io/acme/web/api [\"1\"]@0a0a0a0a0a0a");
     check("package", published(package(json!(""), "container")), "nothing");
     let signature = package(json!(format!("sha256-{}.sig", "0a".repeat(32))), "container");
     check("package", published(signature), "nothing");
-    for odd in ["https://evil@host/x", "http://ghcr.io/x", "https:///", ""] {
+    for odd in ["evil@host/x", "https://ghcr.io/x", "/x:1", "ghcr.io", ""] {
         let mut package = package(json!("1"), "container");
-        package["registry"]["url"] = json!(odd);
+        package["package_version"]["package_url"] = json!(odd);
         check("package", published(package), "ghcr.io/acme/web/api [\"1\"]@0a0a0a0a0a0a");
     }
+    for (url, want) in [
+        ("ghcr.io/Acme/www:", "ghcr.io/acme/www"),
+        ("ghe.example.com:8443/acme/www:1", "ghe.example.com:8443/acme/www"),
+        ("ghcr.io/acme/www@sha256:00", "ghcr.io/acme/www"),
+    ] {
+        let mut package = package(json!("1"), "container");
+        package["package_version"]["package_url"] = json!(url);
+        check("package", published(package), &format!("{want} [\"1\"]@0a0a0a0a0a0a"));
+    }
     let mut odd = package(json!("1"), "container");
-    odd["name"] = json!("../x");
+    (odd["name"], odd["package_version"]["package_url"]) = (json!("../x"), Value::Null);
     check("package", published(odd), "`package.name` is `Acme/../x`, which it cannot be");
 }
 
