@@ -16,6 +16,13 @@ mod many;
 mod notifications;
 #[path = "registry/receivers.rs"]
 mod receivers;
+#[path = "support/oci_layout.rs"]
+#[allow(unreachable_pub, reason = "shared with other tests")]
+mod oci_layout;
+#[path = "registry/presence.rs"]
+mod presence;
+#[path = "registry/retag.rs"]
+mod retag;
 #[path = "registry/signatures.rs"]
 mod signatures;
 

@@ -77,6 +77,56 @@ pub enum SignatureError {
     Registry(#[from] RegistryError),
 }
 
+/// Whether a tag that names another digest is moved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Taken {
+    /// It is: a channel follows what its stage pins.
+    Moved,
+    /// It is left as it is.
+    Left,
+}
+
+/// Why a tag does not name a digest.
+#[derive(Debug, thiserror::Error)]
+pub enum TagError {
+    /// Nothing is written there until somebody names who writes.
+    #[error("nothing is written to the registry of {what}: the settings have no retag identity for it")]
+    NoIdentity {
+        /// The tag.
+        what: String,
+    },
+    /// The registry refuses, until somebody changes what it says.
+    #[error("the registry refuses to set {what} ({reason}); {fix}")]
+    Refused {
+        /// The tag.
+        what: String,
+        /// What the registry said, shortened.
+        reason: String,
+        /// What is to be done.
+        fix: &'static str,
+    },
+    /// It names another digest, and was to be left then.
+    #[error("{what} names {found} already, and is left so")]
+    Taken {
+        /// The tag.
+        what: String,
+        /// What it names.
+        found: Digest,
+    },
+    /// The registry gave no answer to go by.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+}
+
+/// How the removal of an anchor ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Untagged {
+    /// It is not there any more.
+    Gone,
+    /// It stays; why. This is an answer, and not asked for again.
+    Kept(String),
+}
+
 /// What lockkeeper asks of a registry. Every answer is checked: digests are computed from the bytes received.
 #[async_trait]
 pub trait Registry: Send + Sync {
@@ -96,7 +146,7 @@ pub trait Registry: Send + Sync {
         Ok(FirstNamed { digest, created: self.image(repository, digest).await?.created })
     }
 
-    /// Whether the manifest of this digest, and that of each of its platforms, is there.
+    /// Whether the manifest of this digest, and the manifest and configuration of each of its platforms, is there.
     ///
     /// # Errors
     /// [`RegistryError::NotFound`] names what is missing; every other error means "unknown".
@@ -113,4 +163,36 @@ pub trait Registry: Send + Sync {
         digest: Digest,
         keys: &[PublicKey],
     ) -> Result<Signed, SignatureError>;
+
+    /// Whether somebody is named who may set tags at the registry of this repository: reading and writing are done by
+    /// identities of their own.
+    ///
+    /// # Errors
+    /// [`RegistryError`] if it is not known who that is.
+    async fn may_tag(&self, _repository: &Repository) -> Result<bool, RegistryError> {
+        Ok(false)
+    }
+
+    /// Sets a tag, by writing the bytes of the digest's manifest under it, and reads it back. Returns what it named before;
+    /// where that was the digest, nothing is written.
+    ///
+    /// # Errors
+    /// [`TagError`] by what has to happen before it can be tried again.
+    async fn tag(
+        &self,
+        repository: &Repository,
+        _digest: Digest,
+        tag: &Tag,
+        _taken: Taken,
+    ) -> Result<Option<Digest>, TagError> {
+        Err(TagError::NoIdentity { what: format!("{repository}:{tag}") })
+    }
+
+    /// Removes the anchor of a digest, and no other tag; never a manifest.
+    ///
+    /// # Errors
+    /// [`RegistryError`] where it is not known whether it is there.
+    async fn untag(&self, _repository: &Repository, _digest: Digest) -> Result<Untagged, RegistryError> {
+        Ok(Untagged::Kept("nobody may write there".to_owned()))
+    }
 }

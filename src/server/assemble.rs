@@ -264,12 +264,15 @@ pub fn registry(settings: &settings::Registry) -> OciRegistry {
         Some(file) => RegistryCredentials::from_file(file),
         None => RegistryCredentials::from_environment(),
     };
+    let retag = settings.retag_docker_config.as_ref();
+    let retag = retag.map_or_else(RegistryCredentials::anonymous, RegistryCredentials::from_file);
     let settings = OciSettings {
         timeout: settings.timeout,
         plain_http_hosts: settings.plain_http_hosts.clone(),
+        untag_hosts: settings.untag_hosts.clone(),
         ..OciSettings::default()
     };
-    OciRegistry::new(settings, credentials)
+    OciRegistry::new(settings, credentials).retagging(retag)
 }
 
 async fn open_forge(

@@ -18,6 +18,8 @@ const REQUESTS_MAX: usize = 10_000;
 const WORKERS_MAX: usize = 64;
 const LEASE_MIN: Duration = Duration::from_secs(10);
 const REGISTRY_POLL_MIN: Duration = Duration::from_secs(10);
+/// Each probe of an image costs a request for each of its parts.
+const PROBE_MIN: Duration = Duration::from_secs(10);
 const REPOSITORY_POLL_MIN: Duration = Duration::from_secs(5);
 const NAME_BYTES_MAX: usize = 63;
 
@@ -91,12 +93,17 @@ fn host_of(url: &str) -> Option<String> {
 fn check_registry(raw: RawRegistry, layers: &Layers) -> Result<Registry, SettingsError> {
     at_least(layers, "registry.poll_interval", raw.poll_interval, REGISTRY_POLL_MIN)?;
     at_least(layers, "registry.told_poll_interval", raw.told_poll_interval, REGISTRY_POLL_MIN)?;
+    at_least(layers, "registry.probe_interval", raw.probe_interval, PROBE_MIN)?;
+    let named = |path: PathBuf| (!path.as_os_str().is_empty()).then_some(path);
     Ok(Registry {
         timeout: raw.timeout,
         poll_interval: raw.poll_interval,
         // Who asks less often than that wants to be asked less often in any case.
         told_poll_interval: raw.told_poll_interval.max(raw.poll_interval),
-        docker_config: (!raw.docker_config.as_os_str().is_empty()).then_some(raw.docker_config),
+        docker_config: named(raw.docker_config),
+        retag_docker_config: named(raw.retag_docker_config),
+        untag_hosts: raw.untag_hosts,
+        probe_interval: raw.probe_interval,
         plain_http_hosts: raw.plain_http_hosts,
     })
 }

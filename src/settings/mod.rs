@@ -100,6 +100,12 @@ pub struct Registry {
     pub told_poll_interval: Duration,
     /// The docker `config.json`; none: the one of docker.
     pub docker_config: Option<PathBuf>,
+    /// The docker `config.json` of who sets tags; none: nobody does.
+    pub retag_docker_config: Option<PathBuf>,
+    /// Hosts where anchors that nothing needs any more are removed.
+    pub untag_hosts: Vec<String>,
+    /// How often what runs, and what it would go back to, is looked for.
+    pub probe_interval: Duration,
     /// Hosts that are asked over plain HTTP.
     pub plain_http_hosts: Vec<String>,
 }

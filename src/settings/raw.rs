@@ -48,6 +48,10 @@ pub(super) struct RawRegistry {
     #[serde(with = "duration")]
     pub(super) told_poll_interval: Duration,
     pub(super) docker_config: PathBuf,
+    pub(super) retag_docker_config: PathBuf,
+    pub(super) untag_hosts: Vec<String>,
+    #[serde(with = "duration")]
+    pub(super) probe_interval: Duration,
     pub(super) plain_http_hosts: Vec<String>,
 }
 

@@ -21,4 +21,5 @@ pub mod parts;
 pub mod secrets;
 pub mod signing;
 pub mod story;
+pub mod strict_registry;
 pub mod sweep;

@@ -54,6 +54,10 @@ pub enum ReferenceError {
 const REPOSITORY_BYTES_MAX: usize = 515;
 /// Longest tag, by the specification.
 const TAG_BYTES_MAX: usize = 128;
+/// Hex digits of a digest in its anchor: 64 bits, which two digests share once in 2^32 of them.
+const ANCHOR_HEX_DIGITS: usize = 16;
+/// What anchors begin with.
+const ANCHOR_PREFIX: &str = "lockkeeper-";
 /// The host that a reference without one means, and the folder of its one-word repositories.
 const DEFAULT_HOST: &str = "docker.io";
 /// What the default host was called once.
@@ -115,6 +119,20 @@ impl Tag {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The anchor of a digest, `lockkeeper-<16 hex>`: the tag by which we keep clean-ups away from it.
+    #[must_use]
+    pub fn anchor(digest: Digest) -> Self {
+        Self(format!("{ANCHOR_PREFIX}{:.ANCHOR_HEX_DIGITS$}", digest.hex()))
+    }
+
+    /// Whether this is the anchor of some digest: never a version of an image.
+    #[must_use]
+    pub fn is_anchor(&self) -> bool {
+        let is_hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+        let hex = self.0.strip_prefix(ANCHOR_PREFIX);
+        hex.is_some_and(|hex| hex.len() == ANCHOR_HEX_DIGITS && hex.bytes().all(is_hex))
     }
 }
 

@@ -87,3 +87,22 @@ fn two_spellings_of_one_repository_are_the_same() {
     check("acme/web", "mirror.example.com/acme/web", false);
     check("web", "acme/web", false);
 }
+
+#[test]
+fn an_anchor_is_told_from_other_tags() {
+    let digest = Digest::of(b"");
+    let anchor = Tag::anchor(digest);
+    assert_eq!(anchor.as_str(), "lockkeeper-e3b0c44298fc1c14");
+    assert!(anchor.is_anchor());
+    for other in [
+        "lockkeeper",
+        "lockkeeper-",
+        "lockkeeper-e3b0c44298fc1c1",
+        "lockkeeper-e3b0c44298fc1c145",
+        "lockkeeper-E3b0c44298fc1c14",
+        "e3b0c44298fc1c14",
+        "1.4.2",
+    ] {
+        assert!(!other.parse::<Tag>().unwrap().is_anchor(), "{other}");
+    }
+}

@@ -139,17 +139,16 @@ impl Follow {
 
     /// Picks from all tags of the repository, in whatever order they come.
     ///
-    /// Tags that belong to another image, as signatures do (`sha256-…`), are never picked, nor is `latest` but by `tag`
-    /// and `exact`.
+    /// Tags that are no image's own, as those of signatures (`sha256-…`) and our anchors, are never picked, nor is `latest`
+    /// but by `tag` and `exact`.
     #[must_use]
     pub fn pick<'a>(&self, tags: &'a [Tag]) -> Picked<'a> {
         if let Some(wanted) = self.named() {
-            let found = tags.iter().find(|tag| *tag == wanted && !belongs_to_another_image(tag));
+            let found = tags.iter().find(|tag| *tag == wanted && !is_no_version(tag));
             return found.map_or(Picked::Nothing, |tag| Picked::Tags(vec![tag]));
         }
-        let fits = |tag: &&Tag| {
-            tag.as_str() != LATEST && !belongs_to_another_image(tag) && self.filter.lets_in(tag.as_str())
-        };
+        let fits =
+            |tag: &&Tag| tag.as_str() != LATEST && !is_no_version(tag) && self.filter.lets_in(tag.as_str());
         let mut fitting: Vec<&Tag> = tags.iter().filter(fits).collect();
         fitting.sort_unstable();
         fitting.dedup();
@@ -234,7 +233,7 @@ impl Follow {
     }
 
     fn key(&self, tag: &Tag) -> Option<Key> {
-        if belongs_to_another_image(tag) {
+        if is_no_version(tag) {
             return None;
         }
         let (text, build) = self.filter.caught(tag.as_str())?;
@@ -312,14 +311,16 @@ fn shown(tags: &[&Tag]) -> String {
     tags.iter().map(|tag| format!("`{tag}`")).collect::<Vec<_>>().join(", ")
 }
 
-/// Whether the tag is the name under which registries without a referrers endpoint keep signatures and the like.
+/// Whether the tag is an anchor of ours, or the name under which registries without a referrers endpoint keep signatures
+/// and the like.
 ///
 /// Source: OCI distribution specification 1.1, section "Referrers tag schema": `<algorithm>-<digest>`, cut to length;
 /// cosign adds `.sig`, `.att`, `.sbom`.
-pub(super) fn belongs_to_another_image(tag: &Tag) -> bool {
+pub(super) fn is_no_version(tag: &Tag) -> bool {
     let hex = |prefix| tag.as_str().strip_prefix(prefix).map(|rest| rest.split('.').next().unwrap_or(rest));
     let found = hex("sha256-").or_else(|| hex("sha512-"));
-    found.is_some_and(|hex| hex.len() >= 64 && hex.bytes().all(|byte| byte.is_ascii_hexdigit()))
+    let is_hash = |hex: &str| hex.len() >= 64 && hex.bytes().all(|byte| byte.is_ascii_hexdigit());
+    tag.is_anchor() || found.is_some_and(is_hash)
 }
 
 #[cfg(test)]

@@ -142,7 +142,8 @@ fn filters_choose_and_signatures_and_latest_are_never_picked() {
     check("newest", "latest", "-");
     check("tag latest", "latest", "latest");
     let hex = "0f".repeat(32);
-    for tag in [format!("sha256-{hex}"), format!("sha256-{hex}.sig"), format!("sha512-{hex}")] {
+    let anchor = "lockkeeper-0123456789abcdef".to_owned();
+    for tag in [format!("sha256-{hex}"), format!("sha256-{hex}.sig"), format!("sha512-{hex}"), anchor] {
         check(&format!("tag {tag}"), &format!("{tag} 1.0.0"), "-");
         check("semver *", &format!("{tag} 1.0.0"), "1.0.0");
         check("lexical | allow .", &format!("{tag} 1.0.0"), "1.0.0");

@@ -2,13 +2,16 @@
 //!
 //! oci-client normalises names and reads errors. The requests are our own: the package reads bodies of any length, hides
 //! every header (`Link`, `Retry-After`), asks once more before each blob and sends a password to whatever token server
-//! the registry names. `HEAD` is not used: its digest is only a claim. That a tag still names what was hashed here before
-//! is asked by `If-None-Match`, which costs no body where the registry knows it.
+//! the registry names. `HEAD` names no digest: its header is only a claim, and it serves to ask whether something is still
+//! there. That a tag still names what was hashed here before is asked by `If-None-Match`, which costs no body where the
+//! registry knows it.
 
 mod answer;
 mod cache;
 mod challenge;
 mod document;
+mod presence;
+mod retag;
 mod session;
 mod settings;
 mod signatures;
@@ -27,9 +30,10 @@ use oci_client::Reference;
 use self::answer::{Answer, denied, untrusted};
 use self::cache::Cache;
 use self::document::{ACCEPT_MANIFESTS, Child, Document, ImageConfig, Kind};
-use self::session::{Ask, Session};
-use super::credentials::{Credentials, CredentialsError};
-use super::{FirstNamed, Image, Registry, RegistryError, SignatureError};
+use self::presence::Part;
+use self::session::{Ask, Purpose, Session};
+use super::credentials::{Credential, Credentials, CredentialsError};
+use super::{FirstNamed, Image, Registry, RegistryError, SignatureError, TagError, Taken, Untagged};
 use crate::image::{Digest, Platform, Repository, Tag};
 use crate::signature::{PublicKey, Signed};
 
@@ -40,7 +44,9 @@ pub use self::tags::TAGS_MAX;
 pub struct OciRegistry {
     settings: Arc<OciSettings>,
     credentials: Credentials,
-    sessions: Mutex<BTreeMap<String, Arc<Session>>>,
+    /// Who writes. Nobody else does, and they read nothing.
+    retag_credentials: Credentials,
+    sessions: Mutex<BTreeMap<(String, Purpose), Arc<Session>>>,
     /// What tags named last: most often the next question is what that image holds.
     documents: Cache<Digest, Document>,
     images: Cache<Digest, Image>,
@@ -48,6 +54,8 @@ pub struct OciRegistry {
     named: Cache<Tag, FirstNamed>,
     /// What tags named last, hashed here, and the `ETag` by which the registry says that it is still that.
     resolved: Cache<Tag, (Digest, HeaderValue)>,
+    /// What has to be there for a digest to run.
+    parts: Cache<Digest, Arc<Vec<Part>>>,
     /// Good signatures.
     signed: Cache<Digest, Signed>,
 }
@@ -87,34 +95,64 @@ const ETAG_BYTES_MAX: usize = 256;
 const SESSIONS_MAX: usize = 256;
 
 impl OciRegistry {
-    /// Registries reached by these settings, with these credentials.
+    /// Registries reached by these settings, read with these credentials; nobody may write.
     #[must_use]
     pub fn new(settings: OciSettings, credentials: Credentials) -> Self {
         Self {
             settings: Arc::new(settings),
             credentials,
+            retag_credentials: Credentials::anonymous(),
             sessions: Mutex::default(),
             documents: Cache::new(DOCUMENTS_MAX),
             images: Cache::new(IMAGES_MAX),
             named: Cache::new(NAMED_MAX),
             resolved: Cache::new(RESOLVED_MAX),
+            parts: Cache::new(IMAGES_MAX),
             signed: Cache::new(IMAGES_MAX),
         }
     }
 
-    /// The session with the host of this repository: the one at hand while the credentials stay the same.
+    /// The same, where these credentials write: at the hosts that they have one for, and nowhere else.
+    #[must_use]
+    pub fn retagging(mut self, credentials: Credentials) -> Self {
+        self.retag_credentials = credentials;
+        self
+    }
+
+    /// The session in which the repository is read.
     async fn session(&self, name: &Name) -> Result<Arc<Session>, RegistryError> {
         let found = self.credentials.of(&name.host).await;
         let credential = found.map_err(|error| no_credential(&error, &name.canonical))?;
+        self.session_of(name, credential, Purpose::Read)
+    }
+
+    /// The session in which something is written; none where nobody may.
+    async fn writing(&self, name: &Name, purpose: Purpose) -> Result<Option<Arc<Session>>, RegistryError> {
+        let found = self.retag_credentials.of(&name.host).await;
+        match found.map_err(|error| no_credential(&error, &name.canonical))? {
+            Credential::Anonymous => Ok(None),
+            credential @ Credential::Basic { .. } => self.session_of(name, credential, purpose).map(Some),
+        }
+    }
+
+    /// The session with the host of this repository: the one at hand while the credentials stay the same.
+    fn session_of(
+        &self,
+        name: &Name,
+        credential: Credential,
+        purpose: Purpose,
+    ) -> Result<Arc<Session>, RegistryError> {
+        let key = (name.host.clone(), purpose);
         let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(session) = sessions.get(&name.host).filter(|session| session.credential == credential) {
+        if let Some(session) = sessions.get(&key).filter(|session| session.credential == credential) {
             return Ok(Arc::clone(session));
         }
         if sessions.len() >= SESSIONS_MAX {
             sessions.clear();
         }
-        let session = Arc::new(Session::new(&name.host, credential, Arc::clone(&self.settings))?);
-        sessions.insert(name.host.clone(), Arc::clone(&session));
+        let session = Session::new(&name.host, credential, purpose, Arc::clone(&self.settings))?;
+        let session = Arc::new(session);
+        sessions.insert(key, Arc::clone(&session));
         Ok(session)
     }
 
@@ -282,20 +320,7 @@ impl Registry for OciRegistry {
 
     /// Not answered from memory: whether it is still there is the question.
     async fn probe(&self, repository: &Repository, digest: Digest) -> Result<Vec<Platform>, RegistryError> {
-        let name = Name::of(repository);
-        let what = format!("{}@{digest}", name.canonical);
-        match self.document_of(&name, digest, &what).await?.kind {
-            Kind::Index(children) => {
-                for child in &children {
-                    self.child(&name, child).await?;
-                }
-                Ok(document::sorted(&children))
-            }
-            Kind::Manifest { config } => {
-                let config = self.config(&name, config, &format!("configuration {config} of {what}")).await?;
-                Ok(config.platform.into_iter().collect())
-            }
-        }
+        presence::probe(self, &Name::of(repository), digest).await
     }
 
     async fn signature(
@@ -312,6 +337,24 @@ impl Registry for OciRegistry {
         let signed = signatures::find(self, &name, digest, keys).await?;
         self.signed.put(&name.canonical, digest, signed);
         Ok(signed)
+    }
+
+    async fn may_tag(&self, repository: &Repository) -> Result<bool, RegistryError> {
+        Ok(self.writing(&Name::of(repository), Purpose::Tag).await?.is_some())
+    }
+
+    async fn tag(
+        &self,
+        repository: &Repository,
+        digest: Digest,
+        tag: &Tag,
+        taken: Taken,
+    ) -> Result<Option<Digest>, TagError> {
+        retag::tag(self, &Name::of(repository), digest, tag, taken).await
+    }
+
+    async fn untag(&self, repository: &Repository, digest: Digest) -> Result<Untagged, RegistryError> {
+        retag::untag(self, &Name::of(repository), digest).await
     }
 }
 

@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::StatusCode;
-use http::header::{ACCEPT, HeaderValue, IF_NONE_MATCH};
-use reqwest::{Response, Url};
+use http::header::{ACCEPT, CONTENT_TYPE, HeaderValue, IF_NONE_MATCH};
+use http::{Method, StatusCode};
+use reqwest::{RequestBuilder, Response, Url};
 use serde::Deserialize;
 
 use super::answer::{self, Answer, denied, unavailable, untrusted};
@@ -17,10 +17,11 @@ use crate::image::Digest;
 use crate::registry::RegistryError;
 use crate::registry::credentials::Credential;
 
-/// One host with one credential. A changed credential means a new session, with sign-ins of its own.
+/// One host with one credential, for one purpose. A changed credential means a new session, with sign-ins of its own.
 pub(super) struct Session {
     host: String,
     pub(super) credential: Credential,
+    purpose: Purpose,
     settings: Arc<OciSettings>,
     /// Bodies are bounded, and headers can be read.
     http: reqwest::Client,
@@ -36,6 +37,30 @@ pub(super) struct Ask<'a> {
     pub(super) url: &'a Url,
     pub(super) accept: &'static str,
     pub(super) bytes_max: usize,
+}
+
+/// What token servers are asked leave for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Purpose {
+    /// To read, by the identity that reads.
+    Read,
+    /// To set a tag, by the identity that writes.
+    Tag,
+    /// To remove a tag, by the same.
+    Untag,
+}
+
+/// How a write ended that the registry answered.
+pub(super) enum Wrote {
+    /// It took it.
+    Done,
+    /// It did not, for good.
+    Refused {
+        /// The status.
+        status: StatusCode,
+        /// What it said, shortened.
+        reason: String,
+    },
 }
 
 /// How requests for one repository are signed, and until when.
@@ -84,6 +109,7 @@ impl Session {
     pub(super) fn new(
         host: &str,
         credential: Credential,
+        purpose: Purpose,
         settings: Arc<OciSettings>,
     ) -> Result<Self, RegistryError> {
         let is_plain = settings.scheme(host) == "http";
@@ -99,6 +125,7 @@ impl Session {
             http: http.build().map_err(|error| unavailable(&error, host))?,
             host: host.to_owned(),
             credential,
+            purpose,
             settings,
             challenge: Mutex::default(),
             sign_ins: Mutex::default(),
@@ -126,22 +153,54 @@ impl Session {
         tagged: Option<&HeaderValue>,
         what: &str,
     ) -> Result<Option<Answer>, RegistryError> {
+        let request = self.http.get(ask.url.clone()).header(ACCEPT, HeaderValue::from_static(ask.accept));
+        let request = match tagged {
+            Some(tagged) => request.header(IF_NONE_MATCH, tagged),
+            None => request,
+        };
         let exchange = async {
-            let used = self.sign_in(path, what).await?;
-            let response = self.send(&used, ask, tagged, what).await?;
-            let response = match response.status() {
-                // A token may have been withdrawn before its time: one silent renewal.
-                StatusCode::UNAUTHORIZED if self.renewable(path, &used) => {
-                    let renewed = self.sign_in(path, what).await?;
-                    self.send(&renewed, ask, tagged, what).await?
-                }
-                _ => response,
-            };
+            let response = self.signed(path, request, what).await?;
             if response.status() == StatusCode::NOT_MODIFIED && tagged.is_some() {
                 return Ok(None);
             }
             answer::read(response, ask.bytes_max, what).await.map(Some)
         };
+        self.in_time(what, exchange).await
+    }
+
+    /// Whether the registry says that it has what is asked for, by `HEAD`. What it does not affirm may still be there: no
+    /// error has a body here, and some storages do not know `HEAD`.
+    pub(super) async fn affirms(&self, path: &str, ask: &Ask<'_>, what: &str) -> Result<bool, RegistryError> {
+        let request = self.http.head(ask.url.clone()).header(ACCEPT, HeaderValue::from_static(ask.accept));
+        let exchange = async {
+            let response = self.signed(path, request, what).await?;
+            match response.status() {
+                status if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => {
+                    answer::read(response, 0, what).await.map(|_| false)
+                }
+                status => Ok(status == StatusCode::OK),
+            }
+        };
+        self.in_time(what, exchange).await
+    }
+
+    /// Writes to this address of the repository at `path`.
+    ///
+    /// # Errors
+    /// [`RegistryError`] if whoever writes may not sign in, or there is no answer to go by.
+    pub(super) async fn write(
+        &self,
+        path: &str,
+        (method, url): (Method, Url),
+        body: Option<(HeaderValue, Bytes)>,
+        what: &str,
+    ) -> Result<Wrote, RegistryError> {
+        let request = self.http.request(method, url);
+        let request = match body {
+            Some((media_type, bytes)) => request.header(CONTENT_TYPE, media_type).body(bytes),
+            None => request,
+        };
+        let exchange = async { answer::wrote(self.signed(path, request, what).await?, what).await };
         self.in_time(what, exchange).await
     }
 
@@ -161,18 +220,32 @@ impl Session {
         Ok(bytes)
     }
 
+    /// Sends a request as whoever this session is for.
+    async fn signed(
+        &self,
+        path: &str,
+        request: RequestBuilder,
+        what: &str,
+    ) -> Result<Response, RegistryError> {
+        let used = self.sign_in(path, what).await?;
+        let again = request.try_clone();
+        let response = self.send(&used, request, what).await?;
+        match again {
+            // A token may have been withdrawn before its time: one silent renewal.
+            Some(again) if response.status() == StatusCode::UNAUTHORIZED && self.renewable(path, &used) => {
+                let renewed = self.sign_in(path, what).await?;
+                self.send(&renewed, again, what).await
+            }
+            Some(_) | None => Ok(response),
+        }
+    }
+
     async fn send(
         &self,
         authorization: &Authorization,
-        ask: &Ask<'_>,
-        tagged: Option<&HeaderValue>,
+        request: RequestBuilder,
         what: &str,
     ) -> Result<Response, RegistryError> {
-        let request = self.http.get(ask.url.clone()).header(ACCEPT, HeaderValue::from_static(ask.accept));
-        let request = match tagged {
-            Some(tagged) => request.header(IF_NONE_MATCH, tagged),
-            None => request,
-        };
         let request = match (authorization, &self.credential) {
             (Authorization::Bearer(token), _) => request.bearer_auth(token),
             (Authorization::Basic, Credential::Basic { username, password }) => {
@@ -228,7 +301,7 @@ impl Session {
         self.challenge.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Asks the token server for leave to pull from this repository.
+    /// Asks the token server for leave to do in this repository what the session is for.
     async fn token(
         &self,
         path: &str,
@@ -237,7 +310,7 @@ impl Session {
         what: &str,
     ) -> Result<SignIn, RegistryError> {
         let mut url = realm_url(realm, &self.host, &self.settings).map_err(|reason| denied(what, reason))?;
-        url.query_pairs_mut().append_pair("scope", &format!("repository:{path}:pull"));
+        url.query_pairs_mut().append_pair("scope", &format!("repository:{path}:{}", self.purpose.actions()));
         if let Some(service) = service {
             url.query_pairs_mut().append_pair("service", service);
         }
@@ -298,6 +371,17 @@ impl Session {
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, SignIn>> {
         self.sign_ins.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Purpose {
+    /// What the token specification calls it.
+    fn actions(self) -> &'static str {
+        match self {
+            Self::Read => "pull",
+            Self::Tag => "pull,push",
+            Self::Untag => "delete",
+        }
     }
 }
 

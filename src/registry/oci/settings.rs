@@ -12,6 +12,8 @@ pub struct OciSettings {
     pub plain_http_hosts: Vec<String>,
     /// Hosts of token servers that serve a registry on another host; a registry's own host needs no entry.
     pub realm_hosts: Vec<String>,
+    /// Hosts that remove a tag, and only that, when asked to.
+    pub untag_hosts: Vec<String>,
 }
 
 impl Default for OciSettings {
@@ -21,6 +23,7 @@ impl Default for OciSettings {
             plain_http_hosts: Vec::new(),
             // The token servers of docker.io and registry.gitlab.com.
             realm_hosts: vec!["auth.docker.io".to_owned(), "gitlab.com".to_owned()],
+            untag_hosts: Vec::new(),
         }
     }
 }

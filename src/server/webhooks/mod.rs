@@ -216,14 +216,14 @@ impl Id {
 }
 
 /// A push of these tags. Nothing where no tag is left that images have: untagged manifests are the children of an index,
-/// and signatures have tags of their own.
+/// signatures have tags of their own, and our anchors are told of as soon as we write them.
 fn pushed(
     registry: Option<&str>,
     repository: &str,
     tags: impl IntoIterator<Item = String>,
     digest: Option<&str>,
 ) -> Option<RegistryEvent> {
-    let is_image = |tag: &String| tag.parse::<Tag>().is_ok() && !is_signature(tag);
+    let is_image = |tag: &String| tag.parse::<Tag>().is_ok_and(|tag| !tag.is_anchor()) && !is_signature(tag);
     let tags: Vec<String> = tags.into_iter().filter(is_image).collect();
     let registry = registry.filter(|host| (1..=HOST_BYTES_MAX).contains(&host.len()));
     Some(RegistryEvent {

@@ -273,6 +273,12 @@ fn fields_that_are_missing_or_odd_are_ignored_or_named() {
     for (kind, body, want) in [
         (Kind::DockerHub, hub("nginx", "1"), "docker.io/library/nginx:1@?"),
         (Kind::DockerHub, hub("shop/web", &signature), ""),
+        (Kind::DockerHub, hub("shop/web", "lockkeeper-0123456789abcdef"), ""),
+        (
+            Kind::DockerHub,
+            hub("shop/web", "lockkeeper-0123456789abcde"),
+            "shop/web:lockkeeper-0123456789abcde@?",
+        ),
         (Kind::DockerHub, hub("../x", "1"), "`repository.repo_name` is `../x`, which it cannot be"),
         (Kind::DockerHub, "{}".to_owned(), "missing field `push_data`"),
         (Kind::Harbor, harbor("null"), ""),

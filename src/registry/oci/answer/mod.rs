@@ -10,6 +10,7 @@ use oci_client::errors::OciEnvelope;
 use reqwest::Response;
 
 use super::challenge::Challenge;
+use super::session::Wrote;
 use crate::registry::RegistryError;
 
 /// A good answer, read whole.
@@ -57,6 +58,27 @@ pub(super) async fn challenge(ping: Response, what: &str) -> Result<Challenge, R
             Ok(Challenge::of(&headers))
         }
         status => Err(refusal(status, &text, retry_after(&headers), what)),
+    }
+}
+
+/// How a write ended.
+///
+/// # Errors
+/// [`RegistryError::Unavailable`] where it may be tried again.
+pub(super) async fn wrote(response: Response, what: &str) -> Result<Wrote, RegistryError> {
+    let (status, retry_after) = (response.status(), retry_after(response.headers()));
+    if status.is_success() {
+        return Ok(Wrote::Done);
+    }
+    let (text, _) = body(response, ERROR_BYTES_MAX).await.unwrap_or_default();
+    match refusal(status, &text, retry_after, what) {
+        error @ RegistryError::Unavailable { .. } => Err(error),
+        RegistryError::Denied { reason, .. } | RegistryError::Untrusted { reason, .. } => {
+            Ok(Wrote::Refused { status, reason })
+        }
+        RegistryError::NotFound { what } => {
+            Ok(Wrote::Refused { status, reason: format!("it does not know {what}") })
+        }
     }
 }
 
