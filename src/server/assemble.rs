@@ -266,11 +266,12 @@ pub fn registry(settings: &settings::Registry) -> OciRegistry {
     };
     let retag = settings.retag_docker_config.as_ref();
     let retag = retag.map_or_else(RegistryCredentials::anonymous, RegistryCredentials::from_file);
+    let usual = OciSettings::default();
     let settings = OciSettings {
         timeout: settings.timeout,
         plain_http_hosts: settings.plain_http_hosts.clone(),
+        realm_hosts: [usual.realm_hosts, settings.realm_hosts.clone()].concat(),
         untag_hosts: settings.untag_hosts.clone(),
-        ..OciSettings::default()
     };
     OciRegistry::new(settings, credentials).retagging(retag)
 }

@@ -104,6 +104,7 @@ fn check_registry(raw: RawRegistry, layers: &Layers) -> Result<Registry, Setting
         retag_docker_config: named(raw.retag_docker_config),
         untag_hosts: raw.untag_hosts,
         probe_interval: raw.probe_interval,
+        realm_hosts: raw.realm_hosts,
         plain_http_hosts: raw.plain_http_hosts,
     })
 }

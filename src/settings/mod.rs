@@ -106,6 +106,8 @@ pub struct Registry {
     pub untag_hosts: Vec<String>,
     /// How often what runs, and what it would go back to, is looked for.
     pub probe_interval: Duration,
+    /// Hosts of token servers beside those of the registries themselves.
+    pub realm_hosts: Vec<String>,
     /// Hosts that are asked over plain HTTP.
     pub plain_http_hosts: Vec<String>,
 }

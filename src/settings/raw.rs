@@ -52,6 +52,7 @@ pub(super) struct RawRegistry {
     pub(super) untag_hosts: Vec<String>,
     #[serde(with = "duration")]
     pub(super) probe_interval: Duration,
+    pub(super) realm_hosts: Vec<String>,
     pub(super) plain_http_hosts: Vec<String>,
 }
 

@@ -1,8 +1,11 @@
 //! Credentials for registries, where container tools keep them: docker's and podman's configuration files.
 //!
-//! Source: docker's `config.json` (`auths`, `credHelpers`, `credsStore`), `$DOCKER_CONFIG`, and podman's
-//! `REGISTRY_AUTH_FILE` and `$XDG_RUNTIME_DIR/containers/auth.json`. A file is read again once it changed, so that
-//! mounted secrets can rotate. Keys below a host (`ghcr.io/acme`) are not matched.
+//! Source: docker's `config.json` (`auths`, `credHelpers`, `credsStore`), `$DOCKER_AUTH_CONFIG`, `$DOCKER_CONFIG`, and
+//! podman's `REGISTRY_AUTH_FILE` and `$XDG_RUNTIME_DIR/containers/auth.json`. A file is read again once it changed, so that
+//! mounted secrets can rotate; a helper is asked again every minute, so that tokens that expire are renewed. Keys below a
+//! host (`ghcr.io/acme`) are not matched.
+
+mod helper;
 
 use std::collections::BTreeMap;
 use std::env;
@@ -13,6 +16,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use docker_credential::{CredentialRetrievalError, DockerCredential};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use self::helper::{Helper, Said};
 
 /// What a registry is told about who asks.
 #[derive(Clone, PartialEq, Eq)]
@@ -32,9 +39,9 @@ pub enum Credential {
 #[derive(Debug, thiserror::Error)]
 pub enum CredentialsError {
     /// Mend the file: it is there, or was named, and cannot be used.
-    #[error("credentials file `{}` cannot be used: {reason}", path.display())]
+    #[error("credentials in `{}` cannot be used: {reason}", path.display())]
     File {
-        /// The file.
+        /// The file, or the variable in place of one.
         path: PathBuf,
         /// What is wrong with it; never its content.
         reason: String,
@@ -59,7 +66,8 @@ pub enum CredentialsError {
 pub struct Credentials {
     files: Vec<AuthFile>,
     known: Mutex<BTreeMap<String, Known>>,
-    helper_turn: Arc<tokio::sync::Mutex<()>>,
+    /// One question at a time for each host: whoever waited finds the answer.
+    turns: Mutex<BTreeMap<String, Arc<tokio::sync::Mutex<()>>>>,
 }
 
 /// One file, and what it means if it is not there.
@@ -69,12 +77,30 @@ struct AuthFile {
     absence: Absence,
 }
 
+/// The parts of docker's configuration that name helpers.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Helpers {
+    cred_helpers: BTreeMap<String, String>,
+    creds_store: Option<String>,
+}
+
+/// What a file has for a host.
+#[derive(Debug, PartialEq, Eq)]
+enum Found {
+    Credential(Credential),
+    /// Somebody else knows.
+    Helper(Helper),
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Absence {
     /// A default place: no file, no credentials.
     Allowed,
     /// A place somebody named: no file is a mistake.
     Mistake,
+    /// It is a variable, which holds what a file would.
+    Variable,
 }
 
 /// What was found for one host, and for which state of the files.
@@ -91,13 +117,19 @@ type Stamp = Option<(SystemTime, u64)>;
 /// (Google 1 h, Azure 3 h, Amazon 12 h), so a minute is early enough, and one helper call a minute and host is cheap.
 const LIFETIME: Duration = Duration::from_mins(1);
 /// How long a helper may take: it may have to ask a cloud's token service, which answers within a second or two.
-const HELPER_TIMEOUT: Duration = Duration::from_secs(10);
+pub(super) const HELPER_TIMEOUT: Duration = Duration::from_secs(10);
 /// Most hosts remembered; past that all are forgotten, which costs a look into the files each.
 const HOSTS_MAX: usize = 256;
 /// Largest file read: 1 MiB holds some 5,000 registries of 200 bytes each.
 const FILE_BYTES_MAX: u64 = 1024 * 1024;
+const NO_CONFIGURATION: &str = "it is no JSON of the form {\"auths\": {\"host\": {\"auth\": …}}}";
+const ONLY_AZURE: &str = "which only Azure's registries take";
 /// The key under which docker files credentials for Docker Hub.
 const DOCKER_HUB_KEY: &str = "https://index.docker.io/v1/";
+/// The variable that holds a configuration itself: docker's own, and of CI systems.
+const VARIABLE: &str = "DOCKER_AUTH_CONFIG";
+/// Azure's registries, of all of its clouds.
+const AZURE_SUFFIXES: [&str; 3] = [".azurecr.io", ".azurecr.cn", ".azurecr.us"];
 /// The user name with which Azure's registries take an identity token as password.
 const AZURE_TOKEN_USER: &str = "00000000-0000-0000-0000-000000000000";
 
@@ -116,15 +148,15 @@ impl Credentials {
 
     /// The credentials in the files that container tools use, as the environment has them now.
     ///
-    /// In this order, the first that knows the registry: `$REGISTRY_AUTH_FILE`, `$DOCKER_CONFIG/config.json` (else
-    /// `~/.docker/config.json`), `$XDG_RUNTIME_DIR/containers/auth.json`.
+    /// In this order, the first that knows the registry: `$DOCKER_AUTH_CONFIG` (the JSON itself), `$REGISTRY_AUTH_FILE`,
+    /// `$DOCKER_CONFIG/config.json` (else `~/.docker/config.json`), `$XDG_RUNTIME_DIR/containers/auth.json`.
     #[must_use]
     pub fn from_environment() -> Self {
         Self::of_files(auth_files(|name| env::var_os(name).map(PathBuf::from)))
     }
 
     fn of_files(files: Vec<AuthFile>) -> Self {
-        Self { files, known: Mutex::default(), helper_turn: Arc::default() }
+        Self { files, known: Mutex::default(), turns: Mutex::default() }
     }
 
     /// The credential for this host (and port); anonymous where no file names one.
@@ -136,7 +168,16 @@ impl Credentials {
         if let Some(credential) = self.still_known(host, &stamps) {
             return Ok(credential);
         }
-        let credential = self.look_up(host).await?;
+        let turn = self.turn(host);
+        let _turn = turn.lock().await;
+        if let Some(credential) = self.still_known(host, &stamps) {
+            return Ok(credential);
+        }
+        let credential = match find(&self.files, host)? {
+            Some(Found::Credential(credential)) => credential,
+            Some(Found::Helper(helper)) => credential_of(helper.ask(host).await?, &helper, host)?,
+            None => Credential::Anonymous,
+        };
         let mut known = self.lock();
         if known.len() >= HOSTS_MAX {
             known.clear();
@@ -157,26 +198,12 @@ impl Credentials {
         Some(known.credential.clone())
     }
 
-    /// Reads the files on a thread of its own, since a helper blocks and cannot be stopped. The turn goes with it, so
-    /// that a helper that hangs costs one thread and not one per question.
-    async fn look_up(&self, host: &str) -> Result<Credential, CredentialsError> {
-        let (files, turn, asked) = (self.files.clone(), Arc::clone(&self.helper_turn), host.to_owned());
-        let search = async move {
-            let turn = turn.lock_owned().await;
-            let search = move || {
-                let found = find(&files, &asked);
-                drop(turn);
-                found
-            };
-            tokio::task::spawn_blocking(search).await
-        };
-        match tokio::time::timeout(HELPER_TIMEOUT, search).await {
-            Ok(Ok(found)) => found,
-            Ok(Err(_)) => {
-                Err(CredentialsError::Helper { host: host.to_owned(), reason: "it was stopped".to_owned() })
-            }
-            Err(_) => Err(CredentialsError::Slow { host: host.to_owned() }),
+    fn turn(&self, host: &str) -> Arc<tokio::sync::Mutex<()>> {
+        let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+        if turns.len() >= HOSTS_MAX {
+            turns.retain(|_, turn| Arc::strong_count(turn) > 1);
         }
+        Arc::clone(turns.entry(host.to_owned()).or_default())
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Known>> {
@@ -201,12 +228,14 @@ impl fmt::Debug for Credential {
 
 /// The files to look into, by the variables of the environment.
 fn auth_files(variable: impl Fn(&str) -> Option<PathBuf>) -> Vec<AuthFile> {
+    let itself =
+        variable(VARIABLE).map(|_| AuthFile { path: PathBuf::from(VARIABLE), absence: Absence::Variable });
     let named = variable("REGISTRY_AUTH_FILE").map(|path| AuthFile { path, absence: Absence::Mistake });
     let docker = variable("DOCKER_CONFIG").or_else(|| variable("HOME").map(|home| home.join(".docker")));
     let docker = docker.map(|folder| folder.join("config.json"));
     let podman = variable("XDG_RUNTIME_DIR").map(|folder| folder.join("containers/auth.json"));
     let defaults = docker.into_iter().chain(podman).map(|path| AuthFile { path, absence: Absence::Allowed });
-    named.into_iter().chain(defaults).collect()
+    itself.into_iter().chain(named).chain(defaults).collect()
 }
 
 fn stamp(path: &Path) -> Stamp {
@@ -214,17 +243,35 @@ fn stamp(path: &Path) -> Stamp {
     Some((metadata.modified().ok()?, metadata.len()))
 }
 
-/// The first credential that one of the files has for the host.
-fn find(files: &[AuthFile], host: &str) -> Result<Credential, CredentialsError> {
+/// The first that one of the files has for the host.
+fn find(files: &[AuthFile], host: &str) -> Result<Option<Found>, CredentialsError> {
     for file in files {
         let Some(content) = read(file)? else { continue };
-        for key in keys(host) {
-            if let Some(credential) = credential_in(file, &content, key, host)? {
-                return Ok(credential);
-            }
+        if let Some(found) = found_in(file, &content, host)? {
+            return Ok(Some(found));
         }
     }
-    Ok(Credential::Anonymous)
+    Ok(None)
+}
+
+/// As docker looks it up: the helper for the host, what stands there for it, the helper for all others.
+fn found_in(file: &AuthFile, content: &[u8], host: &str) -> Result<Option<Found>, CredentialsError> {
+    let configuration: Map<String, Value> =
+        serde_json::from_slice(content).map_err(|_| broken(file, NO_CONFIGURATION))?;
+    // Without what names helpers: the package would run them on this thread, for as long as they like.
+    let auths = json!({ "auths": configuration.get("auths").unwrap_or(&json!({})) }).to_string();
+    let helpers = serde_json::from_value(Value::Object(configuration));
+    let helpers: Helpers = helpers.map_err(|_| broken(file, NO_CONFIGURATION))?;
+    for key in keys(host) {
+        if let Some(name) = helpers.cred_helpers.get(key) {
+            return Ok(Some(Found::Helper(Helper::new(name, key))));
+        }
+        if let Some(credential) = credential_in(file, auths.as_bytes(), key, host)? {
+            return Ok(Some(Found::Credential(credential)));
+        }
+    }
+    let store = helpers.creds_store.filter(|name| !name.is_empty());
+    Ok(store.zip(keys(host).first()).map(|(name, key)| Found::Helper(Helper::new(&name, key))))
 }
 
 /// The keys under which a file may have the host.
@@ -235,8 +282,15 @@ fn keys(host: &str) -> Vec<&str> {
     }
 }
 
+fn broken(file: &AuthFile, reason: &str) -> CredentialsError {
+    CredentialsError::File { path: file.path.clone(), reason: reason.to_owned() }
+}
+
 fn read(file: &AuthFile) -> Result<Option<Vec<u8>>, CredentialsError> {
-    let error = |reason: String| CredentialsError::File { path: file.path.clone(), reason };
+    if file.absence == Absence::Variable {
+        return Ok(env::var_os(&file.path).map(|text| text.to_string_lossy().into_owned().into_bytes()));
+    }
+    let error = |reason: String| broken(file, &reason);
     let opened = match std::fs::File::open(&file.path) {
         Ok(opened) => opened,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound && file.absence == Absence::Allowed => {
@@ -252,65 +306,56 @@ fn read(file: &AuthFile) -> Result<Option<Vec<u8>>, CredentialsError> {
     Ok(Some(content))
 }
 
+/// What stands in the file itself.
 fn credential_in(
     file: &AuthFile,
-    content: &[u8],
+    auths: &[u8],
     key: &str,
     host: &str,
 ) -> Result<Option<Credential>, CredentialsError> {
-    match docker_credential::get_credential_from_reader(content, key) {
+    match docker_credential::get_credential_from_reader(auths, key) {
         Ok(DockerCredential::UsernamePassword(username, password)) => {
             Ok(Some(Credential::Basic { username, password }))
         }
-        Ok(DockerCredential::IdentityToken(password)) if host.ends_with(".azurecr.io") => {
-            Ok(Some(Credential::Basic { username: AZURE_TOKEN_USER.to_owned(), password }))
+        Ok(DockerCredential::IdentityToken(token)) => {
+            let token = identity_token(token, host);
+            token
+                .map(Some)
+                .ok_or_else(|| broken(file, &format!("it has an identity token for `{host}`, {ONLY_AZURE}")))
         }
-        Ok(DockerCredential::IdentityToken(_)) => Err(CredentialsError::File {
-            path: file.path.clone(),
-            reason: format!("it has an identity token for `{host}`, which only Azure's registries take"),
-        }),
-        Err(error) => match reason(error) {
-            Failure::NothingThere => Ok(None),
-            Failure::File(reason) => {
-                Err(CredentialsError::File { path: file.path.clone(), reason: reason.to_owned() })
-            }
-            Failure::Helper(reason) => Err(CredentialsError::Helper { host: host.to_owned(), reason }),
-        },
+        Err(error) => reason(&error).map_or(Ok(None), |reason| Err(broken(file, reason))),
     }
 }
 
-/// Whose failure it is.
-enum Failure {
-    NothingThere,
-    File(&'static str),
-    Helper(String),
+/// What a helper said, as a credential.
+fn credential_of(said: Said, helper: &Helper, host: &str) -> Result<Credential, CredentialsError> {
+    match said {
+        Said::Nothing => Ok(Credential::Anonymous),
+        Said::Password { username, password } => Ok(Credential::Basic { username, password }),
+        Said::IdentityToken(token) => identity_token(token, host)
+            .ok_or_else(|| helper.failed(host, format!("it gives an identity token, {ONLY_AZURE}"))),
+    }
 }
 
-/// Sorts the errors of the package, and drops what helpers print: it may hold the secret.
-fn reason(error: CredentialRetrievalError) -> Failure {
+/// An identity token as a password, where it is taken as one.
+fn identity_token(password: String, host: &str) -> Option<Credential> {
+    let is_azure = AZURE_SUFFIXES.iter().any(|suffix| host.ends_with(suffix));
+    is_azure.then(|| Credential::Basic { username: AZURE_TOKEN_USER.to_owned(), password })
+}
+
+/// Why nothing stands in the file that can be used; none where nothing stands there for the host.
+fn reason(error: &CredentialRetrievalError) -> Option<&'static str> {
     match error {
-        CredentialRetrievalError::NoCredentialConfigured | CredentialRetrievalError::ConfigNotFound => {
-            Failure::NothingThere
-        }
-        CredentialRetrievalError::ConfigReadError => {
-            Failure::File("it is no JSON of the form {\"auths\": {\"host\": {\"auth\": …}}}")
-        }
-        CredentialRetrievalError::CredentialDecodingError => {
-            Failure::File("an `auth` is no base64 of `user:password`")
-        }
+        CredentialRetrievalError::NoCredentialConfigured
+        | CredentialRetrievalError::ConfigNotFound
+        // No helper is asked here.
+        | CredentialRetrievalError::HelperCommunicationError
+        | CredentialRetrievalError::MalformedHelperResponse
+        | CredentialRetrievalError::HelperFailure { .. } => None,
+        CredentialRetrievalError::ConfigReadError => Some(NO_CONFIGURATION),
+        CredentialRetrievalError::CredentialDecodingError => Some("an `auth` is no base64 of `user:password`"),
         CredentialRetrievalError::CredentialMismatchError => {
-            Failure::File("an `auth` differs from the `username` and `password` beside it")
-        }
-        CredentialRetrievalError::HelperCommunicationError => Failure::Helper("it cannot be run".to_owned()),
-        CredentialRetrievalError::MalformedHelperResponse => {
-            Failure::Helper("its answer is not of the helper protocol".to_owned())
-        }
-        CredentialRetrievalError::HelperFailure { helper, stdout, .. } => {
-            // The text is part of the helper protocol: it tells "none stored" from "broken".
-            if stdout.contains("credentials not found") {
-                return Failure::NothingThere;
-            }
-            Failure::Helper(format!("`{helper}` ended with an error"))
+            Some("an `auth` differs from the `username` and `password` beside it")
         }
     }
 }

@@ -18,7 +18,11 @@ fn check(content: &str, host: &str) -> Result<Credential, CredentialsError> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("config.json");
     fs::write(&path, content).unwrap();
-    find(&[AuthFile { path, absence: Absence::Allowed }], host)
+    Ok(match find(&[AuthFile { path, absence: Absence::Allowed }], host)? {
+        Some(Found::Credential(credential)) => credential,
+        Some(Found::Helper(helper)) => panic!("{helper:?} is asked"),
+        None => Credential::Anonymous,
+    })
 }
 
 #[test]
@@ -41,9 +45,12 @@ fn a_host_is_found_under_the_keys_that_docker_writes() {
 #[test]
 fn an_identity_token_is_a_password_at_azure_and_an_error_elsewhere() {
     let content = |host: &str| format!(r#"{{"auths":{{"{host}":{{"identitytoken":"refresh"}}}}}}"#);
-    let azure = check(&content("acme.azurecr.io"), "acme.azurecr.io").unwrap();
-    assert_eq!(azure, basic(AZURE_TOKEN_USER, "refresh"));
-    assert!(matches!(check(&content("ghcr.io"), "ghcr.io"), Err(CredentialsError::File { .. })));
+    for host in ["acme.azurecr.io", "acme.azurecr.cn", "acme.azurecr.us"] {
+        assert_eq!(check(&content(host), host).unwrap(), basic(AZURE_TOKEN_USER, "refresh"));
+    }
+    for host in ["ghcr.io", "azurecr.io.evil.example", "evilazurecr.io"] {
+        assert!(matches!(check(&content(host), host), Err(CredentialsError::File { .. })), "{host}");
+    }
 }
 
 #[test]
@@ -63,7 +70,7 @@ fn a_broken_file_is_an_error_that_names_it_and_not_its_content() {
 fn a_missing_file_is_a_mistake_only_where_it_was_named() {
     let path = PathBuf::from("/nonexistent/config.json");
     let allowed = AuthFile { path: path.clone(), absence: Absence::Allowed };
-    assert_eq!(find(&[allowed], "ghcr.io").unwrap(), Credential::Anonymous);
+    assert_eq!(find(&[allowed], "ghcr.io").unwrap(), None);
     assert!(find(&[AuthFile { path, absence: Absence::Mistake }], "ghcr.io").is_err());
 }
 
@@ -76,8 +83,13 @@ fn the_environment_names_the_files_in_order() {
     assert_eq!(variables(&[]), Vec::<String>::new());
     assert_eq!(variables(&["HOME"]), ["/HOME/.docker/config.json"]);
     assert_eq!(
-        variables(&["HOME", "DOCKER_CONFIG", "REGISTRY_AUTH_FILE", "XDG_RUNTIME_DIR"]),
-        ["/REGISTRY_AUTH_FILE", "/DOCKER_CONFIG/config.json", "/XDG_RUNTIME_DIR/containers/auth.json"]
+        variables(&["HOME", "DOCKER_CONFIG", "REGISTRY_AUTH_FILE", "XDG_RUNTIME_DIR", "DOCKER_AUTH_CONFIG"]),
+        [
+            "DOCKER_AUTH_CONFIG",
+            "/REGISTRY_AUTH_FILE",
+            "/DOCKER_CONFIG/config.json",
+            "/XDG_RUNTIME_DIR/containers/auth.json"
+        ]
     );
 }
 
@@ -116,6 +128,10 @@ fn helpers_answer_say_no_or_fail() {
         ("none", "echo credentials not found in native keychain; exit 1"),
         ("broken", "echo s3cret; exit 1"),
         ("odd", "echo s3cret"),
+        ("token", r#"echo "{\"Username\":\"<token>\",\"Secret\":\"s3cret\"}""#),
+        // It tells its own id, to be looked for afterwards.
+        ("hangs", "echo $$ > \"$PIDS/hangs\"; exec sleep 600"),
+        ("counts", r#"echo once >> "$PIDS/counts"; sleep 0.2; echo "{\"Username\":\"u\",\"Secret\":\"p\"}""#),
     ] {
         let program = folder.path().join(format!("docker-credential-{name}"));
         fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
@@ -125,33 +141,68 @@ fn helpers_answer_say_no_or_fail() {
     let again = std::process::Command::new(env::current_exe().unwrap())
         .args(["--exact", "--ignored", "registry::credentials::tests::with_helpers_on_the_path"])
         .env("PATH", path)
+        .env("PIDS", folder.path())
+        .env(VARIABLE, format!(r#"{{"auths":{{"itself.example":{{"auth":"{}"}}}}}}"#, encoded("ci:own")))
         .output()
         .unwrap();
     let printed = String::from_utf8_lossy(&again.stdout).into_owned();
     assert!(again.status.success() && printed.contains("1 passed"), "{printed}");
 }
 
-#[test]
+#[tokio::test]
 #[ignore = "run by `helpers_answer_say_no_or_fail`, with helpers on the search path"]
-fn with_helpers_on_the_path() {
-    let ask = |name: &str| check(&format!(r#"{{"credHelpers":{{"ghcr.io":"{name}"}}}}"#), "ghcr.io");
-    assert_eq!(ask("gives").unwrap(), basic("ghcr.io", "s3cret"));
-    assert_eq!(ask("none").unwrap(), Credential::Anonymous);
-    for name in ["broken", "odd", "missing"] {
-        let error = ask(name).unwrap_err();
-        assert!(matches!(error, CredentialsError::Helper { .. }), "{name}: {error}");
+async fn with_helpers_on_the_path() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("config.json");
+    let helpers = ["gives", "none", "broken", "odd", "missing", "token", "hangs", "counts", "../../bin/sh"];
+    let helpers: Vec<String> =
+        helpers.iter().enumerate().map(|(n, name)| format!(r#""h{n}.example":"{name}""#)).collect();
+    let plain = format!(r#""plain.example":{{"auth":"{}"}}"#, encoded("ci:plain"));
+    let azure = r#""acme.azurecr.io":"token""#;
+    let content = format!(
+        r#"{{"auths":{{{plain}}},"credHelpers":{{{},{azure}}},"credsStore":"gives"}}"#,
+        helpers.join(",")
+    );
+    fs::write(&path, content).unwrap();
+    let credentials = Arc::new(Credentials::from_file(&path));
+    assert_eq!(credentials.of("h0.example").await.unwrap(), basic("h0.example", "s3cret"));
+    assert_eq!(credentials.of("h1.example").await.unwrap(), Credential::Anonymous);
+    assert_eq!(credentials.of("acme.azurecr.io").await.unwrap(), basic(AZURE_TOKEN_USER, "s3cret"));
+    assert_eq!(
+        credentials.of("other.example").await.unwrap(),
+        basic("other.example", "s3cret"),
+        "the store's"
+    );
+    assert_eq!(Credentials::from_environment().of("itself.example").await.unwrap(), basic("ci", "own"));
+    for n in [2, 3, 4, 5, 8] {
+        let error = credentials.of(&format!("h{n}.example")).await.unwrap_err();
+        assert!(matches!(error, CredentialsError::Helper { .. }), "{n}: {error}");
         assert!(!format!("{error} {error:?}").contains("s3cret"), "{error:?}");
     }
+    let counted = futures::future::join_all((0..16).map(|_| credentials.of("h7.example"))).await;
+    assert!(counted.into_iter().all(|found| found.unwrap() == basic("u", "p")));
+    let pids = PathBuf::from(env::var_os("PIDS").unwrap());
+    assert_eq!(fs::read_to_string(pids.join("counts")).unwrap(), "once\n");
+    one_that_hangs_is_ended(&credentials, &pids).await;
 }
 
-#[test]
-fn what_helpers_print_is_sorted_and_dropped() {
-    let failure = |stdout: &str| CredentialRetrievalError::HelperFailure {
-        helper: "docker-credential-x".to_owned(),
-        stdout: stdout.to_owned(),
-        stderr: "s3cret".to_owned(),
-    };
-    assert!(matches!(reason(failure("credentials not found in native keychain\n")), Failure::NothingThere));
-    let Failure::Helper(text) = reason(failure("s3cret")) else { panic!("not the helper's failure") };
-    assert_eq!(text, "`docker-credential-x` ended with an error");
+/// It stops nobody else, and is gone when its time is over.
+async fn one_that_hangs_is_ended(credentials: &Arc<Credentials>, pids: &Path) {
+    let asked = Arc::clone(credentials);
+    let hangs = tokio::spawn(async move { asked.of("h6.example").await });
+    while !pids.join("hangs").exists() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(credentials.of("plain.example").await.unwrap(), basic("ci", "plain"));
+    assert!(!hangs.is_finished());
+    assert!(matches!(hangs.await.unwrap(), Err(CredentialsError::Slow { .. })));
+    let pid = fs::read_to_string(pids.join("hangs")).unwrap();
+    let is_gone = || !Path::new("/proc").join(pid.trim()).join("exe").exists();
+    for _ in 0..100 {
+        if is_gone() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("helper {pid} runs on");
 }

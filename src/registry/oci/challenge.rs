@@ -95,7 +95,9 @@ pub(super) fn realm_url(realm: &str, host: &str, settings: &OciSettings) -> Resu
     let name_and_port = url.port().map_or_else(|| name.to_owned(), |port| format!("{name}:{port}"));
     let is_own = host_name(host) == name;
     if !is_own && !settings.realm_hosts.iter().any(|allowed| allowed == name || *allowed == name_and_port) {
-        return Err(format!("its token server `{name_and_port:.100}` is not among the allowed realm hosts"));
+        return Err(format!(
+            "its token server `{name_and_port:.100}` is neither its own host nor in `realm_hosts` of `[registry]`"
+        ));
     }
     let is_plain_allowed = is_loopback(name) || settings.scheme(&name_and_port) == "http";
     match url.scheme() {

@@ -11,6 +11,7 @@ mod cache;
 mod challenge;
 mod document;
 mod presence;
+mod rest;
 mod retag;
 mod session;
 mod settings;
@@ -23,14 +24,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::HeaderValue;
 use http::header::ETAG;
+use http::{HeaderMap, HeaderValue};
 use oci_client::Reference;
 
 use self::answer::{Answer, denied, untrusted};
 use self::cache::Cache;
 use self::document::{ACCEPT_MANIFESTS, Child, Document, ImageConfig, Kind};
 use self::presence::Part;
+use self::rest::Rest;
 use self::session::{Ask, Purpose, Session};
 use super::credentials::{Credential, Credentials, CredentialsError};
 use super::{FirstNamed, Image, Registry, RegistryError, SignatureError, TagError, Taken, Untagged};
@@ -47,6 +49,8 @@ pub struct OciRegistry {
     /// Who writes. Nobody else does, and they read nothing.
     retag_credentials: Credentials,
     sessions: Mutex<BTreeMap<(String, Purpose), Arc<Session>>>,
+    /// When each host wants to be left alone, whoever asks.
+    rests: Mutex<BTreeMap<String, Arc<Rest>>>,
     /// What tags named last: most often the next question is what that image holds.
     documents: Cache<Digest, Document>,
     images: Cache<Digest, Image>,
@@ -103,6 +107,7 @@ impl OciRegistry {
             credentials,
             retag_credentials: Credentials::anonymous(),
             sessions: Mutex::default(),
+            rests: Mutex::default(),
             documents: Cache::new(DOCUMENTS_MAX),
             images: Cache::new(IMAGES_MAX),
             named: Cache::new(NAMED_MAX),
@@ -150,10 +155,38 @@ impl OciRegistry {
         if sessions.len() >= SESSIONS_MAX {
             sessions.clear();
         }
-        let session = Session::new(&name.host, credential, purpose, Arc::clone(&self.settings))?;
+        let rest = self.rest(&name.host);
+        let session = Session::new(&name.host, credential, purpose, rest, Arc::clone(&self.settings))?;
         let session = Arc::new(session);
         sessions.insert(key, Arc::clone(&session));
         Ok(session)
+    }
+
+    /// The rest of a host, which outlives its sessions: credentials that change are no leave to ask again.
+    fn rest(&self, host: &str) -> Arc<Rest> {
+        let mut rests = self.rests.lock().unwrap_or_else(PoisonError::into_inner);
+        if rests.len() >= SESSIONS_MAX {
+            rests.retain(|_, rest| rest.left().is_some());
+        }
+        Arc::clone(rests.entry(host.to_owned()).or_default())
+    }
+
+    /// What the tag was found to name before, where the registry says by `HEAD` that it still does. Only for Docker Hub,
+    /// which counts each `GET` of a manifest as a pull, and no `HEAD`.
+    async fn still_named(
+        &self,
+        name: &Name,
+        tag: &Tag,
+        known: Option<Digest>,
+        what: &str,
+    ) -> Result<Option<Digest>, RegistryError> {
+        let Some(known) = known.filter(|_| name.canonical.starts_with("docker.io/")) else { return Ok(None) };
+        let session = self.session(name).await?;
+        let url = session.url(&format!("/v2/{}/manifests/{tag}", name.path))?;
+        let ask = Ask { url: &url, accept: ACCEPT_MANIFESTS, bytes_max: 0 };
+        let head = session.head(&name.path, &ask, what).await;
+        let head = head.inspect_err(|error| self.forget_refused(name, error))?;
+        Ok(head.as_ref().and_then(claimed_digest).filter(|claimed| *claimed == known))
     }
 
     /// The manifest or index that `reference` (a tag or a digest) names; none where it is still what had this `ETag`.
@@ -200,7 +233,7 @@ impl OciRegistry {
             return Ok(None);
         };
         let digest = Digest::of(&answer.body);
-        if let Some(claimed) = claimed_digest(&answer).filter(|claimed| *claimed != digest) {
+        if let Some(claimed) = claimed_digest(&answer.headers).filter(|claimed| *claimed != digest) {
             return Err(untrusted(what, format!("its bytes hash to {digest}, it claims {claimed}")));
         }
         Ok(Some((digest, answer)))
@@ -273,6 +306,10 @@ impl Registry for OciRegistry {
         let name = Name::of(repository);
         let what = format!("{}:{tag}", name.canonical);
         let known = self.resolved.get(&name.canonical, tag.clone());
+        let still = self.still_named(&name, tag, known.as_ref().map(|(digest, _)| *digest), &what).await?;
+        if let Some(digest) = still {
+            return Ok(digest);
+        }
         let tagged = known.as_ref().map(|(_, tagged)| tagged);
         let got = self.document_unless(&name, tag.as_str(), tagged, &what).await?;
         let (digest, got) = match (got, known) {
@@ -376,8 +413,8 @@ impl Name {
 }
 
 /// The digest that the registry says this is, where it says so with our algorithm.
-fn claimed_digest(answer: &Answer) -> Option<Digest> {
-    answer.headers.get("Docker-Content-Digest")?.to_str().ok()?.parse().ok()
+fn claimed_digest(headers: &HeaderMap) -> Option<Digest> {
+    headers.get("Docker-Content-Digest")?.to_str().ok()?.parse().ok()
 }
 
 /// Without the credentials nothing is asked: an anonymous answer could read as "not there".

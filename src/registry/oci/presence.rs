@@ -92,8 +92,8 @@ async fn check(registry: &OciRegistry, name: &Name, of: Digest, part: &Part) -> 
     };
     let url = session.url(&format!("/v2/{}/{folder}/{}", name.path, part.digest))?;
     let ask = Ask { url: &url, accept, bytes_max };
-    let asked = session.affirms(&name.path, &ask, &what).await;
-    if asked.inspect_err(|error| registry.forget_refused(name, error))? {
+    let asked = session.head(&name.path, &ask, &what).await;
+    if asked.inspect_err(|error| registry.forget_refused(name, error))?.is_some() {
         return Ok(());
     }
     match part.kind {

@@ -6,13 +6,15 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderValue, IF_NONE_MATCH};
-use http::{Method, StatusCode};
+use http::{HeaderMap, Method, StatusCode};
+use reqwest::redirect::Policy;
 use reqwest::{RequestBuilder, Response, Url};
 use serde::Deserialize;
 
 use super::answer::{self, Answer, denied, unavailable, untrusted};
 use super::challenge::{Challenge, realm_url};
-use super::settings::{OciSettings, is_loopback};
+use super::rest::Rest;
+use super::settings::{OciSettings, is_link_local, is_loopback};
 use crate::image::Digest;
 use crate::registry::RegistryError;
 use crate::registry::credentials::Credential;
@@ -28,8 +30,8 @@ pub(super) struct Session {
     /// What the host asked for, the same for all of its repositories, and until when that is believed.
     challenge: Mutex<Option<(Challenge, Instant)>>,
     sign_ins: Mutex<BTreeMap<String, SignIn>>,
-    /// Until when it asked for rest, by a `Retry-After`: meanwhile it is not asked, for whatever repository.
-    rests_until: Mutex<Option<Instant>>,
+    /// While the host rests it is not asked, for whatever repository.
+    rest: Arc<Rest>,
 }
 
 /// What is asked for: the address, in which form, and of which size at most.
@@ -110,13 +112,14 @@ impl Session {
         host: &str,
         credential: Credential,
         purpose: Purpose,
+        rest: Arc<Rest>,
         settings: Arc<OciSettings>,
     ) -> Result<Self, RegistryError> {
         let is_plain = settings.scheme(host) == "http";
         let mut http = reqwest::Client::builder()
             .https_only(!is_plain)
             .connect_timeout(settings.timeout)
-            .redirect(reqwest::redirect::Policy::limited(REDIRECTS_MAX))
+            .redirect(redirects(is_loopback(host)))
             .user_agent(USER_AGENT);
         if is_loopback(host) {
             http = http.no_proxy();
@@ -129,7 +132,7 @@ impl Session {
             settings,
             challenge: Mutex::default(),
             sign_ins: Mutex::default(),
-            rests_until: Mutex::default(),
+            rest,
         })
     }
 
@@ -168,17 +171,22 @@ impl Session {
         self.in_time(what, exchange).await
     }
 
-    /// Whether the registry says that it has what is asked for, by `HEAD`. What it does not affirm may still be there: no
-    /// error has a body here, and some storages do not know `HEAD`.
-    pub(super) async fn affirms(&self, path: &str, ask: &Ask<'_>, what: &str) -> Result<bool, RegistryError> {
+    /// The headers of what is asked for, by `HEAD`, where the registry says that it has it. What it does not affirm may
+    /// still be there: no error has a body here, and some storages do not know `HEAD`.
+    pub(super) async fn head(
+        &self,
+        path: &str,
+        ask: &Ask<'_>,
+        what: &str,
+    ) -> Result<Option<HeaderMap>, RegistryError> {
         let request = self.http.head(ask.url.clone()).header(ACCEPT, HeaderValue::from_static(ask.accept));
         let exchange = async {
             let response = self.signed(path, request, what).await?;
             match response.status() {
                 status if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => {
-                    answer::read(response, 0, what).await.map(|_| false)
+                    answer::read(response, 0, what).await.map(|_| None)
                 }
-                status => Ok(status == StatusCode::OK),
+                status => Ok((status == StatusCode::OK).then(|| response.headers().clone())),
             }
         };
         self.in_time(what, exchange).await
@@ -231,8 +239,9 @@ impl Session {
         let again = request.try_clone();
         let response = self.send(&used, request, what).await?;
         match again {
-            // A token may have been withdrawn before its time: one silent renewal.
+            // A token may have been withdrawn before its time, or anonymous requests end here: one silent renewal.
             Some(again) if response.status() == StatusCode::UNAUTHORIZED && self.renewable(path, &used) => {
+                self.heed(Challenge::of(response.headers()));
                 let renewed = self.sign_in(path, what).await?;
                 self.send(&renewed, again, what).await
             }
@@ -253,7 +262,9 @@ impl Session {
             }
             (Authorization::Basic | Authorization::None, _) => request,
         };
-        request.send().await.map_err(|error| unavailable(&error, what))
+        let response = request.send().await.map_err(|error| unavailable(&error, what))?;
+        self.rest.note(response.status(), response.headers());
+        Ok(response)
     }
 
     /// Finds out how requests for this repository have to be signed, or recalls it.
@@ -289,12 +300,24 @@ impl Session {
             self.http.get(self.url("/v2/")?).send().await.map_err(|error| unavailable(&error, what))?;
         let is_open = ping.status().is_success();
         let challenge = answer::challenge(ping, what).await?;
-        // A proxy that refuses without a word says nothing of the registry behind it.
-        if is_open || challenge != Challenge::None {
-            let until = Instant::now() + Duration::from_secs(CHALLENGE_SECONDS_MAX);
-            *self.known_challenge() = Some((challenge.clone(), until));
+        if is_open {
+            self.remember(challenge.clone());
+        } else {
+            self.heed(challenge.clone());
         }
         Ok(challenge)
+    }
+
+    /// What a refused request was told to show. A proxy that refuses without a word says nothing of the registry behind it.
+    fn heed(&self, challenge: Challenge) {
+        if challenge != Challenge::None {
+            self.remember(challenge);
+        }
+    }
+
+    fn remember(&self, challenge: Challenge) {
+        let until = Instant::now() + Duration::from_secs(CHALLENGE_SECONDS_MAX);
+        *self.known_challenge() = Some((challenge, until));
     }
 
     fn known_challenge(&self) -> MutexGuard<'_, Option<(Challenge, Instant)>> {
@@ -352,8 +375,7 @@ impl Session {
             reason,
             retry_after,
         };
-        let until = *self.rests_until.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(rest) = until.and_then(|until| until.checked_duration_since(Instant::now())) {
+        if let Some(rest) = self.rest.left() {
             let reason = format!("it asked not to be asked for {} s more", rest.as_secs() + 1);
             return Err(unavailable(reason, Some(rest)));
         }
@@ -361,10 +383,8 @@ impl Session {
         let late = |_| Err(unavailable(format!("no answer within {} s", limit.as_secs_f32()), None));
         let result = tokio::time::timeout(limit, exchange).await.unwrap_or_else(late);
         if let Err(RegistryError::Unavailable { retry_after: Some(rest), .. }) = &result {
-            let until = Instant::now().checked_add(*rest);
-            // Of answers that came side by side the longest rest counts.
-            let mut known = self.rests_until.lock().unwrap_or_else(PoisonError::into_inner);
-            *known = until.max(*known);
+            // Also where it was the token server that said so.
+            self.rest.asked_for(*rest);
         }
         result
     }
@@ -372,6 +392,21 @@ impl Session {
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, SignIn>> {
         self.sign_ins.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Redirects lead to mirrors and storages anywhere, but not from elsewhere to this machine or to what only machines like it
+/// can ask, such as a cloud's metadata.
+fn redirects(is_local: bool) -> Policy {
+    Policy::custom(move |attempt| {
+        let host = attempt.url().host_str().unwrap_or_default();
+        if attempt.previous().len() > REDIRECTS_MAX {
+            attempt.error("too many redirects")
+        } else if !is_local && (is_loopback(host) || is_link_local(host)) {
+            attempt.error("it leads to an address of this machine's own")
+        } else {
+            attempt.follow()
+        }
+    })
 }
 
 impl Purpose {

@@ -46,6 +46,13 @@ pub(super) fn is_loopback(host: &str) -> bool {
     name == "localhost" || name.parse::<Ipv4Addr>().is_ok_and(|address| address.is_loopback()) || is_v6()
 }
 
+/// Whether this host is an address that only its own network can ask: 169.254.0.0/16 or fe80::/10.
+pub(super) fn is_link_local(host: &str) -> bool {
+    let name = host.trim_start_matches('[').trim_end_matches(']');
+    name.parse::<Ipv4Addr>().is_ok_and(|address| address.is_link_local())
+        || name.parse::<Ipv6Addr>().is_ok_and(|address| address.is_unicast_link_local())
+}
+
 fn is_v6_loopback(name: &str) -> bool {
     name.parse::<Ipv6Addr>().is_ok_and(|address| address.is_loopback())
 }
@@ -53,6 +60,16 @@ fn is_v6_loopback(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn link_local_addresses_are_known() {
+        for host in ["169.254.169.254", "[fe80::1]", "fe80::a"] {
+            assert!(is_link_local(host), "{host}");
+        }
+        for host in ["169.253.1.1", "169.254.169.254.example", "[fd00::1]", "reg.example", ""] {
+            assert!(!is_link_local(host), "{host}");
+        }
+    }
 
     #[test]
     fn loopback_and_named_hosts_are_spoken_to_without_tls() {

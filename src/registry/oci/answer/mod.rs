@@ -4,8 +4,10 @@ use std::error::Error as _;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::RETRY_AFTER;
+use http::header::{DATE, RETRY_AFTER};
 use http::{HeaderMap, StatusCode};
+use jiff::Timestamp;
+use jiff::fmt::rfc2822;
 use oci_client::errors::OciEnvelope;
 use reqwest::Response;
 
@@ -24,8 +26,8 @@ pub(super) struct Answer {
 const ERROR_BYTES_MAX: usize = 16 * 1024;
 /// How much of what a registry says is passed on, in characters.
 const REASON_CHARACTERS_MAX: usize = 200;
-/// The longest wait taken from a `Retry-After`, in seconds; longer ones are a matter for people.
-const RETRY_AFTER_SECONDS_MAX: u64 = 3600;
+/// The longest wait taken from a `Retry-After`, in seconds: after a day it is asked again in any case.
+const RETRY_AFTER_SECONDS_MAX: u64 = 24 * 3600;
 
 /// Reads an answer of at most `bytes_max` bytes, or says what it means that there is none.
 ///
@@ -137,19 +139,29 @@ pub(super) fn unavailable(error: &reqwest::Error, what: &str) -> RegistryError {
     RegistryError::Unavailable { what: what.to_owned(), reason: shortened(&reason), retry_after: None }
 }
 
-pub(super) fn untrusted(what: &str, reason: String) -> RegistryError {
-    RegistryError::Untrusted { what: what.to_owned(), reason }
+/// The reason may quote what a stranger sent, of whatever length.
+pub(super) fn untrusted(what: &str, reason: impl AsRef<str>) -> RegistryError {
+    RegistryError::Untrusted { what: what.to_owned(), reason: shortened(reason.as_ref()) }
 }
 
 pub(super) fn denied(what: &str, reason: String) -> RegistryError {
     RegistryError::Denied { what: what.to_owned(), reason }
 }
 
-/// Whole seconds of a `Retry-After`, at most an hour. The date form is not read, so that the other side's clock
-/// never matters (RFC 9110, section 10.2.3).
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let seconds: u64 = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
-    (seconds <= RETRY_AFTER_SECONDS_MAX).then(|| Duration::from_secs(seconds))
+/// The wait of a `Retry-After` (RFC 9110, section 10.2.3), at most a day. A date is read against that of the answer, so
+/// that no two clocks are compared.
+pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    let seconds = text.parse().ok().or_else(|| {
+        let seconds = date(text)?.as_second() - date(headers.get(DATE)?.to_str().ok()?)?.as_second();
+        u64::try_from(seconds).ok()
+    })?;
+    Some(Duration::from_secs(seconds.min(RETRY_AFTER_SECONDS_MAX)))
+}
+
+/// Source: RFC 9110, section 5.6.7; `IMF-fixdate` is a form of RFC 2822's.
+fn date(text: &str) -> Option<Timestamp> {
+    rfc2822::parse(text).ok().map(|date| date.timestamp())
 }
 
 /// One line of printable text.

@@ -61,12 +61,30 @@ fn what_the_registry_says_is_one_short_line() {
 }
 
 #[test]
-fn a_wait_is_whole_seconds_up_to_an_hour() {
-    for (text, want) in
-        [("0", Some(0)), ("3600", Some(3600)), ("3601", None), ("-1", None), ("soon", None), ("", None)]
-    {
+fn a_wait_is_seconds_or_a_date_up_to_a_day() {
+    for (text, want) in [
+        ("0", Some(0)),
+        ("3600", Some(3600)),
+        ("3601", Some(3601)),
+        ("999999999", Some(86_400)),
+        ("-1", None),
+        ("soon", None),
+        ("", None),
+    ] {
         let headers = HeaderMap::from_iter([(RETRY_AFTER, text.parse().unwrap())]);
         assert_eq!(retry_after(&headers), want.map(Duration::from_secs), "{text}");
     }
     assert_eq!(retry_after(&HeaderMap::new()), None);
+    let later = "Wed, 21 Oct 2026 07:28:00 GMT";
+    for (now, want) in [
+        (Some("Wed, 21 Oct 2026 07:18:00 GMT"), Some(600)),
+        (Some(later), Some(0)),
+        (Some("Wed, 21 Oct 2026 08:00:00 GMT"), None),
+        (Some("yesterday"), None),
+        (None, None),
+    ] {
+        let now = now.map(|now| (DATE, now.parse().unwrap()));
+        let headers = HeaderMap::from_iter([(RETRY_AFTER, later.parse().unwrap())].into_iter().chain(now));
+        assert_eq!(retry_after(&headers), want.map(Duration::from_secs), "{now:?}", now = headers.get(DATE));
+    }
 }

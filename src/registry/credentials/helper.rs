@@ -1,0 +1,109 @@
+//! Programs that know credentials: docker's credential helpers.
+
+use std::process::Stdio;
+
+use serde::Deserialize;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::process::{Child, Command};
+
+use super::{CredentialsError, HELPER_TIMEOUT};
+
+/// A helper, and what it is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Helper {
+    /// The end of the program's name.
+    name: String,
+    /// The registry, as docker's configuration names it.
+    key: String,
+}
+
+/// What it said.
+#[derive(PartialEq, Eq)]
+pub(super) enum Said {
+    /// It knows nothing of the registry.
+    Nothing,
+    Password {
+        username: String,
+        password: String,
+    },
+    IdentityToken(String),
+}
+
+/// Source: docker-credential-helpers, "Development": `get` reads the server from standard input.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Answer {
+    username: String,
+    secret: String,
+}
+
+/// Longest answer: tokens have a few kilobytes.
+const ANSWER_BYTES_MAX: u64 = 64 * 1024;
+/// The user name that says that the secret is an identity token.
+const TOKEN_USER: &str = "<token>";
+/// Part of the helper protocol: it tells "none stored" from "broken".
+const NOT_FOUND: &str = "credentials not found";
+
+impl Helper {
+    pub(super) fn new(name: &str, key: &str) -> Self {
+        Self { name: name.to_owned(), key: key.to_owned() }
+    }
+
+    /// Runs it, and ends it where it takes too long.
+    pub(super) async fn ask(&self, host: &str) -> Result<Said, CredentialsError> {
+        let is_letter = |c: char| c.is_ascii_alphanumeric() || ['-', '_', '.'].contains(&c);
+        if self.name.is_empty() || !self.name.chars().all(is_letter) {
+            return Err(self.failed(host, "its name is none of a program on the search path".to_owned()));
+        }
+        match tokio::time::timeout(HELPER_TIMEOUT, self.run()).await {
+            Ok(Ok((is_done, said))) => self.read(is_done, &said, host),
+            // Not even the error is passed on: nothing of what a helper prints is.
+            Ok(Err(_)) => Err(self.failed(host, "it cannot be run".to_owned())),
+            Err(_) => Err(CredentialsError::Slow { host: host.to_owned() }),
+        }
+    }
+
+    /// Whether it ended well, and what it printed.
+    async fn run(&self) -> std::io::Result<(bool, Vec<u8>)> {
+        let mut child: Child = Command::new(self.program())
+            .arg("get")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()?;
+        if let Some(mut input) = child.stdin.take() {
+            // One that does not read what it is asked may know all the same.
+            let _ = input.write_all(format!("{}\n", self.key).as_bytes()).await;
+        }
+        let mut said = Vec::new();
+        if let Some(output) = child.stdout.take() {
+            output.take(ANSWER_BYTES_MAX).read_to_end(&mut said).await?;
+        }
+        Ok((child.wait().await?.success(), said))
+    }
+
+    fn read(&self, is_done: bool, said: &[u8], host: &str) -> Result<Said, CredentialsError> {
+        if !is_done {
+            return match String::from_utf8_lossy(said) {
+                text if text.contains(NOT_FOUND) => Ok(Said::Nothing),
+                _ => Err(self.failed(host, format!("`{}` ended with an error", self.program()))),
+            };
+        }
+        let answer = serde_json::from_slice::<Answer>(said);
+        let Answer { username, secret } =
+            answer.map_err(|_| self.failed(host, "its answer is not of the helper protocol".to_owned()))?;
+        Ok(match username.as_str() {
+            TOKEN_USER => Said::IdentityToken(secret),
+            _ => Said::Password { username, password: secret },
+        })
+    }
+
+    pub(super) fn failed(&self, host: &str, reason: String) -> CredentialsError {
+        CredentialsError::Helper { host: host.to_owned(), reason }
+    }
+
+    fn program(&self) -> String {
+        format!("docker-credential-{}", self.name)
+    }
+}
