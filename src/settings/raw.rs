@@ -53,6 +53,7 @@ pub(super) struct RawRegistry {
     #[serde(with = "duration")]
     pub(super) probe_interval: Duration,
     pub(super) plain_http_hosts: Vec<String>,
+    pub(super) source_links: Vec<String>,
 }
 
 #[derive(Deserialize)]
