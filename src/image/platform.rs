@@ -50,9 +50,44 @@ impl Platform {
     /// Whether this platform serves what `wanted` asks for: a wanted platform without a variant accepts any.
     #[must_use]
     pub fn serves(&self, wanted: &Self) -> bool {
-        self.os == wanted.os
-            && self.architecture == wanted.architecture
-            && (wanted.variant.is_none() || wanted.variant == self.variant)
+        self.is_alike(wanted) && (wanted.variant.is_none() || wanted.usual_variant() == self.usual_variant())
+    }
+
+    /// Whether an image for this platform runs on every machine on which one for `other` ran: on the same variant, or on
+    /// an older one. `linux/arm/v6` stands in for `linux/arm/v7`, and not the other way round.
+    #[must_use]
+    pub fn stands_in_for(&self, other: &Self) -> bool {
+        if !self.is_alike(other) {
+            return false;
+        }
+        match (self.variant_number(), other.variant_number()) {
+            (Some(own), Some(others)) => own <= others,
+            _ => self.variant == other.variant,
+        }
+    }
+
+    fn is_alike(&self, other: &Self) -> bool {
+        self.os == other.os && self.architecture == other.architecture
+    }
+
+    /// The variant, or the one that is meant where none is named.
+    ///
+    /// Source: containerd 2.0, `platforms/database.go`, `normalizeArch`.
+    fn usual_variant(&self) -> Option<&str> {
+        let written = self.variant.as_deref();
+        match (self.architecture.as_str(), written) {
+            ("amd64", None) => Some("v1"),
+            ("arm", None | Some("7")) => Some("v7"),
+            ("arm64", None | Some("8")) => Some("v8"),
+            _ => written,
+        }
+    }
+
+    /// The number of a variant that counts up, each running what the ones before it run.
+    fn variant_number(&self) -> Option<u32> {
+        let is_counted = matches!(self.architecture.as_str(), "amd64" | "arm" | "arm64");
+        let variant = self.usual_variant().filter(|_| is_counted)?;
+        variant.strip_prefix('v').unwrap_or(variant).parse().ok()
     }
 }
 
@@ -98,5 +133,32 @@ mod tests {
         assert!(found.serves(&"linux/arm64".parse().unwrap()));
         assert!(found.serves(&"linux/arm64/v8".parse().unwrap()));
         assert!(!found.serves(&"linux/arm64/v9".parse().unwrap()));
+    }
+
+    #[test]
+    fn an_image_for_an_older_variant_stands_in_and_not_the_other_way_round() {
+        let platform = |text: &str| text.parse::<Platform>().unwrap();
+        for (found, had, want) in [
+            ("linux/amd64", "linux/amd64", true),
+            ("linux/arm64", "linux/amd64", false),
+            ("windows/amd64", "linux/amd64", false),
+            ("linux/arm/v6", "linux/arm/v7", true),
+            ("linux/arm/v7", "linux/arm/v6", false),
+            ("linux/arm", "linux/arm/v7", true),
+            ("linux/arm", "linux/arm/v6", false),
+            ("linux/arm64/v8", "linux/arm64", true),
+            ("linux/arm64", "linux/arm64/v8", true),
+            ("linux/arm64/8", "linux/arm64", true),
+            ("linux/amd64/v3", "linux/amd64", false),
+            ("linux/amd64", "linux/amd64/v3", true),
+            ("linux/arm/odd", "linux/arm/odd", true),
+            ("linux/arm/odd", "linux/arm/v7", false),
+            ("linux/riscv64/v2", "linux/riscv64/v1", false),
+        ] {
+            assert_eq!(platform(found).stands_in_for(&platform(had)), want, "{found} for {had}");
+        }
+        assert!(platform("linux/arm64").serves(&platform("linux/arm64/v8")));
+        assert!(platform("linux/arm/v7").serves(&platform("linux/arm")));
+        assert!(!platform("linux/arm/v6").serves(&platform("linux/arm/v7")));
     }
 }

@@ -13,7 +13,7 @@ pub use duration::{DurationError, duration_text, parse_duration};
 pub use file::{FILE_NAME, FileError, Pipelines, parse};
 pub use follow::{
     CREATED_MAX, CalverError, CalverFormat, Extract, Filter, Follow, Order, Pattern, PatternError, Picked,
-    Rule, TIED_MAX, Together, disagreement,
+    Rule, TIED_MAX, Together, Told, disagreement,
 };
 pub use loosened::{loosened, loosened_images};
 pub use principal::PrincipalError;
@@ -79,6 +79,17 @@ pub struct ImageRule {
     pub minimum_age: Duration,
     /// Keys of which one must have signed the digest that is pinned; empty: no signature is needed.
     pub signed_by: Vec<SigningKey>,
+    /// Which labels tell of the build.
+    pub build_labels: BuildLabels,
+}
+
+/// The labels of an image that tell of its build. The image specification names none.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct BuildLabels {
+    /// The one that names the build: a number, say.
+    pub build: Option<String>,
+    /// The one that has the address of its run.
+    pub run: Option<String>,
 }
 
 /// A key of the file.

@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use super::effect::{Gate, HoldReason};
 use super::gates::MergeGates;
 use super::messages::{code, escape};
-use super::snapshot::{SignatureState, Snapshot};
-use crate::image::{Digest, Platform, Release, Repository};
+use super::pins::Pins;
+use super::snapshot::{SignatureState, Snapshot, Unread};
+use crate::image::{Digest, Pinned, Platform, Release, Repository};
 use crate::pipeline::{ImageRule, SigningKey, Stage};
 use crate::promotion::{Proposal, Signature};
 use crate::signature::Signed;
@@ -23,18 +24,19 @@ pub(super) fn unfit(snapshot: &Snapshot, stage: &Stage, release: &Release) -> Op
 pub(super) fn platforms(snapshot: &Snapshot, stage: &Stage, proposal: &Proposal, gates: &mut MergeGates) {
     if let Some(hold) = missing_platforms(snapshot, stage, &proposal.release) {
         gates.shut(hold);
-    } else {
-        let names: BTreeSet<String> = snapshot
-            .pipeline
-            .images
-            .iter()
-            .flat_map(|rule| &rule.platforms)
-            .map(ToString::to_string)
-            .collect();
-        if !names.is_empty() {
-            let names: Vec<String> = names.into_iter().collect();
-            gates.open(Gate::Platforms, format!("platforms {}", names.join(", ")));
-        }
+        return;
+    }
+    let today = today(snapshot, stage);
+    let mut names = BTreeSet::new();
+    for rule in &snapshot.pipeline.images {
+        names.extend(match needed(snapshot, rule, today.as_ref(), &proposal.release) {
+            Needed::All(platforms, _) => platforms.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            Needed::Any | Needed::Unknown(_) => Vec::new(),
+        });
+    }
+    if !names.is_empty() {
+        let names: Vec<String> = names.into_iter().collect();
+        gates.open(Gate::Platforms, format!("platforms {}", names.join(", ")));
     }
 }
 
@@ -77,32 +79,118 @@ pub(super) fn signature_line(snapshot: &Snapshot, repository: &Repository, diges
     })
 }
 
-/// The platforms that a candidate lacks, as a hold; an image of which nothing is known shuts the gate as well.
-fn missing_platforms(snapshot: &Snapshot, stage: &Stage, release: &Release) -> Option<HoldReason> {
-    let hold = |text: String| Some(HoldReason::new(&stage.name, Gate::Platforms, text));
-    for rule in snapshot.pipeline.images.iter().filter(|rule| !rule.platforms.is_empty()) {
-        let Some(pinned) = release.get(&rule.repository) else { continue };
-        match snapshot.images.get(&pinned.digest) {
-            Some(Ok(image)) => {
-                let lacks = |wanted: &&Platform| !image.platforms.iter().any(|found| found.serves(wanted));
-                let missing: Vec<String> =
-                    rule.platforms.iter().filter(lacks).map(ToString::to_string).collect();
-                if !missing.is_empty() {
-                    return hold(format!(
-                        "{} {} lacks {}",
-                        rule.repository,
-                        pinned.version(),
-                        missing.join(", ")
-                    ));
-                }
-            }
-            Some(Err(reason)) => {
-                return hold(format!("platforms of {} are unknown: {reason}", rule.repository));
-            }
-            None => return hold(format!("platforms of {} were not read yet", rule.repository)),
-        }
+/// The platforms that an image has to have.
+enum Needed<'a> {
+    /// All of these, and who wants them.
+    All(&'a [Platform], Wants),
+    /// Whatever it has.
+    Any,
+    /// Those that the stage has today, and why they are not known.
+    Unknown(String),
+}
+
+/// Who wants a platform.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wants {
+    /// `platforms` in the file.
+    File,
+    /// The stage: it has the platform today.
+    Stage,
+}
+
+/// What the file says; where it says nothing, what the stage has today. Of an image that the registry does not have any
+/// more nothing can be known, so that keeps no other out.
+fn needed<'a>(
+    snapshot: &'a Snapshot,
+    rule: &'a ImageRule,
+    today: Option<&Release>,
+    release: &Release,
+) -> Needed<'a> {
+    if !rule.platforms.is_empty() {
+        return Needed::All(&rule.platforms, Wants::File);
     }
-    None
+    let digest = |release: &Release| release.get(&rule.repository).map(|pinned| pinned.digest);
+    let Some(pinned) = today.and_then(digest).filter(|pinned| digest(release) != Some(*pinned)) else {
+        return Needed::Any;
+    };
+    match snapshot.images.get(&pinned) {
+        Some(Ok(image)) => Needed::All(&image.platforms, Wants::Stage),
+        Some(Err(Unread::Unknown(reason))) => Needed::Unknown(reason.clone()),
+        Some(Err(Unread::Absent(_))) | None => Needed::Any,
+    }
+}
+
+fn today(snapshot: &Snapshot, stage: &Stage) -> Option<Release> {
+    match snapshot.pins(stage) {
+        Pins::Release(release) => Some(release),
+        Pins::Unpinned(_) | Pins::Mixed(_) | Pins::Unreadable(_) => None,
+    }
+}
+
+/// The platforms that a candidate lacks, as a hold; an image that is not whole, or of which nothing is known though it
+/// has to have some, shuts the gate as well.
+fn missing_platforms(snapshot: &Snapshot, stage: &Stage, release: &Release) -> Option<HoldReason> {
+    let today = today(snapshot, stage);
+    let text = snapshot.pipeline.images.iter().find_map(|rule| {
+        let needed = needed(snapshot, rule, today.as_ref(), release);
+        lack(snapshot, stage, rule, release.get(&rule.repository)?, &needed)
+    })?;
+    Some(HoldReason::new(&stage.name, Gate::Platforms, text))
+}
+
+/// What is wrong with the platforms of an image, in a sentence.
+fn lack(
+    snapshot: &Snapshot,
+    stage: &Stage,
+    rule: &ImageRule,
+    pinned: &Pinned,
+    needed: &Needed<'_>,
+) -> Option<String> {
+    let name = &rule.repository;
+    let listed =
+        |platforms: Vec<&Platform>| platforms.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let image = match (snapshot.images.get(&pinned.digest), needed) {
+        (Some(Ok(image)), _) => image,
+        (Some(Err(Unread::Absent(reason))), _) => {
+            return Some(format!("{name} {} is not whole: {reason}", pinned.version()));
+        }
+        (Some(Err(_)) | None, Needed::Any) => return None,
+        (Some(Err(Unread::Unknown(reason))), _) => {
+            return Some(format!("platforms of {name} are unknown: {reason}"));
+        }
+        // Before it is merged, it is read.
+        (None, Needed::All(_, Wants::Stage) | Needed::Unknown(_)) => return None,
+        (None, Needed::All(_, Wants::File)) => {
+            return Some(format!("platforms of {name} were not read yet"));
+        }
+    };
+    if !image.missing.is_empty() {
+        let missing = listed(image.missing.iter().collect());
+        return Some(format!("{name} {} is not whole: {missing} is not in the registry", pinned.version()));
+    }
+    let (wanted, wants) = match needed {
+        Needed::All(wanted, wants) => (wanted, *wants),
+        Needed::Any => return None,
+        Needed::Unknown(reason) => {
+            return Some(format!("which platforms of {name} {} has today is unknown: {reason}", stage.name));
+        }
+    };
+    let has = |wanted: &&Platform| match wants {
+        Wants::File => image.platforms.iter().any(|found| found.serves(wanted)),
+        Wants::Stage => image.platforms.iter().any(|found| found.stands_in_for(wanted)),
+    };
+    let lacking: Vec<&Platform> = wanted.iter().filter(|wanted| !has(wanted)).collect();
+    if lacking.is_empty() {
+        return None;
+    }
+    let text = format!("{name} {} lacks {}", pinned.version(), listed(lacking));
+    Some(match wants {
+        Wants::File => text,
+        Wants::Stage => format!(
+            "{text}, which {} has today; `platforms` in lockkeeper.yaml says which are needed",
+            stage.name
+        ),
+    })
 }
 
 /// The signature that a release lacks, as a hold; one that cannot be verified now shuts the gate as well.

@@ -14,6 +14,7 @@
 
 mod age;
 mod candidate;
+mod change;
 mod commands;
 mod deployments;
 mod effect;
@@ -30,11 +31,14 @@ mod step;
 pub mod view;
 
 pub use candidate::{Candidate, candidate};
+pub use change::{ChangeClass, change_class};
 pub use effect::{Close, Effect, Gate, HoldReason, MergeNow, Open, Plan};
 pub use order::compare;
 pub use pins::{FileEdit, Files, Pins, read_pins};
 pub use reviewers::reviewers;
-pub use snapshot::{Asked, FileState, Pick, PlanSettings, Presence, SignatureState, Snapshot, Thread, is};
+pub use snapshot::{
+    Asked, FileState, Pick, PlanSettings, Presence, SignatureState, Snapshot, Thread, Unread, is,
+};
 pub use view::{PipelineView, view};
 
 use std::time::Duration;

@@ -83,7 +83,7 @@ fn compare_images(snapshot: &Snapshot, rule: &ImageRule, one: &Pinned, other: &P
 fn created(snapshot: &Snapshot, digest: Digest) -> Result<Timestamp, String> {
     match snapshot.images.get(&digest) {
         Some(Ok(image)) => image.created.ok_or_else(|| format!("image {} does not say it", digest.short())),
-        Some(Err(reason)) => Err(reason.clone()),
+        Some(Err(reason)) => Err(reason.to_string()),
         None => Err(format!("image {} was not read", digest.short())),
     }
 }

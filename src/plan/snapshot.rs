@@ -39,7 +39,9 @@ pub struct Snapshot {
     /// What the follow rules pick now, in the order of the pipeline's images.
     pub picks: Vec<Pick>,
     /// What is known of the images concerned; an error says why nothing is known.
-    pub images: BTreeMap<Digest, Result<Image, String>>,
+    pub images: BTreeMap<Digest, Result<Image, Unread>>,
+    /// Tags that were found on the images that are proposed. There may be others.
+    pub tags: BTreeMap<Digest, Vec<Tag>>,
     /// The pull requests concerned: those under way and those merged last.
     pub pull_requests: BTreeMap<Number, PullRequest>,
     /// What people asked for and has no answer yet, oldest first.
@@ -73,6 +75,8 @@ pub struct PlanSettings {
     pub merge_method: MergeMethod,
     /// The page of a pull request or issue is this and its number.
     pub url_prefix: String,
+    /// Addresses without `https://`, hosts or folders of them, below which messages may link to sources and builds.
+    pub source_links: Vec<String>,
     /// Whether the forge shows deployments.
     pub has_deployments: bool,
 }
@@ -91,6 +95,17 @@ pub enum FileState {
     },
     /// Valid, and the pipeline is not in it any more.
     Removed,
+}
+
+/// Why nothing is known of an image.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unread {
+    /// The registry says that it, or what it consists of, is not there.
+    #[error("{0}")]
+    Absent(String),
+    /// The registry could not be asked, or what it said cannot be trusted.
+    #[error("{0}")]
+    Unknown(String),
 }
 
 /// What a follow rule picks.

@@ -8,12 +8,13 @@ use futures::future::{join_all, try_join_all};
 
 use super::observe::pin_files;
 use super::pick::pick;
+use super::signatures;
 use super::{Reconcile, ReconcileError, WorldSettings};
 use crate::commit::CommitId;
 use crate::forge::ForgeError;
 use crate::image::{Digest, Image, Release, Repository};
 use crate::pipeline::{Pipeline, Stage, StageName};
-use crate::plan::{Asked, Files, Pick, Pins, Presence, Snapshot, Thread, messages};
+use crate::plan::{Asked, Files, Pick, Pins, Presence, Snapshot, Thread, Unread, messages};
 use crate::promotion::Lane;
 use crate::pull_request::{Authors, Number, PersonId, PullRequest, Standing};
 use crate::registry::RegistryError;
@@ -144,21 +145,26 @@ pub(super) async fn images(
     run: &Reconcile<'_>,
     snapshot: &Snapshot,
     is_hurried: bool,
-) -> BTreeMap<Digest, Result<Image, String>> {
+) -> BTreeMap<Digest, Result<Image, Unread>> {
     let read = concerned(snapshot).into_iter().map(|(repository, digest)| async move {
         let image = match within(run, is_hurried, run.world.registry.image(&repository, digest)).await {
-            Some(image) => image.map_err(|error| error.to_string()),
-            None => Err("the registry takes too long".to_owned()),
+            Some(image) => image.map_err(|error| match error {
+                RegistryError::NotFound { .. } => Unread::Absent(error.to_string()),
+                RegistryError::Denied { .. }
+                | RegistryError::Unavailable { .. }
+                | RegistryError::Untrusted { .. } => Unread::Unknown(error.to_string()),
+            }),
+            None => Err(Unread::Unknown("the registry takes too long".to_owned())),
         };
         (digest, image)
     });
     join_all(read).await.into_iter().collect()
 }
 
-/// The images under way or about to be: what is picked, what is pinned, what is proposed. None where nothing is about,
+/// The images that may go in, and those that are there: what is pinned, live or was. None where nothing is about,
 /// which is how most pipelines are most of the time: then the tag is all that the registry is asked for.
 fn concerned(snapshot: &Snapshot) -> BTreeSet<(Repository, Digest)> {
-    let mut found = BTreeSet::new();
+    let mut found = signatures::concerned(snapshot);
     if is_settled(snapshot) {
         return found;
     }
@@ -180,11 +186,6 @@ fn concerned(snapshot: &Snapshot) -> BTreeSet<(Repository, Digest)> {
         .flatten()
         {
             add(release);
-        }
-    }
-    for (rule, pick) in snapshot.pipeline.images.iter().zip(&snapshot.picks) {
-        if let Pick::Found { digest, .. } = pick {
-            found.insert((rule.repository.clone(), *digest));
         }
     }
     found
@@ -339,7 +340,7 @@ async fn authors_between(
 fn source_of(snapshot: &Snapshot, digest: Digest) -> Result<(String, String), String> {
     let image = match snapshot.images.get(&digest) {
         Some(Ok(image)) => image,
-        Some(Err(reason)) => return Err(reason.clone()),
+        Some(Err(reason)) => return Err(reason.to_string()),
         None => return Err(format!("image {} was not read", digest.short())),
     };
     let label = |key: &str| {

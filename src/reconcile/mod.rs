@@ -52,6 +52,7 @@ mod route;
 mod rules;
 mod signatures;
 mod sweep;
+mod tags;
 mod work;
 mod world;
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures::future::try_join_all;
 
-use super::{Reconcile, ReconcileError, gather, signatures};
+use super::{Reconcile, ReconcileError, gather, signatures, tags};
 use crate::commit::CommitId;
 use crate::forge::ForgeError;
 use crate::pipeline::{Pipeline, PipelineName, StageName};
@@ -64,6 +64,7 @@ pub(super) async fn observe(run: &Reconcile<'_>) -> Result<Observed, ReconcileEr
         files: files?,
         picks,
         images: BTreeMap::new(),
+        tags: BTreeMap::new(),
         pull_requests,
         asked,
         standings,
@@ -78,14 +79,25 @@ pub(super) async fn observe(run: &Reconcile<'_>) -> Result<Observed, ReconcileEr
             command_age_max: run.world.settings.command_age_max,
             merge_method: repository.merge_method,
             url_prefix: repository.url_prefix.clone(),
+            source_links: source_links(run),
             has_deployments: repository.forge.has_deployments(),
         },
     };
     snapshot.images = gather::images(run, &snapshot, is_hurried).await;
+    snapshot.tags = tags::tags(run, &snapshot, is_hurried).await;
     snapshot.presence = gather::presence(run, &snapshot, is_hurried).await;
     snapshot.signatures = signatures::signatures(run, &snapshot, is_hurried).await;
     snapshot.authors = gather::authors(run, &snapshot).await;
     Ok(Observed::World(Box::new(snapshot)))
+}
+
+/// Where messages may link to: what the settings say, and the neighbours of the environment repository, where its pages
+/// are named as GitHub names them.
+fn source_links(run: &Reconcile<'_>) -> Vec<String> {
+    let page =
+        run.repository.url_prefix.strip_prefix("https://").and_then(|page| page.strip_suffix("/pull/"));
+    let owner = page.and_then(|page| page.rsplit_once('/')).map(|(owner, _)| owner.to_owned());
+    run.world.settings.source_links.iter().cloned().chain(owner).collect()
 }
 
 /// Whether a person waits for a rollback: then the registry is given little time.

@@ -60,7 +60,7 @@ async fn signature(
 
 /// The images that may go in somewhere: what is picked, asked for or proposed, and what may go on from upstream. Not
 /// what is pinned: it is there already.
-fn concerned(snapshot: &Snapshot) -> BTreeSet<(Repository, Digest)> {
+pub(super) fn concerned(snapshot: &Snapshot) -> BTreeSet<(Repository, Digest)> {
     let mut found = BTreeSet::new();
     if is_settled(snapshot) {
         return found;

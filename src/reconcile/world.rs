@@ -71,6 +71,8 @@ pub struct WorldSettings {
     pub unhurried_timeout: Duration,
     /// A command older than this is answered, not carried out.
     pub command_age_max: Duration,
+    /// Addresses without `https://` below which messages may link to sources and builds.
+    pub source_links: Vec<String>,
     /// The author of our commits: name and address.
     pub author: (String, String),
 }

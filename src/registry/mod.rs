@@ -49,6 +49,10 @@ pub enum RegistryError {
     },
 }
 
+/// Most tags that are asked whether they name a digest, a request each: the two spellings of its version, the shorter
+/// ones, its commit, and one that moves.
+pub const TAGS_ASKED_MAX: usize = 6;
+
 /// What a tag named once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FirstNamed {
@@ -145,6 +149,15 @@ pub trait Registry: Send + Sync {
         let digest = self.resolve(repository, tag).await?;
         Ok(FirstNamed { digest, created: self.image(repository, digest).await?.created })
     }
+
+    /// Those of `expected` that name this digest, at most [`TAGS_ASKED_MAX`] of them asked for, and once: it may be told
+    /// from memory, and is where `expected` is empty. There may be others, for no registry tells all tags of a digest.
+    async fn tags_on(
+        &self,
+        repository: &Repository,
+        digest: Digest,
+        expected: &[Tag],
+    ) -> Result<Vec<Tag>, RegistryError>;
 
     /// Whether the manifest of this digest, and the manifest and configuration of each of its platforms, is there.
     ///

@@ -311,6 +311,7 @@ fn world_settings(settings: &Settings) -> WorldSettings {
         hurried_timeout: HURRIED_TIMEOUT,
         unhurried_timeout: UNHURRIED_TIMEOUT,
         command_age_max: settings.commands.age_max,
+        source_links: settings.registry.source_links.clone(),
         author: (settings.author.name.clone(), settings.author.email.clone()),
     }
 }

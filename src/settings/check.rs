@@ -95,6 +95,13 @@ fn check_registry(raw: RawRegistry, layers: &Layers) -> Result<Registry, Setting
     at_least(layers, "registry.told_poll_interval", raw.told_poll_interval, REGISTRY_POLL_MIN)?;
     at_least(layers, "registry.probe_interval", raw.probe_interval, PROBE_MIN)?;
     let named = |path: PathBuf| (!path.as_os_str().is_empty()).then_some(path);
+    let is_place = |text: &String| {
+        text.split('/').next().is_some_and(|host| host_of(&format!("https://{host}")).is_some())
+    };
+    if let Some(found) = raw.source_links.iter().find(|text| !is_place(text)) {
+        let wanted = format!("wanted hosts or folders as in `github.com/acme`, found {found:?}");
+        return Err(layers.invalid("registry.source_links", wanted));
+    }
     Ok(Registry {
         timeout: raw.timeout,
         poll_interval: raw.poll_interval,
@@ -106,6 +113,7 @@ fn check_registry(raw: RawRegistry, layers: &Layers) -> Result<Registry, Setting
         probe_interval: raw.probe_interval,
         realm_hosts: raw.realm_hosts,
         plain_http_hosts: raw.plain_http_hosts,
+        source_links: raw.source_links,
     })
 }
 

@@ -110,6 +110,8 @@ pub struct Registry {
     pub realm_hosts: Vec<String>,
     /// Hosts that are asked over plain HTTP.
     pub plain_http_hosts: Vec<String>,
+    /// Hosts, or folders of them, below which messages may link to sources and builds.
+    pub source_links: Vec<String>,
 }
 
 /// An environment repository.

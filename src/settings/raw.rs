@@ -54,6 +54,7 @@ pub(super) struct RawRegistry {
     pub(super) probe_interval: Duration,
     pub(super) realm_hosts: Vec<String>,
     pub(super) plain_http_hosts: Vec<String>,
+    pub(super) source_links: Vec<String>,
 }
 
 #[derive(Deserialize)]

@@ -51,6 +51,15 @@ impl Registry for Watched {
         self.inner.image(repository, digest).await
     }
 
+    async fn tags_on(
+        &self,
+        repository: &Repository,
+        digest: Digest,
+        expected: &[Tag],
+    ) -> Result<Vec<Tag>, RegistryError> {
+        self.inner.tags_on(repository, digest, expected).await
+    }
+
     async fn probe(&self, repository: &Repository, digest: Digest) -> Result<Vec<Platform>, RegistryError> {
         self.inner.probe(repository, digest).await
     }

@@ -262,6 +262,7 @@ fn world(
             hurried_timeout: Duration::from_secs(10),
             unhurried_timeout: Duration::from_secs(10),
             command_age_max: Duration::from_mins(15),
+            source_links: Vec::new(),
             author: ("lockkeeper".to_owned(), "lockkeeper@localhost".to_owned()),
         },
         rules: RulesCache::default(),

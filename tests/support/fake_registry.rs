@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use lockkeeper::image::{Digest, Image, Platform, Repository, Tag};
-use lockkeeper::registry::{Registry, RegistryError, SignatureError};
+use lockkeeper::image::{Content, Digest, Image, LABEL_PREFIX, Layer, Part, Platform, Repository, Tag};
+use lockkeeper::registry::{Registry, RegistryError, SignatureError, TAGS_ASKED_MAX};
 use lockkeeper::signature::{Claim, PublicKey, Signed};
 
 use super::faults::{Fault, Faults};
@@ -29,6 +29,8 @@ pub struct World {
     claims: BTreeMap<Digest, Vec<Claim>>,
     /// Good signatures, which the client remembers.
     signed: BTreeMap<Digest, Signed>,
+    /// Tags found on digests, which it remembers as well.
+    tagged: BTreeMap<Digest, Vec<Tag>>,
 }
 
 /// How it answers.
@@ -66,13 +68,16 @@ impl FakeRegistry {
         let digest = Self::digest(repository, name);
         let mut world = self.world.lock().unwrap();
         world.tags.insert((repository.to_owned(), tag.to_owned()), digest);
+        let platforms: Vec<Platform> = platforms.iter().map(|platform| platform.parse().unwrap()).collect();
         let image = Image {
             digest,
             media_type: "application/vnd.oci.image.index.v1+json".to_owned(),
-            platforms: platforms.iter().map(|platform| platform.parse::<Platform>().unwrap()).collect(),
+            parts: platforms.iter().map(|platform| part(repository, name, platform)).collect(),
+            platforms,
+            missing: Vec::new(),
             labels: labels
                 .iter()
-                .map(|(key, value)| (format!("org.opencontainers.image.{key}"), (*value).to_owned()))
+                .map(|(key, value)| (format!("{LABEL_PREFIX}{key}"), (*value).to_owned()))
                 .collect(),
             created,
         };
@@ -138,6 +143,15 @@ impl FakeRegistry {
     }
 }
 
+/// A platform of two layers: one that all images share, and one of its own, larger by the length of its name.
+fn part(repository: &str, name: &str, platform: &Platform) -> Part {
+    let digest = |what: &str| Digest::of(format!("{repository}:{name}:{platform}:{what}").as_bytes());
+    let base = Layer { digest: Digest::of(platform.to_string().as_bytes()), bytes: 30_000_000 };
+    let own = Layer { digest: digest("layer"), bytes: 1_000_000 + 100_000 * name.len() as u64 };
+    let content = Content { config: digest("config"), layers: vec![base, own] };
+    Part { platform: platform.clone(), manifest: digest("manifest"), content: Some(content) }
+}
+
 #[async_trait]
 impl Registry for FakeRegistry {
     async fn resolve(&self, repository: &Repository, tag: &Tag) -> Result<Digest, RegistryError> {
@@ -159,6 +173,33 @@ impl Registry for FakeRegistry {
             Some(image) => Ok(image),
             None => self.fetch(repository, digest).await,
         }
+    }
+
+    async fn tags_on(
+        &self,
+        repository: &Repository,
+        digest: Digest,
+        expected: &[Tag],
+    ) -> Result<Vec<Tag>, RegistryError> {
+        if let Some(known) = self.world().tagged.get(&digest) {
+            return Ok(known.clone());
+        }
+        let what = format!("the tags on {repository}@{digest}");
+        let found = self.ask(&what, |world| {
+            let names = |tag: &&Tag| {
+                world
+                    .tags
+                    .get(&(repository.to_string(), tag.to_string()))
+                    .is_some_and(|found| *found == digest)
+            };
+            Some(expected.iter().take(TAGS_ASKED_MAX).filter(names).cloned().collect::<Vec<Tag>>())
+        });
+        if expected.is_empty() {
+            return Ok(Vec::new());
+        }
+        let found = found.await?;
+        self.world.lock().unwrap().tagged.insert(digest, found.clone());
+        Ok(found)
     }
 
     async fn probe(&self, repository: &Repository, digest: Digest) -> Result<Vec<Platform>, RegistryError> {
@@ -210,5 +251,6 @@ impl FakeRegistry {
         let mut world = self.world.lock().unwrap();
         world.read.clear();
         world.signed.clear();
+        world.tagged.clear();
     }
 }

@@ -9,13 +9,14 @@ use comfy_table::{ContentArrangement, Table, presets};
 use serde_json::{Value, json};
 
 use super::{CliError, Exit, Format, Outcome};
-use crate::image::{Digest, Reference, Tag};
+use crate::image::{Digest, LABEL_PREFIX, Likeness, Platform, Reference, Tag, expected_tags};
+use crate::plan::messages::{amount, one_line};
 use crate::registry::credentials::Credentials;
 use crate::registry::oci::{OciRegistry, OciSettings};
 use crate::registry::{Image, Registry, RegistryError, SignatureError};
 use crate::signature::{PublicKey, PublicKeyError, Signed};
 
-/// Show what a tag is now: digest, platforms, labels, as the registry's own bytes say.
+/// Show what a tag is now: digest, platforms, sizes, labels, as the registry's own bytes say.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
     lockkeeper resolve ghcr.io/acme/checkout:1.4.2\n  \
@@ -28,9 +29,12 @@ pub struct Args {
     /// How to print.
     #[arg(short, long, value_enum, default_value_t)]
     output: Format,
-    /// Ends with 1 unless all references have one digest.
+    /// Ends with 1 unless all references have one digest, and says what those that differ have in common.
     #[arg(long)]
     same: bool,
+    /// Ask as well for tags that may be on the same digest, at most six: no registry tells all of them.
+    #[arg(long)]
+    tags: bool,
     /// A file with a public key of cosign's; ends with 1 unless one of the keys signed every digest.
     #[arg(long, value_name = "FILE")]
     key: Vec<PathBuf>,
@@ -46,6 +50,15 @@ struct Resolved {
     image: Image,
     /// The signature; none where no key was given.
     signed: Option<Signed>,
+    /// Tags found on it besides; none where they were not asked for.
+    tags: Option<Vec<Tag>>,
+}
+
+/// What is asked besides what the digests hold.
+#[derive(Default)]
+struct Asked {
+    keys: Vec<PublicKey>,
+    tags: bool,
 }
 
 /// The first version of the JSON document.
@@ -61,7 +74,8 @@ pub async fn run(args: Args) -> Outcome {
     let settings = OciSettings { timeout: Duration::from_secs(args.timeout), ..OciSettings::default() };
     let registry = OciRegistry::new(settings, Credentials::from_environment());
     let keys = args.key.iter().map(|file| read_key(file)).collect::<Result<Vec<PublicKey>, CliError>>()?;
-    let resolved = resolve_all(&registry, &args.references, &keys).await?;
+    let asked = Asked { keys, tags: args.tags };
+    let resolved = resolve_all(&registry, &args.references, &asked).await?;
     // A reader that closed the pipe has what it wanted.
     let _ = std::io::stdout().lock().write_all(render(&resolved, args.output).as_bytes());
     if args.same && !are_same(&resolved) {
@@ -74,16 +88,23 @@ pub async fn run(args: Args) -> Outcome {
 async fn resolve_all(
     registry: &dyn Registry,
     references: &[Reference],
-    keys: &[PublicKey],
+    asked: &Asked,
 ) -> Result<Vec<Resolved>, CliError> {
     let mut resolved = Vec::new();
     for reference in references {
         let image = resolve(registry, reference).await.map_err(|error| failure(&error))?;
-        let signed = match keys {
+        let signed = match asked.keys.as_slice() {
             [] => None,
             keys => Some(signed(registry, reference, image.digest, keys).await?),
         };
-        resolved.push(Resolved { reference: reference.clone(), image, signed });
+        let tags = if asked.tags {
+            let expected = expected_tags(&image, reference.tag.as_ref(), None);
+            let found = registry.tags_on(&reference.repository, image.digest, &expected).await;
+            Some(found.map_err(|error| failure(&error))?)
+        } else {
+            None
+        };
+        resolved.push(Resolved { reference: reference.clone(), image, signed, tags });
     }
     Ok(resolved)
 }
@@ -154,9 +175,16 @@ fn digest_of(resolved: &Resolved) -> Digest {
     resolved.image.digest
 }
 
+/// What each has that differs from the first, and what the two have in common.
 fn differences(resolved: &[Resolved]) -> String {
-    let each = resolved.iter().map(|one| format!("{} is {}", one.reference, one.image.digest.short()));
-    each.collect::<Vec<_>>().join(", ")
+    let Some((first, others)) = resolved.split_first() else { return String::new() };
+    let others = others.iter().filter(|one| digest_of(one) != digest_of(first));
+    let each = others.map(|one| {
+        let likeness = Likeness::of(&first.image, &one.image);
+        format!("{} is {}: {likeness}", one.reference, one.image.digest.short())
+    });
+    let first = format!("{} is {}", first.reference, first.image.digest.short());
+    std::iter::once(first).chain(each).collect::<Vec<_>>().join("; ")
 }
 
 fn render(resolved: &[Resolved], format: Format) -> String {
@@ -173,7 +201,7 @@ fn render(resolved: &[Resolved], format: Format) -> String {
 }
 
 fn document(resolved: &Resolved) -> Value {
-    let Resolved { reference, image, signed } = resolved;
+    let Resolved { reference, image, signed, tags } = resolved;
     let mut document = json!({
         "reference": reference.to_string(),
         "repository": reference.repository,
@@ -183,9 +211,13 @@ fn document(resolved: &Resolved) -> Value {
         "platforms": image.platforms,
         "created": image.created,
         "labels": image.labels,
+        "parts": image.parts,
+        "missing": image.missing,
     });
-    if let (Some(Signed { key, scheme }), Value::Object(members)) = (signed, &mut document) {
-        members.insert("signed".to_owned(), json!({ "key": key, "scheme": scheme }));
+    if let Value::Object(members) = &mut document {
+        let signed = signed.map(|Signed { key, scheme }| json!({ "key": key, "scheme": scheme }));
+        members.extend(signed.map(|signed| ("signed".to_owned(), signed)));
+        members.extend(tags.as_ref().map(|tags| ("tagsFound".to_owned(), json!(tags))));
     }
     document
 }
@@ -193,22 +225,12 @@ fn document(resolved: &Resolved) -> Value {
 /// One table for each reference: a pin to copy first, the rest below it.
 fn tables(resolved: &[Resolved]) -> String {
     let mut text = String::new();
-    for Resolved { reference, image, signed } in resolved {
-        let pin = Reference { digest: Some(image.digest), ..reference.clone() };
-        let platforms: Vec<String> = image.platforms.iter().map(ToString::to_string).collect();
-        let created = image.created.map_or_else(|| "not said".to_owned(), |created| created.to_string());
+    for one in resolved {
+        let pin = Reference { digest: Some(one.image.digest), ..one.reference.clone() };
         let mut table = Table::new();
         table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
-        table.add_row(["digest", &image.digest.to_string()]);
-        table.add_row(["platforms", &platforms.join(" ")]);
-        table.add_row(["created", &created]);
-        table.add_row(["type", &image.media_type]);
-        if let Some(Signed { key, scheme }) = signed {
-            table.add_row(["signed", &format!("by key {key}, kept as {scheme}")]);
-        }
-        for (key, value) in &image.labels {
-            let name = key.rsplit('.').next().unwrap_or(key);
-            table.add_row([name, &one_line(value)]);
+        for row in rows(one) {
+            table.add_row(row);
         }
         // Writing to a string does not fail.
         let _ = writeln!(text, "{pin}\n{}", table.trim_fmt());
@@ -216,12 +238,38 @@ fn tables(resolved: &[Resolved]) -> String {
     text
 }
 
-/// Labels are other people's text: without control characters and marks of direction they can neither move the
-/// cursor nor show another order than they have.
-fn one_line(text: &str) -> String {
-    let is_mark =
-        |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    text.chars().map(|c| if c.is_control() || is_mark(c) { ' ' } else { c }).collect()
+/// Names and values. Labels and tags are other people's text: a line each, which neither moves the cursor nor shows another
+/// order than it has.
+fn rows(resolved: &Resolved) -> Vec<[String; 2]> {
+    let Resolved { image, signed, tags, .. } = resolved;
+    let row = |name: &str, value: String| [name.to_owned(), value];
+    let listed =
+        |platforms: &[Platform]| platforms.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+    let created = image.created.map_or_else(|| "not said".to_owned(), |created| created.to_string());
+    let mut rows = vec![
+        row("digest", image.digest.to_string()),
+        row("platforms", listed(&image.platforms)),
+        row("created", created),
+        row("type", image.media_type.clone()),
+    ];
+    if !image.missing.is_empty() {
+        rows.push(row("missing", format!("{}: not in the registry", listed(&image.missing))));
+    }
+    let sized = image.parts.iter().filter_map(|part| Some((part, part.content.as_ref()?)));
+    rows.extend(sized.map(|(part, content)| {
+        let (bytes, count) = (amount(content.bytes()), content.layers.len());
+        row("size", format!("{bytes} in {count} layer(s) for {}", part.platform))
+    }));
+    if let Some(Signed { key, scheme }) = signed {
+        rows.push(row("signed", format!("by key {key}, kept as {scheme}")));
+    }
+    if let Some(tags) = tags {
+        let found = tags.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+        rows.push(row("tags found", if found.is_empty() { "none besides".to_owned() } else { found }));
+    }
+    let named = image.labels.iter().filter_map(|(key, value)| Some((key.strip_prefix(LABEL_PREFIX)?, value)));
+    rows.extend(named.map(|(name, value)| row(&one_line(name), one_line(value))));
+    rows
 }
 
 #[cfg(test)]

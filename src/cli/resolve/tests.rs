@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use clap::Parser as _;
 
 use super::*;
-use crate::image::{Platform, Repository};
+use crate::image::{Content, Layer, Part, Repository};
 use crate::signature::Scheme;
 
 #[derive(Debug, clap::Parser)]
@@ -40,7 +40,13 @@ impl Registry for Told {
             BTreeMap::from([("org.opencontainers.image.version".to_owned(), "1\u{1b}[2J".to_owned())]);
         let platforms = vec!["linux/amd64".parse().unwrap(), "linux/arm64".parse().unwrap()];
         let created = Some("2026-11-18T16:02:00Z".parse().unwrap());
-        Ok(Image { digest, media_type: "application/x".to_owned(), platforms, labels, created })
+        let parts = parts(digest, &platforms);
+        let media_type = "application/x".to_owned();
+        Ok(Image { digest, media_type, platforms, labels, created, parts, missing: Vec::new() })
+    }
+
+    async fn tags_on(&self, _: &Repository, _: Digest, expected: &[Tag]) -> Result<Vec<Tag>, RegistryError> {
+        Ok(expected.iter().filter(|tag| tag.as_str() == "latest").cloned().collect())
     }
 
     async fn probe(&self, _: &Repository, _: Digest) -> Result<Vec<Platform>, RegistryError> {
@@ -64,9 +70,26 @@ impl Registry for Told {
     }
 }
 
+/// Of every image amd64 is the same, and arm64 is its own.
+fn parts(digest: Digest, platforms: &[Platform]) -> Vec<Part> {
+    let part = |(platform, manifest): (&Platform, Digest)| Part {
+        platform: platform.clone(),
+        manifest,
+        content: Some(Content {
+            config: manifest,
+            layers: vec![
+                Layer { digest: manifest, bytes: 1_800_000 },
+                Layer { digest: Digest::of(b"base"), bytes: 30_000_000 },
+            ],
+        }),
+    };
+    let manifests = [Digest::of(b"amd64"), digest];
+    platforms.iter().zip(manifests).map(part).collect()
+}
+
 async fn resolved(texts: &[&str]) -> Result<Vec<Resolved>, CliError> {
     let references: Vec<Reference> = texts.iter().map(|text| text.parse().unwrap()).collect();
-    resolve_all(&Told, &references, &[]).await
+    resolve_all(&Told, &references, &Asked { tags: true, ..Asked::default() }).await
 }
 
 #[tokio::test]
@@ -108,7 +131,15 @@ async fn sameness_is_of_digests() {
         assert_eq!(are_same(&resolved(texts).await.unwrap()), want, "{texts:?}");
     }
     let two = resolved(&["web:1", "web:2"]).await.unwrap();
-    assert_eq!(differences(&two), "web:1 is 6b86b273ff34, web:2 is d4735e3a265e");
+    assert_eq!(
+        differences(&two),
+        "web:1 is 6b86b273ff34; web:2 is d4735e3a265e: the same manifest for linux/amd64 alone, inside different indexes"
+    );
+    let child = resolved(&["web:1", &format!("web@{}", Digest::of(b"1")), "web:amd64"]).await.unwrap();
+    assert_eq!(
+        differences(&child),
+        "web:1 is 6b86b273ff34; web:amd64 is 5861314d7fcc: one is the manifest for linux/amd64 in the other, an index"
+    );
 }
 
 #[tokio::test]
@@ -116,11 +147,14 @@ async fn what_is_printed() {
     let one = resolved(&["reg.example/web:1"]).await.unwrap();
     insta::assert_snapshot!(render(&one, Format::Table), @r"
     reg.example/web:1@sha256:6b86b273ff34fce19d6b804eff5a3f5747ada4eaa22f1d49c01e52ddb7875b4b
-     digest     sha256:6b86b273ff34fce19d6b804eff5a3f5747ada4eaa22f1d49c01e52ddb7875b4b
-     platforms  linux/amd64 linux/arm64
-     created    2026-11-18T16:02:00Z
-     type       application/x
-     version    1 [2J
+     digest      sha256:6b86b273ff34fce19d6b804eff5a3f5747ada4eaa22f1d49c01e52ddb7875b4b
+     platforms   linux/amd64 linux/arm64
+     created     2026-11-18T16:02:00Z
+     type        application/x
+     size        31.8 MB in 2 layer(s) for linux/amd64
+     size        31.8 MB in 2 layer(s) for linux/arm64
+     tags found  latest
+     version     1[2J
     ");
     insta::assert_snapshot!(render(&one, Format::Json), @r#"
     {
@@ -139,7 +173,47 @@ async fn what_is_printed() {
           "created": "2026-11-18T16:02:00Z",
           "labels": {
             "org.opencontainers.image.version": "1\u001b[2J"
-          }
+          },
+          "parts": [
+            {
+              "platform": "linux/amd64",
+              "manifest": "sha256:5861314d7fccb39c2192173240eab44fa35ca66426201ca2acd0630a6258dd51",
+              "content": {
+                "config": "sha256:5861314d7fccb39c2192173240eab44fa35ca66426201ca2acd0630a6258dd51",
+                "layers": [
+                  {
+                    "digest": "sha256:5861314d7fccb39c2192173240eab44fa35ca66426201ca2acd0630a6258dd51",
+                    "bytes": 1800000
+                  },
+                  {
+                    "digest": "sha256:cae662172fd450bb0cd710a769079c05bfc5d8e35efa6576edc7d0377afdd4a2",
+                    "bytes": 30000000
+                  }
+                ]
+              }
+            },
+            {
+              "platform": "linux/arm64",
+              "manifest": "sha256:6b86b273ff34fce19d6b804eff5a3f5747ada4eaa22f1d49c01e52ddb7875b4b",
+              "content": {
+                "config": "sha256:6b86b273ff34fce19d6b804eff5a3f5747ada4eaa22f1d49c01e52ddb7875b4b",
+                "layers": [
+                  {
+                    "digest": "sha256:6b86b273ff34fce19d6b804eff5a3f5747ada4eaa22f1d49c01e52ddb7875b4b",
+                    "bytes": 1800000
+                  },
+                  {
+                    "digest": "sha256:cae662172fd450bb0cd710a769079c05bfc5d8e35efa6576edc7d0377afdd4a2",
+                    "bytes": 30000000
+                  }
+                ]
+              }
+            }
+          ],
+          "missing": [],
+          "tagsFound": [
+            "latest"
+          ]
         }
       ]
     }
@@ -161,8 +235,8 @@ async fn a_digest_is_signed_by_a_key_or_that_is_the_answer() {
     let keys = [include_str!("../../../tests/fixtures/signatures/key.pub").parse::<PublicKey>().unwrap()];
     let check = |tag: &str| {
         let references = [format!("reg.example/web:{tag}").parse().unwrap()];
-        let keys = keys.clone();
-        async move { resolve_all(&Told, &references, &keys).await }
+        let asked = Asked { keys: keys.to_vec(), tags: false };
+        async move { resolve_all(&Told, &references, &asked).await }
     };
     let resolved = check("signed").await.unwrap();
     let line = format!("signed     by key {}, kept as bundle", keys[0].id());

@@ -5,15 +5,19 @@ use super::keys::{Keys, signed_by};
 use super::node::{Names, Node, Report};
 use super::pipelines::DURATION_WANTED;
 use crate::image::Platform;
-use crate::pipeline::{ImageRule, parse_duration};
+use crate::pipeline::{BuildLabels, ImageRule, parse_duration};
 
 /// Most images of one pipeline: a pull request lists each, and 64 lines can still be read.
 const IMAGES_MAX: usize = 64;
 /// Most platforms of one image.
 const PLATFORMS_MAX: usize = 32;
 
+/// Longest name of a label.
+const LABEL_NAME_BYTES_MAX: usize = 128;
+
+const LABELS_NAMES: Names = Names { known: &["build", "run"], later: &[] };
 const IMAGE_NAMES: Names = Names {
-    known: &["repository", "follow", "platforms", "minimum_age", "signed_by"],
+    known: &["repository", "follow", "platforms", "minimum_age", "signed_by", "labels"],
     later: &["provenance", "sbom"],
 };
 
@@ -46,7 +50,37 @@ fn image(node: &Node<'_>, keys: &Keys, report: &mut Report) -> Option<ImageRule>
     let age = node.get("minimum_age");
     let age = age.and_then(|age| age.parsed(DURATION_WANTED, parse_duration, report)).unwrap_or_default();
     let signed_by = node.get("signed_by").map(|node| signed_by(&node, keys, report)).unwrap_or_default();
-    Some(ImageRule { repository: repository?, follow: follow?, platforms, minimum_age: age, signed_by })
+    let build_labels = node.get("labels").map(|node| build_labels(&node, report)).unwrap_or_default();
+    Some(ImageRule {
+        repository: repository?,
+        follow: follow?,
+        platforms,
+        minimum_age: age,
+        signed_by,
+        build_labels,
+    })
+}
+
+fn build_labels(node: &Node<'_>, report: &mut Report) -> BuildLabels {
+    if !node.is_map_of(&LABELS_NAMES, report) {
+        return BuildLabels::default();
+    }
+    let mut name = |key: &str| node.get(key).and_then(|label| label_name(&label, report));
+    BuildLabels { build: name("build"), run: name("run") }
+}
+
+fn label_name(node: &Node<'_>, report: &mut Report) -> Option<String> {
+    let text = node.text("the name of a label", report)?;
+    if text.is_empty()
+        || text.len() > LABEL_NAME_BYTES_MAX
+        || !text.bytes().all(|byte| byte.is_ascii_graphic())
+    {
+        let wanted =
+            format!("wanted the name of a label, 1 to {LABEL_NAME_BYTES_MAX} visible ASCII characters");
+        report.add(node, wanted);
+        return None;
+    }
+    Some(text.to_owned())
 }
 
 fn platforms(list: &Node<'_>, report: &mut Report) -> Vec<Platform> {

@@ -13,7 +13,7 @@
 //! | `exact` | that tag | none: it stands |
 //!
 //! With `extract`, what its group `key` caught is read in place of the whole tag, and where two of those are equal, the
-//! number that its group `build` caught decides. Tags that still have one key are one release, or none: they have to
+//! number that its group `build` caught decides. What `sha` catches is told to people and decides nothing. Tags that still have one key are one release, or none: they have to
 //! name one digest, and the first of them in byte order is written into the pins. All tags but that of `tag` stand for
 //! one digest for good. The hash of a commit says nothing of its age, so it never decides.
 
@@ -23,6 +23,7 @@ mod key;
 mod pattern;
 
 use jiff::Timestamp;
+use semver::Version;
 use serde::Serialize;
 
 use self::key::{Key, Main, Number};
@@ -30,7 +31,7 @@ use super::{VersionRange, version_of};
 use crate::image::{Digest, Tag};
 
 pub use self::calver::{CalverError, CalverFormat};
-pub use self::pattern::{Extract, Pattern, PatternError};
+pub use self::pattern::{Extract, Pattern, PatternError, Told};
 
 pub(crate) use self::key::is_commit;
 
@@ -220,6 +221,26 @@ impl Follow {
                 keys.map_or(Order::Unknown, |(one, other)| one.cmp(&other).into())
             }
         }
+    }
+
+    /// The version that a tag names under this rule. Dates, numbers and words are none: they say nothing of how much
+    /// changed.
+    #[must_use]
+    pub fn version(&self, tag: &Tag) -> Option<Version> {
+        match &self.rule {
+            Rule::Semver(_) | Rule::Tag(_) | Rule::Exact(_) | Rule::Newest => {
+                let (text, _) = self.filter.caught(tag.as_str())?;
+                key::without_commit(version_of(text)?)
+            }
+            Rule::Calver(_) | Rule::Numeric | Rule::Lexical => None,
+        }
+    }
+
+    /// What the groups `build` and `sha` of `extract` catch in a tag.
+    #[must_use]
+    pub fn told<'a>(&self, tag: &'a Tag) -> Told<'a> {
+        let extract = self.filter.extract.as_ref();
+        extract.map(|extract| extract.told(tag.as_str())).unwrap_or_default()
     }
 
     /// What the tags of images that are released together have to share: the key, or the tag where the rule has none.

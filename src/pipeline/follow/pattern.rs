@@ -18,6 +18,8 @@ const DEPTH_MAX: u32 = 16;
 const KEY: &str = "key";
 /// The group whose number decides between equal keys.
 const BUILD: &str = "build";
+/// The group whose text is the commit: told to people, and never compared.
+const SHA: &str = "sha";
 
 /// A regular expression, as the `regex` crate has them: linear time, no look-around, no back-references.
 ///
@@ -28,10 +30,19 @@ pub struct Pattern {
     regex: Regex,
 }
 
-/// An expression with a group named `key`, and perhaps one named `build`.
+/// An expression with a group named `key`, and perhaps one named `build` and one named `sha`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct Extract(Pattern);
+
+/// What a tag tells of where its image comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Told<'a> {
+    /// The build.
+    pub build: Option<&'a str>,
+    /// The commit.
+    pub sha: Option<&'a str>,
+}
 
 /// The text is no expression that is taken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -62,6 +73,14 @@ impl Extract {
         let group = |name| captures.name(name).and_then(|found| text.get(found.range()));
         let key = group(KEY).filter(|key| !key.is_empty())?;
         Some((key, group(BUILD)))
+    }
+
+    /// What the groups `build` and `sha` caught.
+    pub(super) fn told<'a>(&self, text: &'a str) -> Told<'a> {
+        let Some(captures) = self.0.regex.captures(text.as_bytes()) else { return Told::default() };
+        let group = |name| captures.name(name).and_then(|found| text.get(found.range()));
+        let filled = |name| group(name).filter(|text: &&str| !text.is_empty());
+        Told { build: filled(BUILD), sha: filled(SHA) }
     }
 }
 
@@ -115,8 +134,8 @@ impl TryFrom<Pattern> for Extract {
         if !names.contains(&KEY) {
             return Err(refused("wanted a group named `key`, as in `^build-(?<key>[0-9]+)$`"));
         }
-        if names.iter().any(|name| ![KEY, BUILD].contains(name)) {
-            return Err(refused("wanted no named groups but `key` and `build`"));
+        if names.iter().any(|name| ![KEY, BUILD, SHA].contains(name)) {
+            return Err(refused("wanted no named groups but `key`, `build` and `sha`"));
         }
         Ok(Self(pattern))
     }
@@ -172,6 +191,10 @@ mod tests {
         assert_eq!(catch(both, "v1.2.0-build4567-abc123f"), Some(("1.2.0", Some("4567"))));
         assert_eq!(catch("x(?<key>[0-9]*)", "x"), None);
         assert_eq!(catch("^(?<key>[0-9]+)(-(?<build>[0-9]+))?$", "7"), Some(("7", None)));
+        let all = r"^(?<key>\d+)(-(?<build>\d+))?-(?<sha>[0-9a-f]{7})$".parse::<Extract>().unwrap();
+        assert_eq!(all.told("7-12-abc123f"), Told { build: Some("12"), sha: Some("abc123f") });
+        assert_eq!(all.told("7-abc123f"), Told { build: None, sha: Some("abc123f") });
+        assert_eq!(all.told("main"), Told::default());
     }
 
     #[test]

@@ -5,6 +5,7 @@ use super::{
     Approvals, Follow, ImageRule, MergePolicy, OutOfBand, Pipeline, Prereleases, Principal, RoleName, Rule,
     SigningKey, Stage, duration_text,
 };
+use crate::image::Platform;
 
 /// What an empty list of approvers means, and (beside the owner) an empty list of those who may roll back.
 const BY_DEFAULT: [Principal; 1] = [Principal::Role(RoleName::Write)];
@@ -57,10 +58,14 @@ pub fn loosened_images(before: &Pipeline, after: &Pipeline) -> Vec<String> {
 
 fn loosened_image(before: &ImageRule, after: &ImageRule) -> Vec<String> {
     let name = &before.repository;
+    // A platform without a variant is served by any.
+    let covers = |other: &Platform, platform: &Platform| {
+        other.serves(platform) && (other.variant.is_some() || platform.variant.is_none())
+    };
     let gone = before
         .platforms
         .iter()
-        .filter(|platform| !after.platforms.iter().any(|other| other.serves(platform)));
+        .filter(|platform| !after.platforms.iter().any(|other| covers(other, platform)));
     let mut found: Vec<String> =
         gone.map(|platform| format!("platform {platform} of `{name}` no longer needed")).collect();
     if after.minimum_age < before.minimum_age {

@@ -5,22 +5,13 @@ use super::super::effect::{Gate, HoldReason};
 use super::super::fitness::signature_line;
 use super::super::gates::{CHECK_NAME, MergeGates};
 use super::super::snapshot::{Presence, Snapshot};
+use super::facts::{details_image, version_after, what_changes};
 use super::{code, escape, one_line, promotion_id, prose, title, was_version};
-use crate::image::{Image, Release};
+use crate::image::Release;
 use crate::pipeline::Stage;
 use crate::promotion::{Lane, Origin, Proposal, State};
 use crate::pull_request::{Check, CheckStatus};
 
-/// The labels that are shown: a line each, of at most 400 characters.
-const LABELS_SHOWN: [&str; 5] = [
-    "org.opencontainers.image.version",
-    "org.opencontainers.image.revision",
-    "org.opencontainers.image.source",
-    "org.opencontainers.image.created",
-    "org.opencontainers.image.base.name",
-];
-/// Images of which more is told than the pin: with all of their lines a body stays below 40 kB.
-const IMAGES_TOLD_MAX: usize = 16;
 /// Longest summary of a check, in bytes: forges cut or refuse longer ones.
 const SUMMARY_BYTES_MAX: usize = 480;
 /// The first line of the part that lockkeeper owns; a person's text before it survives.
@@ -165,15 +156,15 @@ fn rollback(snapshot: &Snapshot, stage: &Stage, proposal: &Proposal, gates: Opti
 }
 
 fn table(snapshot: &Snapshot, stage: &Stage, proposal: &Proposal, before: &str, after: &str) -> String {
+    let version = match proposal.lane {
+        Lane::Normal => version_after(snapshot, proposal),
+        Lane::Rollback => format!("**{}**", escape(&proposal.release.version())),
+    };
     let was_digest = proposal.was.as_ref().map_or_else(|| "–".to_owned(), digests);
     let mut lines = vec![
         format!("| | {before} in {} | {after} |", stage.name),
         "|---|---|---|".to_owned(),
-        format!(
-            "| version | {} | **{}** |",
-            escape(&was_version(proposal)),
-            escape(&proposal.release.version())
-        ),
+        format!("| version | {} | {version} |", escape(&was_version(proposal))),
         format!("| digest | {was_digest} | {} |", digests(&proposal.release)),
     ];
     let built = |release: &Release| {
@@ -229,43 +220,6 @@ fn changed(proposal: &Proposal) -> usize {
         before(repository).is_none_or(|before| before.digest != pinned.digest)
     };
     proposal.release.images().filter(differs).count()
-}
-
-fn what_changes(snapshot: &Snapshot, proposal: &Proposal) -> String {
-    let mut parts = Vec::new();
-    for (repository, image) in snapshot.facts(&proposal.release) {
-        let before = proposal
-            .was
-            .as_ref()
-            .and_then(|was| was.get(repository))
-            .and_then(|pinned| snapshot.images.get(&pinned.digest));
-        let (old, new) =
-            (before.and_then(|image| image.as_ref().ok()).and_then(revision), image.and_then(revision));
-        parts.push(match (old, new) {
-            (Some(old), Some(new)) if old == new => {
-                format!("{} from the same commit {}", code(repository.short_name()), code(short(new)))
-            }
-            (Some(old), Some(new)) => format!(
-                "{} from commit {} to {}",
-                code(repository.short_name()),
-                code(short(old)),
-                code(short(new))
-            ),
-            (None, Some(new)) => {
-                format!("{} built from commit {}", code(repository.short_name()), code(short(new)))
-            }
-            (_, None) => format!("{} (its image names no source commit)", code(repository.short_name())),
-        });
-    }
-    parts.join(" · ")
-}
-
-fn revision(image: &Image) -> Option<&str> {
-    image.labels.get("org.opencontainers.image.revision").map(String::as_str).filter(|text| !text.is_empty())
-}
-
-fn short(revision: &str) -> &str {
-    revision.get(..12).unwrap_or(revision)
 }
 
 fn why_safe(snapshot: &Snapshot, stage: &Stage, proposal: &Proposal) -> String {
@@ -331,31 +285,6 @@ fn gate_lines(gates: &MergeGates) -> String {
         Some(hold) => format!("- ▲ **waiting: {}** ({})", prose(&hold.text), hold.gate.name()),
     };
     gates.lines.iter().map(line).collect::<Vec<_>>().join("\n")
-}
-
-fn details_image(snapshot: &Snapshot, proposal: &Proposal) -> String {
-    let mut lines = vec!["<details><summary>Image and build</summary>".to_owned(), String::new()];
-    for reference in proposal.release.references() {
-        lines.push(format!("- pin after merge: `{reference}`"));
-    }
-    for (repository, image) in snapshot.facts(&proposal.release).take(IMAGES_TOLD_MAX) {
-        let Some(image) = image else {
-            lines.push(format!("- {}: nothing more is known", code(repository.as_str())));
-            continue;
-        };
-        let platforms: Vec<String> = image.platforms.iter().map(|platform| format!("`{platform}`")).collect();
-        lines.push(format!("- platforms: {}", platforms.join(", ")));
-        let shown = image.labels.iter().filter(|(key, _)| LABELS_SHOWN.contains(&key.as_str()));
-        for (key, value) in shown {
-            lines.push(format!(
-                "- {}: {}",
-                code(key.trim_start_matches("org.opencontainers.image.")),
-                code(value)
-            ));
-        }
-    }
-    lines.extend([String::new(), "</details>".to_owned()]);
-    lines.join("\n")
 }
 
 fn details_path(snapshot: &Snapshot, stage: &Stage, proposal: &Proposal) -> String {

@@ -6,10 +6,13 @@
 mod body;
 mod commit;
 mod escape;
+mod facts;
 mod reply;
+mod source;
 
 pub use commit::{Recorded, recorded};
 pub use escape::{code, escape, one_line, prose};
+pub use facts::amount;
 pub use reply::{explain, history, reply, status};
 
 pub(super) use body::{check, issue, pull_request};
@@ -19,6 +22,7 @@ pub(super) use reply::{announcement, how};
 use std::time::Duration;
 
 use super::candidate::minute;
+use super::change::change_class;
 use super::effect::{Gate, HoldReason};
 use super::snapshot::{FileState, Snapshot};
 use crate::image::Release;
@@ -104,7 +108,16 @@ pub(super) fn labels(snapshot: &Snapshot, stage: &Stage, proposal: &Proposal) ->
         Lane::Normal => "promotion",
         Lane::Rollback => "rollback",
     };
-    vec![kind.to_owned(), format!("stage:{}", stage.name), format!("pipeline:{}", snapshot.pipeline.name)]
+    let mut labels = vec![
+        kind.to_owned(),
+        format!("stage:{}", stage.name),
+        format!("pipeline:{}", snapshot.pipeline.name),
+    ];
+    if proposal.lane == Lane::Normal {
+        let class = change_class(snapshot, proposal.was.as_ref(), &proposal.release);
+        labels.push(format!("bump:{}", class.word()));
+    }
+    labels
 }
 
 pub(super) fn closed_superseded(release: &Release) -> String {

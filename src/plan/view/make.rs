@@ -7,6 +7,7 @@ use super::{
 };
 use crate::image::Release;
 use crate::pipeline::Stage;
+use crate::plan::change::change_class;
 use crate::plan::effect::{Gate, HoldReason, Plan};
 use crate::plan::messages;
 use crate::plan::pins::Pins;
@@ -53,10 +54,18 @@ fn stage_view(snapshot: &Snapshot, stage: &Stage, plan: &Plan) -> StageView {
             number: found.number,
             url: snapshot.url(found.number),
             title: found.title.clone(),
+            change: change(snapshot, stage),
         }),
         rollback_target: rollback(snapshot, stage),
         pins: live.map(|stint| pins(stage, &stint.release)).unwrap_or_default(),
     }
+}
+
+/// How much the pull request of a stage changes; nothing of a rollback.
+fn change(snapshot: &Snapshot, stage: &Stage) -> Option<String> {
+    let proposal = snapshot.state.stage(&stage.name)?.proposal.as_ref()?;
+    let is_normal = proposal.lane == Lane::Normal;
+    is_normal.then(|| change_class(snapshot, proposal.was.as_ref(), &proposal.release).word().to_owned())
 }
 
 /// A hold with who can act, in one line.

@@ -102,6 +102,9 @@ pub struct PullRequestView {
     pub url: String,
     /// The title.
     pub title: String,
+    /// How much it changes: `major`, `minor`, `patch`, `rebuild`, `base-only`, `unknown`.
+    #[serde(default)]
+    pub change: Option<String>,
 }
 
 /// The rollback target of a stage.

@@ -10,12 +10,14 @@ mod answer;
 mod cache;
 mod challenge;
 mod document;
+mod facts;
 mod presence;
 mod rest;
 mod retag;
 mod session;
 mod settings;
 mod signatures;
+mod tagged;
 mod tags;
 
 use std::collections::BTreeMap;
@@ -30,10 +32,12 @@ use oci_client::Reference;
 
 use self::answer::{Answer, denied, untrusted};
 use self::cache::Cache;
-use self::document::{ACCEPT_MANIFESTS, Child, Document, ImageConfig, Kind};
+use self::document::{ACCEPT_MANIFESTS, Document, ImageConfig, Kind};
+use self::facts::Depth;
 use self::presence::Part;
 use self::rest::Rest;
 use self::session::{Ask, Purpose, Session};
+use self::tagged::Listed;
 use super::credentials::{Credential, Credentials, CredentialsError};
 use super::{FirstNamed, Image, Registry, RegistryError, SignatureError, TagError, Taken, Untagged};
 use crate::image::{Digest, Platform, Repository, Tag};
@@ -62,6 +66,10 @@ pub struct OciRegistry {
     parts: Cache<Digest, Arc<Vec<Part>>>,
     /// Good signatures.
     signed: Cache<Digest, Signed>,
+    /// Tags that named a digest when they were asked for it.
+    tagged: Cache<Digest, Vec<Tag>>,
+    /// Which tags there are, of the repositories listed last.
+    listed: Cache<(), Listed>,
 }
 
 /// A manifest or index, the digest of its bytes, and the `ETag` that came with it.
@@ -86,13 +94,15 @@ const CONFIG_BYTES_MAX: usize = MANIFEST_BYTES_MAX;
 /// Most manifests kept: 64 workers with four new images each. Those of 64 platforms take 6 KiB; with annotations at their
 /// bounds (64 × 2 KiB) all would make 32 MiB.
 const DOCUMENTS_MAX: usize = 256;
-/// Most images kept: 1,000 pipelines × 4 stages. With 14 labels of 100 bytes that is about 10 MiB; labels at their
-/// bounds (64 × 1 KiB) would make it 256 MiB, which nobody's images come near.
+/// Most images kept: 1,000 pipelines × 4 stages. With 14 labels of 100 bytes and two platforms of ten layers that is about
+/// 14 MiB; labels and layers at their bounds would make it hundreds, which nobody's images come near.
 const IMAGES_MAX: usize = 4096;
 /// Most tags kept with what they named: 256 repositories of 64 tags, at about 200 bytes 3 MiB.
 const NAMED_MAX: usize = 256 * 64;
 /// Most tags whose last answer is asked for conditionally: 1,000 pipelines × 4 images, at about 300 bytes 1.2 MiB.
 const RESOLVED_MAX: usize = 4096;
+/// Most repositories whose tags are remembered by their hashes: at most 12 MiB, and 400 bytes for one of a hundred tags.
+const LISTED_MAX: usize = 64;
 /// Longest `ETag` that is kept; those of registries are digests in quotes.
 const ETAG_BYTES_MAX: usize = 256;
 /// Most hosts with an open session; past that all are dropped, which costs a sign-in each.
@@ -114,6 +124,8 @@ impl OciRegistry {
             resolved: Cache::new(RESOLVED_MAX),
             parts: Cache::new(IMAGES_MAX),
             signed: Cache::new(IMAGES_MAX),
+            tagged: Cache::new(IMAGES_MAX),
+            listed: Cache::new(LISTED_MAX),
         }
     }
 
@@ -256,47 +268,11 @@ impl OciRegistry {
         ImageConfig::parse(&bytes).map_err(|reason| untrusted(what, reason))
     }
 
-    /// The manifest and configuration of one platform of the index.
-    async fn child(&self, name: &Name, child: &Child) -> Result<(Document, ImageConfig), RegistryError> {
-        let what = format!("{}@{} ({})", name.canonical, child.digest, child.platform);
-        let document = self.document_of(name, child.digest, &what).await?;
-        let Kind::Manifest { config } = document.kind else {
-            return Err(untrusted(&what, "it is an index within an index".to_owned()));
-        };
-        let what = format!("configuration {config} of {what}");
-        let config = self.config(name, config, &what).await?;
-        Ok((document, config))
-    }
-
     /// A refused credential is looked up afresh next time: a helper may have a new one.
     fn forget_refused(&self, name: &Name, error: &RegistryError) {
         if matches!(error, RegistryError::Denied { .. }) {
             self.credentials.forget(&name.host);
         }
-    }
-
-    async fn read_image(&self, name: &Name, digest: Digest) -> Result<Image, RegistryError> {
-        let what = format!("{}@{digest}", name.canonical);
-        let document = match self.documents.get(&name.canonical, digest) {
-            Some(document) => document,
-            None => self.document_of(name, digest, &what).await?,
-        };
-        let none = BTreeMap::new();
-        let (platforms, manifest, config) = match &document.kind {
-            Kind::Index(children) => {
-                let speaker = document::speaker(children);
-                let speaker = speaker.ok_or_else(|| untrusted(&what, "it has no platform".to_owned()))?;
-                let (manifest, config) = self.child(name, speaker).await?;
-                (document::sorted(children), manifest.annotations, config)
-            }
-            Kind::Manifest { config } => {
-                let config = self.config(name, *config, &format!("configuration {config} of {what}")).await?;
-                (config.platform.clone().into_iter().collect(), none, config)
-            }
-        };
-        let labels = document::merged([&document.annotations, &manifest, &config.labels]);
-        let created = config.created.or_else(|| document::created(&labels));
-        Ok(Image { digest, media_type: document.media_type, platforms, labels, created })
     }
 }
 
@@ -330,7 +306,9 @@ impl Registry for OciRegistry {
         let name = Name::of(repository);
         let session = self.session(&name).await?;
         let listed = tags::list(&session, &name.path, &name.canonical).await;
-        listed.inspect_err(|error| self.forget_refused(&name, error))
+        let listed = listed.inspect_err(|error| self.forget_refused(&name, error))?;
+        self.listed.put(&name.canonical, (), Listed::of(&listed));
+        Ok(listed)
     }
 
     async fn first_named(&self, repository: &Repository, tag: &Tag) -> Result<FirstNamed, RegistryError> {
@@ -339,8 +317,15 @@ impl Registry for OciRegistry {
             return Ok(known);
         }
         let digest = self.resolve(repository, tag).await?;
-        let created = self.image(repository, digest).await?.created;
-        let named = FirstNamed { digest, created };
+        let name = Name::of(repository);
+        let image = match self.images.get(&canonical, digest) {
+            Some(image) => image,
+            None => self.read_image(&name, digest, Depth::Speaker).await?,
+        };
+        if image.parts.len() <= 1 {
+            self.images.put(&canonical, digest, image.clone());
+        }
+        let named = FirstNamed { digest, created: image.created };
         self.named.put(&canonical, tag.clone(), named);
         Ok(named)
     }
@@ -350,14 +335,34 @@ impl Registry for OciRegistry {
         if let Some(image) = self.images.get(&name.canonical, digest) {
             return Ok(image);
         }
-        let image = self.read_image(&name, digest).await?;
-        self.images.put(&name.canonical, digest, image.clone());
+        let image = self.read_image(&name, digest, Depth::Parts).await?;
+        // What is missing may be pushed yet.
+        if image.missing.is_empty() {
+            self.images.put(&name.canonical, digest, image.clone());
+        }
         Ok(image)
     }
 
     /// Not answered from memory: whether it is still there is the question.
     async fn probe(&self, repository: &Repository, digest: Digest) -> Result<Vec<Platform>, RegistryError> {
         presence::probe(self, &Name::of(repository), digest).await
+    }
+
+    async fn tags_on(
+        &self,
+        repository: &Repository,
+        digest: Digest,
+        expected: &[Tag],
+    ) -> Result<Vec<Tag>, RegistryError> {
+        let name = Name::of(repository);
+        if let Some(known) = self.tagged.get(&name.canonical, digest) {
+            return Ok(known);
+        }
+        let found = self.ask_tags(&name, digest, expected).await?;
+        if !expected.is_empty() {
+            self.tagged.put(&name.canonical, digest, found.clone());
+        }
+        Ok(found)
     }
 
     async fn signature(

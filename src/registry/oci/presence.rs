@@ -69,12 +69,12 @@ async fn read(registry: &OciRegistry, name: &Name, digest: Digest) -> Result<Vec
                     kind: PartKind::Manifest,
                     platform: platform.clone(),
                 });
-                if let Kind::Manifest { config } = document.kind {
+                if let Kind::Manifest { config, .. } = document.kind {
                     parts.push(Part { digest: config, kind: PartKind::Config, platform });
                 }
             }
         }
-        Kind::Manifest { config } => {
+        Kind::Manifest { config, .. } => {
             let read = registry.config(name, config, &format!("configuration {config} of {what}")).await?;
             parts.push(Part { digest: config, kind: PartKind::Config, platform: read.platform });
         }

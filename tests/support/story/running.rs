@@ -104,6 +104,7 @@ impl Story {
                 hurried_timeout: Duration::from_millis(100),
                 unhurried_timeout: Duration::from_millis(100),
                 command_age_max: Duration::from_mins(15),
+                source_links: vec!["git.test/shop".to_owned()],
                 author: ("lockkeeper".to_owned(), "lockkeeper@localhost".to_owned()),
             },
             rules: RulesCache::default(),

@@ -3,13 +3,12 @@
 //! Source: OCI image specification 1.1 (image index, image manifest, image configuration, annotations) and Docker's
 //! schema 2, which has the same shape.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 
-use crate::image::{Digest, Platform};
+use crate::image::{Content, Digest, LABEL_PREFIX, Layer, Platform};
 
 /// A manifest or an index.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +28,8 @@ pub(super) enum Kind {
     Manifest {
         /// The digest of the configuration.
         config: Digest,
+        /// That and the layers, where all of them can be counted.
+        content: Option<Content>,
     },
 }
 
@@ -49,14 +50,17 @@ pub(super) struct ImageConfig {
 
 /// Most platforms of one index: the widest official images have about 20; each costs two requests to probe.
 pub(super) const PLATFORMS_MAX: usize = 64;
-/// The labels that are kept: those that the image specification names.
-const LABEL_PREFIX: &str = "org.opencontainers.image.";
+/// Most layers of one manifest: file systems of layers take 128, and each is 40 bytes here.
+const LAYERS_MAX: usize = 256;
 /// The label that says when the image was built.
 const CREATED_LABEL: &str = "org.opencontainers.image.created";
 /// Longest label kept; a longer one is left out, since half an address would be a wrong one.
 const LABEL_BYTES_MAX: usize = 1024;
-/// Most labels kept; the specification names 14.
+/// Most labels kept; the specification names 14, and those come first. Of others, files may name the ones that tell of
+/// the build.
 const LABELS_MAX: usize = 64;
+/// Longest label kept that the specification does not name: build tools put whole documents there.
+const OTHER_LABEL_BYTES_MAX: usize = 256;
 /// 2000-01-01T00:00:00Z: builds that are reproducible write 0001, 1970 or 1980, and mean "not said".
 const CREATED_SECOND_MIN: i64 = 946_684_800;
 
@@ -77,7 +81,7 @@ struct RawDocument {
     media_type: Option<String>,
     manifests: Option<Vec<RawDescriptor>>,
     config: Option<RawDescriptor>,
-    layers: Option<IgnoredAny>,
+    layers: Option<Vec<RawLayer>>,
     annotations: Option<BTreeMap<String, String>>,
 }
 
@@ -85,6 +89,13 @@ struct RawDocument {
 struct RawDescriptor {
     digest: String,
     platform: Option<RawPlatform>,
+}
+
+/// Foreign layers may have digests of other algorithms: then the content is not counted, and the image is read.
+#[derive(Deserialize)]
+struct RawLayer {
+    digest: Option<String>,
+    size: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -122,7 +133,10 @@ impl Document {
         }
         let (kind, types) = match (raw.manifests, raw.config, raw.layers) {
             (Some(children), None, None) => (Kind::Index(platforms(children)?), INDEX_TYPES),
-            (None, Some(config), Some(_)) => (Kind::Manifest { config: digest(&config)? }, MANIFEST_TYPES),
+            (None, Some(config), Some(layers)) => {
+                let config = digest(&config)?;
+                (Kind::Manifest { config, content: content(config, &layers) }, MANIFEST_TYPES)
+            }
             (Some(_), _, _) => return Err("it is an index and a manifest at once".to_owned()),
             (None, _, _) => return Err("it has neither `manifests` nor `config` and `layers`".to_owned()),
         };
@@ -173,6 +187,15 @@ fn digest(descriptor: &RawDescriptor) -> Result<Digest, String> {
     descriptor.digest.parse().map_err(|error: crate::image::DigestError| error.to_string())
 }
 
+/// What a manifest is made of; nothing where a layer does not say what it is.
+fn content(config: Digest, layers: &[RawLayer]) -> Option<Content> {
+    let layer = |raw: &RawLayer| Some(Layer { digest: raw.digest.as_ref()?.parse().ok()?, bytes: raw.size? });
+    if layers.len() > LAYERS_MAX {
+        return None;
+    }
+    Some(Content { config, layers: layers.iter().map(layer).collect::<Option<_>>()? })
+}
+
 /// The children that are platforms.
 fn platforms(descriptors: Vec<RawDescriptor>) -> Result<Vec<Child>, String> {
     let mut children = Vec::new();
@@ -188,10 +211,18 @@ fn platforms(descriptors: Vec<RawDescriptor>) -> Result<Vec<Child>, String> {
     }
 }
 
+/// These children by platform, sorted, the first of each.
+pub(super) fn sorted(children: &[Child]) -> Vec<&Child> {
+    let mut sorted: BTreeMap<&Platform, &Child> = BTreeMap::new();
+    for child in children {
+        sorted.entry(&child.platform).or_insert(child);
+    }
+    sorted.into_values().collect()
+}
+
 /// The platforms of these children, sorted, each once.
-pub(super) fn sorted(children: &[Child]) -> Vec<Platform> {
-    let sorted: BTreeSet<&Platform> = children.iter().map(|child| &child.platform).collect();
-    sorted.into_iter().cloned().collect()
+pub(super) fn platforms_of(children: &[Child]) -> Vec<Platform> {
+    sorted(children).into_iter().map(|child| child.platform.clone()).collect()
 }
 
 /// The child whose configuration speaks for the image: `linux/amd64`, else the first.
@@ -200,13 +231,15 @@ pub(super) fn speaker(children: &[Child]) -> Option<&Child> {
     children.iter().find(is_amd64).or_else(|| children.first())
 }
 
-/// The labels that are kept, the first of `sources` before the later ones.
+/// The labels that are kept, the first of `sources` before the later ones, and those of the specification before others.
 pub(super) fn merged<const N: usize>(sources: [&BTreeMap<String, String>; N]) -> BTreeMap<String, String> {
     let mut labels = BTreeMap::new();
-    for (key, value) in sources.into_iter().flatten() {
-        let fits =
-            key.len() <= LABEL_BYTES_MAX && value.len() <= LABEL_BYTES_MAX && labels.len() < LABELS_MAX;
-        if fits && key.starts_with(LABEL_PREFIX) {
+    let is_named = |key: &str| key.starts_with(LABEL_PREFIX);
+    let all = || sources.iter().copied().flatten();
+    let named = all().filter(|(key, _)| is_named(key)).map(|label| (label, LABEL_BYTES_MAX));
+    let others = all().filter(|(key, _)| !is_named(key)).map(|label| (label, OTHER_LABEL_BYTES_MAX));
+    for ((key, value), bytes_max) in named.chain(others) {
+        if key.len() <= bytes_max && value.len() <= bytes_max && labels.len() < LABELS_MAX {
             labels.entry(key.clone()).or_insert_with(|| value.clone());
         }
     }

@@ -71,7 +71,7 @@ fn attestations_are_no_platforms() {
     ];
     let Kind::Index(children) = parse(&index(&children)).unwrap().kind else { panic!("no index") };
     assert_eq!(
-        sorted(&children).iter().map(ToString::to_string).collect::<Vec<_>>(),
+        platforms_of(&children).iter().map(ToString::to_string).collect::<Vec<_>>(),
         ["linux/amd64", "linux/arm64"]
     );
     assert_eq!(speaker(&children).unwrap().platform.to_string(), "linux/amd64");
@@ -97,11 +97,35 @@ fn labels_are_the_specified_ones_nearest_first_and_bounded() {
     let longest = "x".repeat(LABEL_BYTES_MAX);
     let mut third: BTreeMap<String, String> =
         map(&[("revision", "r"), ("url", &longest), ("title", &format!("{longest}x"))]);
-    third.insert("maintainer".to_owned(), "m".to_owned());
+    third.insert("ci.build".to_owned(), "7".to_owned());
+    third.insert("ci.log".to_owned(), "x".repeat(OTHER_LABEL_BYTES_MAX + 1));
     let labels = merged([&first, &second, &third]);
-    assert_eq!(labels, map(&[("version", "1"), ("source", "s"), ("revision", "r"), ("url", &longest)]));
+    let mut want: BTreeMap<String, String> =
+        map(&[("version", "1"), ("source", "s"), ("revision", "r"), ("url", &longest)]);
+    want.insert("ci.build".to_owned(), "7".to_owned());
+    assert_eq!(labels, want);
     let many = (0..100).map(|n| (format!("{LABEL_PREFIX}{n}"), String::new())).collect();
     assert_eq!(merged([&many, &first, &second]).len(), LABELS_MAX);
+    let others: BTreeMap<String, String> = (0..100).map(|n| (format!("{n}"), String::new())).collect();
+    assert!(merged([&others, &first]).contains_key(&format!("{LABEL_PREFIX}version")));
+}
+
+#[test]
+fn layers_count_where_each_says_what_it_is() {
+    let layers = |layers: Value| {
+        let mut document = manifest();
+        document["layers"] = layers;
+        let Kind::Manifest { content, .. } = parse(&document).unwrap().kind else { panic!("no manifest") };
+        content.map(|content| (content.layers.len(), content.bytes()))
+    };
+    let layer =
+        |hex: &str, size: u64| json!({ "digest": format!("sha256:{}", hex.repeat(64)), "size": size });
+    assert_eq!(layers(json!([])), Some((0, 0)));
+    assert_eq!(layers(json!([layer("a", 5), layer("b", 7)])), Some((2, 12)));
+    assert_eq!(layers(json!([{ "digest": "sha512:00", "size": 1 }])), None);
+    assert_eq!(layers(json!([{ "digest": format!("sha256:{}", "a".repeat(64)) }])), None);
+    assert_eq!(layers(json!(vec![layer("a", 1); LAYERS_MAX])).unwrap().0, LAYERS_MAX);
+    assert_eq!(layers(json!(vec![layer("a", 1); LAYERS_MAX + 1])), None);
 }
 
 #[test]

@@ -1,0 +1,149 @@
+//! How much changes for a stage: told by versions and commits, never guessed.
+//!
+//! For an image with another digest than before, the first line that fits:
+//!
+//! | class | where |
+//! |---|---|
+//! | `major`, `minor`, `patch` | both name a version, and it is this part that differs first; of a pre-release `patch` |
+//! | `base-only` | same commit, and the base image that it names is another one |
+//! | `rebuild` | same commit; or same version, and one of the two names no commit |
+//! | `unknown` | anything else: a first image, the same version from another commit, no version and no commit |
+//!
+//! The version is that of the tag under the follow rule, else that of the label; both sides have to be told alike. The
+//! commit is the label `revision`, else the group `sha` of `extract`. A way back has the class of the way there. Of
+//! several images the heaviest class counts, and `unknown` is heavier than all: it may be anything.
+
+use semver::Version;
+use serde::Serialize;
+
+use super::snapshot::Snapshot;
+use crate::image::{Image, Pinned, Release};
+use crate::pipeline::{ImageRule, Rule, version_of};
+
+/// How much changes, the lightest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ChangeClass {
+    /// The same commit upon another base image.
+    BaseOnly,
+    /// The same version or commit, built again.
+    Rebuild,
+    /// A patch, as the version says.
+    Patch,
+    /// New features, as the version says.
+    Minor,
+    /// What may break others, as the version says.
+    Major,
+    /// Nothing tells.
+    Unknown,
+}
+
+/// One side of a change.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+struct Side<'a> {
+    tagged: Option<Version>,
+    labelled: Option<Version>,
+    commit: Option<&'a str>,
+    base_digest: Option<&'a str>,
+    base_name: Option<&'a str>,
+}
+
+/// The class of going from one release to another.
+#[must_use]
+pub fn change_class(snapshot: &Snapshot, was: Option<&Release>, release: &Release) -> ChangeClass {
+    let class = |rule: &ImageRule| {
+        let new = release.get(&rule.repository)?;
+        let Some(old) = was.and_then(|was| was.get(&rule.repository)) else {
+            return Some(ChangeClass::Unknown);
+        };
+        let image =
+            |pinned: &Pinned| snapshot.images.get(&pinned.digest).and_then(|image| image.as_ref().ok());
+        (old.digest != new.digest)
+            .then(|| of_image(&Side::of(rule, old, image(old)), &Side::of(rule, new, image(new))))
+    };
+    snapshot.pipeline.images.iter().filter_map(class).max().unwrap_or(ChangeClass::Unknown)
+}
+
+fn of_image(old: &Side<'_>, new: &Side<'_>) -> ChangeClass {
+    let versions = pair(old.tagged.as_ref(), new.tagged.as_ref())
+        .or_else(|| pair(old.labelled.as_ref(), new.labelled.as_ref()));
+    if let Some(class) = versions.and_then(|(old, new)| by_version(old, new)) {
+        return class;
+    }
+    match (old.commit, new.commit) {
+        (Some(one), Some(other)) if is_same_commit(one, other) => {
+            if has_other_base(old, new) {
+                ChangeClass::BaseOnly
+            } else {
+                ChangeClass::Rebuild
+            }
+        }
+        (Some(_), Some(_)) => ChangeClass::Unknown,
+        _ if versions.is_some() => ChangeClass::Rebuild,
+        _ => ChangeClass::Unknown,
+    }
+}
+
+/// The part in which two versions differ first; none where they are one version.
+fn by_version(old: &Version, new: &Version) -> Option<ChangeClass> {
+    if old.major != new.major {
+        Some(ChangeClass::Major)
+    } else if old.minor != new.minor {
+        Some(ChangeClass::Minor)
+    } else if old.patch != new.patch || old.pre != new.pre {
+        Some(ChangeClass::Patch)
+    } else {
+        None
+    }
+}
+
+/// Whether one is the beginning of the other: tags have it cut.
+fn is_same_commit(one: &str, other: &str) -> bool {
+    let (one, other) = (one.to_ascii_lowercase(), other.to_ascii_lowercase());
+    one.starts_with(&other) || other.starts_with(&one)
+}
+
+/// Whether both name their base image, and it is not the same one. A name may mean another image by now, so where both
+/// name a digest, that decides.
+fn has_other_base(old: &Side<'_>, new: &Side<'_>) -> bool {
+    let digests = pair(old.base_digest, new.base_digest);
+    digests.or_else(|| pair(old.base_name, new.base_name)).is_some_and(|(old, new)| old != new)
+}
+
+fn pair<T>(one: Option<T>, other: Option<T>) -> Option<(T, T)> {
+    one.zip(other)
+}
+
+impl<'a> Side<'a> {
+    fn of(rule: &ImageRule, pinned: &'a Pinned, image: Option<&'a Image>) -> Self {
+        let label = |name: &str| image.and_then(|image| image.label(name));
+        // The numbers of a date are no parts of a version.
+        let has_versions = !matches!(rule.follow.rule, Rule::Calver(_));
+        let told = pinned.tag.as_ref().map(|tag| rule.follow.told(tag)).unwrap_or_default();
+        Self {
+            tagged: pinned.tag.as_ref().and_then(|tag| rule.follow.version(tag)),
+            labelled: label("version").filter(|_| has_versions).and_then(version_of),
+            commit: image.and_then(Image::commit).or(told.sha),
+            base_digest: label("base.digest"),
+            base_name: label("base.name"),
+        }
+    }
+}
+
+impl ChangeClass {
+    /// The word, as in labels.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::BaseOnly => "base-only",
+            Self::Rebuild => "rebuild",
+            Self::Patch => "patch",
+            Self::Minor => "minor",
+            Self::Major => "major",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
