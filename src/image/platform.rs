@@ -52,7 +52,21 @@ impl Platform {
     pub fn serves(&self, wanted: &Self) -> bool {
         self.os == wanted.os
             && self.architecture == wanted.architecture
-            && (wanted.variant.is_none() || wanted.variant == self.variant)
+            && (wanted.variant.is_none() || wanted.variant_meant() == self.variant_meant())
+    }
+
+    /// The variant, also where it goes without saying: some builders write it for arm64, others do not. Of `arm` there is
+    /// none to be assumed.
+    ///
+    /// Source: the OCI image specification 1.1, "Platform Variants" (`arm64` has `v8`); containerd's platforms package
+    /// reads `linux/arm64` and `linux/arm64/v8`, `linux/amd64` and `linux/amd64/v1` alike.
+    fn variant_meant(&self) -> Option<&str> {
+        let default = match self.architecture.as_str() {
+            "arm64" => Some("v8"),
+            "amd64" => Some("v1"),
+            _ => None,
+        };
+        self.variant.as_deref().or(default)
     }
 }
 
@@ -98,5 +112,22 @@ mod tests {
         assert!(found.serves(&"linux/arm64".parse().unwrap()));
         assert!(found.serves(&"linux/arm64/v8".parse().unwrap()));
         assert!(!found.serves(&"linux/arm64/v9".parse().unwrap()));
+    }
+
+    #[test]
+    fn a_variant_that_goes_without_saying_is_the_same_unsaid() {
+        for (found, wanted, want) in [
+            ("linux/arm64", "linux/arm64/v8", true),
+            ("linux/arm64", "linux/arm64/v9", false),
+            ("linux/arm64/v9", "linux/arm64/v8", false),
+            ("linux/amd64", "linux/amd64/v1", true),
+            ("linux/amd64", "linux/amd64/v3", false),
+            ("linux/arm", "linux/arm/v7", false),
+            ("linux/arm/v6", "linux/arm", true),
+            ("windows/arm64", "linux/arm64/v8", false),
+        ] {
+            let read = |text: &str| text.parse::<Platform>().unwrap();
+            assert_eq!(read(found).serves(&read(wanted)), want, "{found} for {wanted}");
+        }
     }
 }

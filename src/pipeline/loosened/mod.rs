@@ -5,6 +5,7 @@ use super::{
     Approvals, Follow, ImageRule, MergePolicy, OutOfBand, Pipeline, Prereleases, Principal, RoleName, Rule,
     SigningKey, Stage, duration_text,
 };
+use crate::image::Platform;
 
 /// What an empty list of approvers means, and (beside the owner) an empty list of those who may roll back.
 const BY_DEFAULT: [Principal; 1] = [Principal::Role(RoleName::Write)];
@@ -57,10 +58,14 @@ pub fn loosened_images(before: &Pipeline, after: &Pipeline) -> Vec<String> {
 
 fn loosened_image(before: &ImageRule, after: &ImageRule) -> Vec<String> {
     let name = &before.repository;
+    // A rule without a variant takes any, so it asks for less than one with it.
+    let asks = |wanted: &Platform, platform: &Platform| {
+        wanted.serves(platform) && (platform.variant.is_none() || wanted.variant.is_some())
+    };
     let gone = before
         .platforms
         .iter()
-        .filter(|platform| !after.platforms.iter().any(|other| other.serves(platform)));
+        .filter(|platform| !after.platforms.iter().any(|wanted| asks(wanted, platform)));
     let mut found: Vec<String> =
         gone.map(|platform| format!("platform {platform} of `{name}` no longer needed")).collect();
     if after.minimum_age < before.minimum_age {
