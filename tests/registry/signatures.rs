@@ -283,7 +283,26 @@ async fn the_referrers_endpoint_is_read_page_by_page_whatever_types_it_tells() {
     shelf.check(&anonymous(), image(), &keys, "1: none of these keys made it").await;
     // A list without an end.
     shelf.page(&first, StatusCode::OK, &listing(&[]), Some(&next.replace("?next=1", "")));
-    assert_eq!(shelf.check(&anonymous(), image(), &keys, "missing").await, 1 + 8 + 1);
+    assert_eq!(shelf.check(&anonymous(), image(), &keys, "untrusted").await, 1 + 8 + 1);
+    // What was listed before a page that cannot be read counts, and no such page is taken for the end of the list.
+    let second = format!("{first}?next=1");
+    for (status, body, want) in [
+        (StatusCode::NOT_FOUND, "<html>", "untrusted"),
+        (StatusCode::OK, "<html>", "untrusted"),
+        (StatusCode::BAD_GATEWAY, "", "unavailable"),
+        (StatusCode::FORBIDDEN, "", "denied"),
+    ] {
+        shelf.page(&second, status, body.as_bytes(), None);
+        shelf.page(&first, StatusCode::OK, &listing(&[]), Some(&next));
+        shelf.check(&anonymous(), image(), &keys, want).await;
+        shelf.page(&first, StatusCode::OK, &listing(&[(&good, BUNDLE)]), Some(&next));
+        shelf.check(&anonymous(), image(), &keys, "bundle").await;
+    }
+    // A page that is none says nothing of signatures; an endpoint that is not there does, in whatever words.
+    shelf.put(&first, b"<html>welcome</html>");
+    shelf.check(&anonymous(), image(), &keys, "untrusted").await;
+    shelf.page(&first, StatusCode::NOT_FOUND, b"404 page not found", None);
+    shelf.check(&anonymous(), image(), &keys, "missing").await;
     // One of another image among them is none of this one.
     let foreign = shelf.bundle(Digest::of(b"other"), &right.bundle(image()));
     shelf.put(&first, &listing(&[(&foreign, BUNDLE)]));

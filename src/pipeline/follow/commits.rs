@@ -6,7 +6,7 @@ use crate::image::Tag;
 
 /// Tags that name a commit, by itself or behind other words; two of each form, which have no digit of the hash in common,
 /// so that an expression that is in both means the form.
-const COMMITS: [[&str; 2]; 9] = [
+const COMMITS: [[&str; 2]; 10] = [
     ["9f2c41a", "e05b7d8"],
     ["4f1c3f1a", "b5d7e850"],
     ["9f2c41a3c4f1", "e05b7d86b0d5"],
@@ -14,6 +14,7 @@ const COMMITS: [[&str; 2]; 9] = [
     ["git-9f2c41a", "git-e05b7d8"],
     ["sha-9f2c41a", "sha-e05b7d8"],
     ["v1.2.0-build4567-9f2c41a", "v1.2.0-build4567-e05b7d8"],
+    ["v1.2.0-14-g9f2c41a", "v1.2.0-14-ge05b7d8"],
     ["20260102-9f2c41a", "20260102-e05b7d8"],
     ["main-9f2c41a", "main-e05b7d8"],
 ];
@@ -48,7 +49,7 @@ impl Follow {
             let (stem, last) = text.split_at_checked(begin)?;
             Some((stem.to_owned(), last.to_owned()))
         };
-        let free = matches!(self.rule, Rule::Numeric | Rule::Lexical);
+        let free = matches!(self.rule, Rule::Semver(_) | Rule::Numeric | Rule::Lexical);
         let found = picked.iter().filter(|_| free).filter_map(|tag| parts(tag));
         found.filter(|(_, last)| last.bytes().all(|byte| byte.is_ascii_digit())).any(|(stem, last)| {
             let is_like = |(stem_too, last_too): (String, String)| {

@@ -80,8 +80,19 @@ impl fmt::Display for Key {
     }
 }
 
-/// The version without a commit at the end of its pre-release: `1.4.0-rc.1.9f2c41a` is a `1.4.0-rc.1`. None where
-/// nothing else is in it: which of two commits is newer, their hashes do not say.
+impl Main {
+    /// The same without a commit at its end; none where there is nothing else: which of two commits is newer, their
+    /// hashes do not say.
+    pub(super) fn without_commit(self) -> Option<Self> {
+        match self {
+            Self::Version(version) => without_commit(version).map(Self::Version),
+            Self::Text(text) => stem(&text).map(|stem| Self::Text(stem.to_owned())),
+            Self::Date(_) | Self::Number(_) => Some(self),
+        }
+    }
+}
+
+/// The version without a commit at the end of its pre-release: `1.4.0-rc.1.9f2c41a` is a `1.4.0-rc.1`.
 pub(super) fn without_commit(version: Version) -> Option<Version> {
     if version.pre.is_empty() {
         return Some(version);
@@ -92,21 +103,22 @@ pub(super) fn without_commit(version: Version) -> Option<Version> {
 }
 
 /// The text up to a commit at its end, what separates them included; none where there is nothing else.
-pub(super) fn stem(text: &str) -> Option<&str> {
+fn stem(text: &str) -> Option<&str> {
     let begin = text.rfind(['.', '-', '_']).map_or(0, |place| place + 1);
     let (stem, last) = text.split_at(begin);
     let stem = if is_commit(last) { stem } else { text };
     (!stem.is_empty()).then_some(stem)
 }
 
-/// Whether the text looks like the hash of a commit, short or long.
+/// Whether the text looks like the hash of a commit, short or long, by itself or as `git describe` writes it: `g9f2c41a`.
 ///
-/// Of digits alone (one short hash in 25 is) it passes for a number.
+/// Of digits alone (one short hash in 25 is) it passes for a number where nothing stands before it.
 pub(crate) fn is_commit(text: &str) -> bool {
     let is_hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
-    (matches!(text.len(), 7..=40 | 64))
-        && text.bytes().all(is_hex)
-        && text.bytes().any(|byte| !byte.is_ascii_digit())
+    let hash = text.strip_prefix('g');
+    let has_letter = hash.is_some() || text.bytes().any(|byte| !byte.is_ascii_digit());
+    let hash = hash.unwrap_or(text);
+    has_letter && matches!(hash.len(), 7..=40 | 64) && hash.bytes().all(is_hex)
 }
 
 #[cfg(test)]
@@ -137,6 +149,7 @@ mod tests {
             ("20260102-143022", Some("20260102-143022")),
             ("release-2026-05-12", Some("release-2026-05-12")),
             ("git-9f2c41a", Some("git-")),
+            ("main-14-g9f2c41a", Some("main-14-")),
             ("9f2c41a", None),
             ("main", Some("main")),
             ("", None),
@@ -148,6 +161,8 @@ mod tests {
             ("1.4.0-rc.1", Some("1.4.0-rc.1")),
             ("1.4.0-rc.1.9f2c41a", Some("1.4.0-rc.1")),
             ("1.4.0-build4567-9f2c41a", Some("1.4.0-build4567")),
+            ("1.4.0-14-g9f2c41a", Some("1.4.0-14")),
+            ("1.4.0-14-g1234567", Some("1.4.0-14")),
             ("1.4.0-9f2c41a", None),
         ] {
             let found = without_commit(text.parse().unwrap()).map(|version| version.to_string());
@@ -167,6 +182,11 @@ mod tests {
             ("1234567", false),
             ("9F2C41A", false),
             ("release", false),
+            ("g9f2c41a", true),
+            ("g1234567", true),
+            ("g9f2c41", false),
+            ("gg9f2c41a", false),
+            ("g", false),
         ] {
             assert_eq!(is_commit(text), want, "{text}");
         }

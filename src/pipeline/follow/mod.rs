@@ -243,26 +243,29 @@ impl Follow {
         extract.map(|extract| extract.told(tag.as_str())).unwrap_or_default()
     }
 
-    /// What the tags of images that are released together have to share: the key, or the tag where the rule has none.
+    /// What the tags of images that are released together have to share: what the rule reads of them, a commit included,
+    /// or the tag where it reads nothing.
     #[must_use]
     pub fn shared(&self, tag: &Tag) -> String {
-        match (&self.rule, self.filter.caught(tag.as_str())) {
-            // Its key leaves out a commit, which has to be the same one.
-            (Rule::Lexical, Some((text, None))) => text.to_owned(),
-            _ => self.key(tag).map_or_else(|| tag.to_string(), |key| key.to_string()),
-        }
+        self.read(tag).map_or_else(|| tag.to_string(), |read| read.to_string())
     }
 
+    /// What is compared of a tag: what is read of it, without a commit.
     fn key(&self, tag: &Tag) -> Option<Key> {
+        let Key { main, build } = self.read(tag)?;
+        Some(Key { main: main.without_commit()?, build })
+    }
+
+    fn read(&self, tag: &Tag) -> Option<Key> {
         if is_no_version(tag) {
             return None;
         }
         let (text, build) = self.filter.caught(tag.as_str())?;
         let main = match &self.rule {
-            Rule::Semver(_) => Main::Version(key::without_commit(version_of(text)?)?),
+            Rule::Semver(_) => Main::Version(version_of(text)?),
             Rule::Calver(format) => Main::Date(format.read(text)?),
             Rule::Numeric => Main::Number(Number::read(text)?),
-            Rule::Lexical => Main::Text(key::stem(text)?.to_owned()),
+            Rule::Lexical => Main::Text(text.to_owned()),
             Rule::Newest | Rule::Tag(_) | Rule::Exact(_) => return None,
         };
         let build = match build {

@@ -131,6 +131,18 @@ fn commits_are_never_put_in_order() {
     check("lexical | allow ^2026", "20260102-abc123f 20260102-9f2c41a", "20260102-9f2c41a 20260102-abc123f");
     check("lexical | allow ^2026", "20260102-1234567 20260102-9f2c41a", "! tag `20260102-1234567` names");
     check("newest", "abc123f 9f2c41a", "? 9f2c41a abc123f");
+    // One hash in 25 has no letter: it decides no more than the others.
+    check("all *", "1.4.0-dev.9f2c41a 1.4.0-dev.1234567", "! tag `1.4.0-dev.1234567` names a commit");
+    check("all *", "1.4.0-dev.9f2c41a 1.4.0-dev.1234567 1.4.0", "1.4.0");
+    check("all *", "1.4.0-dev.1234566 1.4.0-dev.1234567", "1.4.0-dev.1234567");
+    // As `git describe` writes them: how many commits after the tag, then the commit.
+    check("all *", "1.4.0-5-g9f2c41a 1.4.0-12-g0a1b2c3 1.4.0-7-g1234567", "1.4.0-12-g0a1b2c3");
+    check("lexical | allow ^main", "main-5-g9f2c41a main-5-g1234567", "main-5-g1234567 main-5-g9f2c41a");
+    check(
+        "lexical | extract ^main-(?<key>.*)$",
+        "main-g9f2c41a main-g1234567",
+        "! tag `main-g1234567` names",
+    );
 }
 
 #[test]
@@ -247,6 +259,9 @@ fn images_of_one_release_share_the_key() {
     assert_eq!(shared(r"semver * | extract ^v(?<key>[0-9.]+)-", "v1.2.0-web"), shared("tag 1.2.0", "1.2.0"));
     let lexical = "lexical | allow x";
     assert_ne!(shared(lexical, "20260102-abc123f"), shared(lexical, "20260102-9f2c41a"));
+    assert_ne!(shared("all *", "1.4.0-dev.abc123f"), shared("all *", "1.4.0-dev.9f2c41a"));
+    assert_eq!(shared("all *", "v1.4.0-dev.abc123f"), shared("all *", "1.4.0-dev.abc123f"));
+    assert_eq!(shared("all *", "v1.4.0-abc123f"), shared("semver *", "1.4.0-abc123f"));
 }
 
 const ORDERS: [&str; 6] = [

@@ -12,12 +12,12 @@
 //! | `^1.4`, `^0.4`, `^0.0.3` | up to the next change of the leftmost part that is not 0 |
 //! | `~1.4`, `~1.4.2`, `~1` | the same minor version (of `~1`: the same major version) |
 //! | `1.2 - 1.4` | `>=1.2 <=1.4` |
-//! | `!=1.2.3`, `!=1.2` | all but that version, or those versions |
+//! | `!=1.2.3`, `!=1.2` | all but that version, or those versions and their pre-releases |
 //! | blanks or commas | and |
 //! | `\|\|` | or |
 //!
-//! A pre-release is in a range only where the range itself names a pre-release of the same `major.minor.patch`:
-//! `>=1.4.0-rc.1` takes `1.4.0-rc.2` but not `1.5.0-rc.1`. On request all pre-releases count that lie between the ends;
+//! A pre-release is in a range only where the range itself names a pre-release of the same `major.minor.patch`, by
+//! another comparator than `!=`: `>=1.4.0-rc.1` takes `1.4.0-rc.2` but not `1.5.0-rc.1`. On request all pre-releases count that lie between the ends;
 //! those of the first version that is out (`2.0.0-rc.1` of `<2`) never do.
 
 mod read;

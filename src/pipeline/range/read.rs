@@ -81,8 +81,9 @@ fn words(text: &str) -> Result<Vec<String>, String> {
 impl Clause {
     fn add(&mut self, operator: &str, version: &str) -> Result<(), String> {
         let partial = partial(version)?;
-        if let Some(triple) = partial.prerelease_triple() {
-            self.prereleases_of.push(triple);
+        // To leave one pre-release out asks for no other.
+        if operator != "!=" {
+            self.prereleases_of.extend(partial.prerelease_triple());
         }
         let (from, below) = match operator {
             "" | "=" | ">" | ">=" | "<" | "<=" | "!=" => partial.span()?,
@@ -100,7 +101,10 @@ impl Clause {
             "<" => self.all_of.push(Comparator::Below(from)),
             "<=" => self.all_of.extend(below.map(Comparator::Below)),
             ">=" => self.all_of.push(Comparator::From(from)),
-            "!=" => self.all_of.extend(below.map(|below| Comparator::Outside(from, below))),
+            "!=" => {
+                let from = partial.first_of_any()?;
+                self.all_of.extend(below.map(|below| Comparator::Outside(from, below)));
+            }
             _ => {
                 self.all_of.push(Comparator::From(from));
                 self.all_of.extend(below.map(Comparator::Below));
@@ -156,6 +160,12 @@ impl Partial {
             pre: self.pre.clone(),
             ..Version::new(part(self.major), part(self.minor), part(self.patch))
         }
+    }
+
+    /// The first version that it leaves out: `1.4` with its pre-releases, `1.4.2` without.
+    fn first_of_any(&self) -> Result<Version, String> {
+        let first = self.first();
+        if self.patch.is_some() { Ok(first) } else { before_any_of(first.major, first.minor, first.patch) }
     }
 
     /// All versions that it names: `1.4` is from 1.4.0 and below 1.5.0, `1.4.2` that one version.

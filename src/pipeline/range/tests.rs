@@ -61,6 +61,8 @@ fn a_pre_release_needs_a_range_that_names_one_of_its_version() {
     check(">=2.0.0-rc.1 ^1", &[], &["2.0.0-rc.2", "1.9.0"]);
     check("1.0.0-rc.1 || >=2", &["1.0.0-rc.1", "2.0.0"], &["2.0.0-rc.1", "1.0.0"]);
     check("!=1.4.0-rc.2 >=1.4.0-rc.1", &["1.4.0-rc.1", "1.4.0-rc.3"], &["1.4.0-rc.2"]);
+    check(">=1.3 !=1.4.0-rc.2", &["1.3.0", "1.4.0"], &["1.4.0-rc.1", "1.4.0-rc.2", "1.4.0-rc.3"]);
+    check(">=1.3.0-rc.1 !=1.3", &["1.4.0"], &["1.3.0-rc.1", "1.3.0"]);
 }
 
 #[test]
@@ -73,6 +75,10 @@ fn on_request_all_pre_releases_between_the_ends_are_in_a_range() {
         ("1.2.3", "1.2.3", "1.2.3-rc.1 1.2.4-rc.1"),
         ("<=1.4", "1.4.9-rc.1", "1.5.0-rc.1"),
         ("<2.0.0-rc.2", "2.0.0-rc.1 1.0.0-rc.1", "2.0.0-rc.2"),
+        ("!=1.3", "1.2.9 1.4.0-rc.1 1.4.0", "1.3.0-rc.1 1.3.0 1.3.1-rc.1 1.3.9"),
+        ("!=1", "0.9.0-rc.1 2.0.0-rc.1", "1.0.0-0 1.0.0-rc.1 1.9.9"),
+        (">=1.2 !=1.3.0", "1.3.0-rc.1 1.3.1-rc.1", "1.3.0"),
+        (">=1.3 !=1.4.0-rc.2", "1.4.0-rc.1 1.4.0-rc.3", "1.4.0-rc.2"),
     ] {
         let parsed = range.parse::<VersionRange>().unwrap().with_prereleases(Prereleases::All);
         let is_in = |version: &&str| parsed.matches(&Version::parse(version).unwrap());
@@ -152,6 +158,28 @@ fn a_tag_names_a_version_only_in_full() {
 }
 
 proptest! {
+    /// What `!=` leaves out is out, and nothing else is: it takes nothing in either.
+    #[test]
+    fn an_exclusion_takes_away_and_adds_nothing(
+        rest in prop::sample::select(&[">=0.0.0-0", ">=1.0", "^1", "1.x || 2.x", ">=1.2.0-rc.1 <2"][..]),
+        left_out in "[0-2]|[0-2]\\.[0-2]|[0-2]\\.[0-2]\\.[0-2](-rc\\.[0-2])?",
+        version in "[0-2]\\.[0-2]\\.[0-2](-rc\\.[0-2]|-0)?",
+        prereleases in prop::sample::select(&[Prereleases::Named, Prereleases::All][..]),
+    ) {
+        let read = |text: String| text.parse::<VersionRange>().unwrap().with_prereleases(prereleases);
+        let with: Vec<String> = rest.split("||").map(|part| format!("{part} !={left_out}")).collect();
+        let found: Version = version.parse().unwrap();
+        let release = version.split('-').next().unwrap();
+        let is_exact = left_out.matches('.').count() >= 2;
+        let is_out = if is_exact {
+            version == left_out
+        } else {
+            release == left_out || release.starts_with(&format!("{left_out}."))
+        };
+        let want = read(rest.to_owned()).matches(&found) && !is_out;
+        prop_assert_eq!(read(with.join("||")).matches(&found), want);
+    }
+
     #[test]
     fn any_text_is_read_or_refused(text in "\\PC{0,40}", range in "[0-9.x*<>=!^~|, v-]{0,30}") {
         let _ = version_of(&text);

@@ -128,37 +128,38 @@ impl Search<'_> {
         None
     }
 
-    /// What the referrers endpoint lists; nothing where the registry has none. Some answer 404 without the form of the
-    /// specification then, some with a page of their own: the fallback tag tells.
+    /// What the referrers endpoint lists, page by page until one cannot be read: what was listed before may hold a good
+    /// one, and without one the answer is that page, not that there is none.
     async fn listed(&mut self) -> Vec<Referrer> {
-        match self.pages().await {
-            Ok(listed) => listed,
-            Err(RegistryError::NotFound { .. } | RegistryError::Untrusted { .. }) => Vec::new(),
-            Err(error @ (RegistryError::Denied { .. } | RegistryError::Unavailable { .. })) => {
-                self.problem = Some(error);
-                Vec::new()
-            }
-        }
+        let mut listed = Vec::new();
+        let read = self.pages(&mut listed).await;
+        self.noted(read);
+        listed
     }
 
-    async fn pages(&self) -> Result<Vec<Referrer>, RegistryError> {
+    async fn pages(&self, listed: &mut Vec<Referrer>) -> Result<(), RegistryError> {
         let what = self.what("the referrers");
         let session = self.registry.session(self.name).await?;
         // Not asked for by type: registries list some bundles under another one.
         let mut url = session.url(&format!("/v2/{}/referrers/{}", self.name.path, self.digest))?;
-        let mut listed = Vec::new();
-        for _ in 0..PAGES_MAX {
+        for number in 0..PAGES_MAX {
             let ask = Ask { url: &url, accept: ACCEPT_MANIFESTS, bytes_max: MANIFEST_BYTES_MAX };
-            let answer = session.get(&self.name.path, &ask, &what).await?;
+            let answer = match session.get(&self.name.path, &ask, &what).await {
+                // The registry has no such endpoint, which some say without the form of the specification: the fallback
+                // tag, which is asked next, is where it keeps them.
+                Err(RegistryError::NotFound { .. } | RegistryError::Untrusted { .. }) if number == 0 => {
+                    return Ok(());
+                }
+                answer => answer?,
+            };
             let page: Listing = parsed(&answer.body, &what)?;
             listed.extend(page.manifests.into_iter().filter(Referrer::may_sign));
             match next_page(&answer.headers, &url).map_err(|reason| untrusted(&what, reason))? {
                 Some(next) => url = next,
-                None => return Ok(listed),
+                None => return Ok(()),
             }
         }
-        // What was read may hold a good one; a longer list is no reason to shut the gate.
-        Ok(listed)
+        Err(untrusted(&what, format!("the list has more than {PAGES_MAX} pages")))
     }
 
     async fn in_fallback_tag(&mut self) -> Vec<Referrer> {
