@@ -341,7 +341,10 @@ fn stage_of(effect: &Effect, snapshot: &Snapshot) -> Option<StageName> {
 }
 
 /// The state of a pipeline: the stored fold, and the events after it.
-async fn load(store: &Store, key: &Key) -> Result<State, ReconcileError> {
+///
+/// # Errors
+/// [`ReconcileError::Store`] and [`ReconcileError::Illegal`], where they cannot be read or do not fit.
+pub async fn load(store: &Store, key: &Key) -> Result<State, ReconcileError> {
     let corrupt = |reason: String| ReconcileError::Store(StoreError::Corrupt { reason });
     let (mut after, mut state) = match store.fold(key).await? {
         Some((sequence, value)) => {
