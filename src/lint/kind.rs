@@ -32,7 +32,7 @@ pub enum Named {
 const WORKFLOWS: [&str; 3] = [".github/workflows/", ".gitea/workflows/", ".forgejo/workflows/"];
 /// Files of other CI systems.
 const OTHER_CI: [&str; 6] =
-    [".drone", ".woodpecker", "bitbucket-pipelines", ".circleci/config", ".woodpecker/", "buildkite/"];
+    [".drone", ".woodpecker", ".cirrus", "bitbucket-pipelines", ".circleci/", ".buildkite/"];
 /// Shells whose scripts are read as words.
 const SHELLS: [&str; 6] = ["sh", "bash", "dash", "zsh", "ksh", "ash"];
 
@@ -112,6 +112,8 @@ mod tests {
             ("ci/build.gitlab-ci.yml", Named::Is(Kind::GitLab)),
             (".drone.yml", Named::Is(Kind::OtherCi)),
             (".circleci/config.yml", Named::Is(Kind::OtherCi)),
+            ("x/.buildkite/pipeline.yml", Named::Is(Kind::OtherCi)),
+            (".cirrus.yml", Named::Is(Kind::OtherCi)),
             ("Dockerfile", Named::Is(Kind::Dockerfile)),
             ("a/Dockerfile.dev", Named::Is(Kind::Dockerfile)),
             ("a/web.Dockerfile", Named::Is(Kind::Dockerfile)),

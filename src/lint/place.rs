@@ -1,5 +1,6 @@
 //! Where something stands in a file, as people and editors count.
 
+use std::cell::Cell;
 use std::ops::Range;
 
 /// Some text of one line.
@@ -18,6 +19,9 @@ pub struct Region {
 pub(super) struct Lines<'t> {
     text: &'t str,
     starts: Vec<usize>,
+    /// The byte up to which columns were counted last, and how many units its line has before it: places come in
+    /// order, and a line may be as long as the file.
+    counted: Cell<(usize, usize)>,
 }
 
 impl<'t> Lines<'t> {
@@ -25,7 +29,8 @@ impl<'t> Lines<'t> {
         let bytes = text.as_bytes();
         let ends = memchr::memchr2_iter(b'\n', b'\r', bytes);
         let ends = ends.filter(|at| !(bytes.get(*at) == Some(&b'\r') && bytes.get(at + 1) == Some(&b'\n')));
-        Self { text, starts: std::iter::once(0).chain(ends.map(|at| at + 1)).collect() }
+        let starts = std::iter::once(0).chain(ends.map(|at| at + 1)).collect();
+        Self { text, starts, counted: Cell::default() }
     }
 
     /// The first line of these bytes.
@@ -58,8 +63,14 @@ impl<'t> Lines<'t> {
             // No reader counts the byte order mark.
             text.trim_start_matches('\u{feff}').encode_utf16().count()
         };
-        let column = units(self.of_line(line).start..span.start) + 1;
-        Region { line, column, end_column: column + units(span) }
+        let start = self.of_line(line).start;
+        let (from, before) = match self.counted.get() {
+            (at, before) if start <= at && at <= span.start => (at, before),
+            _ => (start, 0),
+        };
+        let before = before + units(from..span.start);
+        self.counted.set((span.start, before));
+        Region { line, column: before + 1, end_column: before + 1 + units(span) }
     }
 }
 

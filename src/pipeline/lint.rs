@@ -118,21 +118,53 @@ impl Exemption {
     }
 }
 
-/// Whether a path is what the pattern means; no recursion deeper than the pattern has stars.
-fn matches(pattern: &[u8], path: &[u8]) -> bool {
+/// Whether a path is what the pattern means: after each piece of it, the places in the path where it may stand.
+fn matches(mut pattern: &[u8], path: &[u8]) -> bool {
+    let mut before = vec![false; path.len() + 1];
+    before[0] = true;
+    while !pattern.is_empty() {
+        let mut after = vec![false; path.len() + 1];
+        let (piece, rest) = piece(pattern);
+        let mut has_begun = false;
+        for at in 0..=path.len() {
+            let last = at.checked_sub(1).and_then(|last| path.get(last)).copied();
+            let was = |places: &[bool]| at > 0 && places.get(at - 1).copied().unwrap_or_default();
+            after[at] = match piece {
+                Piece::Anything => before[at] || was(&after),
+                Piece::Folders => before[at] || (has_begun && last == Some(b'/')),
+                Piece::Name => before[at] || (was(&after) && last != Some(b'/')),
+                Piece::One => was(&before) && last != Some(b'/'),
+                Piece::Byte(byte) => was(&before) && last == Some(byte),
+            };
+            has_begun |= before[at];
+        }
+        (before, pattern) = (after, rest);
+    }
+    before.last().copied().unwrap_or_default()
+}
+
+/// A piece of a pattern.
+#[derive(Clone, Copy)]
+enum Piece {
+    /// `**`.
+    Anything,
+    /// `**/`: nothing, or whole folders.
+    Folders,
+    /// `*`.
+    Name,
+    /// `?`.
+    One,
+    Byte(u8),
+}
+
+fn piece(pattern: &[u8]) -> (Piece, &[u8]) {
     match pattern {
-        [] => path.is_empty(),
-        // `a/**/b` is `a/b`, too.
-        [b'*', b'*', b'/', rest @ ..] if matches(rest, path) => true,
-        [b'*', b'*', rest @ ..] => {
-            (0..=path.len()).any(|at| matches(rest, path.get(at..).unwrap_or_default()))
-        }
-        [b'*', rest @ ..] => {
-            let end = path.iter().position(|byte| *byte == b'/').unwrap_or(path.len());
-            (0..=end).any(|at| matches(rest, path.get(at..).unwrap_or_default()))
-        }
-        [b'?', rest @ ..] => matches!(path, [byte, below @ ..] if *byte != b'/' && matches(rest, below)),
-        [byte, rest @ ..] => matches!(path, [first, below @ ..] if first == byte && matches(rest, below)),
+        [b'*', b'*', b'/', rest @ ..] => (Piece::Folders, rest),
+        [b'*', b'*', rest @ ..] => (Piece::Anything, rest),
+        [b'*', rest @ ..] => (Piece::Name, rest),
+        [b'?', rest @ ..] => (Piece::One, rest),
+        [byte, rest @ ..] => (Piece::Byte(*byte), rest),
+        [] => (Piece::Anything, &[]),
     }
 }
 
@@ -155,9 +187,21 @@ mod tests {
             ("a?c", "abc", true),
             ("a?c", "a/c", false),
             ("", "a", false),
+            ("a**c", "ab/c", true),
+            ("**", "a/b", true),
+            (".github/**", ".github/workflows/a.yml", true),
         ] {
             assert_eq!(matches(pattern.as_bytes(), path.as_bytes()), want, "{pattern} {path}");
         }
+    }
+
+    #[test]
+    fn many_stars_take_no_time() {
+        assert!(!matches(
+            "*a".repeat(200).as_bytes(),
+            "a".repeat(400).repeat(2).replace("aaaa", "aab").as_bytes()
+        ));
+        assert!(!matches(("**a".repeat(150) + "b").as_bytes(), "a".repeat(4000).as_bytes()));
     }
 
     #[test]
