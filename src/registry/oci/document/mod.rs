@@ -220,11 +220,6 @@ pub(super) fn sorted(children: &[Child]) -> Vec<&Child> {
     sorted.into_values().collect()
 }
 
-/// The platforms of these children, sorted, each once.
-pub(super) fn platforms_of(children: &[Child]) -> Vec<Platform> {
-    sorted(children).into_iter().map(|child| child.platform.clone()).collect()
-}
-
 /// The child whose configuration speaks for the image: `linux/amd64`, else the first.
 pub(super) fn speaker(children: &[Child]) -> Option<&Child> {
     let is_amd64 = |child: &&Child| child.platform.os == "linux" && child.platform.architecture == "amd64";
