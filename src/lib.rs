@@ -14,6 +14,7 @@ pub mod pull_request;
 pub mod command;
 pub mod promotion;
 pub mod plan;
+pub mod lint;
 // The shell: one folder per outside noun, one owner per package.
 pub mod settings;
 pub mod telemetry;

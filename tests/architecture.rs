@@ -22,8 +22,18 @@ const OWNERS: [(&str, &[&str]); 13] = [
 ];
 
 /// The pure core, and what no file of it may hold.
-const PURE: [&str; 9] =
-    ["image", "signature", "pipeline", "manifest", "commit", "pull_request", "command", "promotion", "plan"];
+const PURE: [&str; 10] = [
+    "image",
+    "signature",
+    "pipeline",
+    "manifest",
+    "commit",
+    "pull_request",
+    "command",
+    "promotion",
+    "plan",
+    "lint",
+];
 const IMPURE: [&str; 10] = [
     "async ",
     "std::fs",

@@ -17,6 +17,7 @@ use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
+use lockkeeper::lint::{Asks, Checkout, Facts, Kind, Named, Survey, Terms};
 use lockkeeper::manifest::find;
 
 use judge::Verdict;
@@ -182,4 +183,49 @@ fn a_crude_finder_sees_nothing_more_in_the_corpus() {
     }
     tally.close("crude finder", "recall");
     assert!(tally.of("found by both") > 0, "the folder holds no reference");
+}
+
+/// `lint` over all files at once: what it finds says `latest` or has no tag, and what says `:latest` where a crude
+/// finder sees a reference is found, but where overlays give another tag.
+#[test]
+fn lint_finds_what_pulls_latest_in_the_corpus_and_nothing_else() {
+    let Some(folder) = corpus() else { return };
+    let mut tally = Tally::default();
+    let begun = std::time::Instant::now();
+    let surveys = files(&folder).into_iter().map(|path| {
+        let name = path.strip_prefix(&folder).unwrap().display().to_string();
+        let Named::Is(kind) = Kind::of_name(&name) else { panic!("{name} is not looked at") };
+        Survey::of(&name, kind, &fs::read(&path).unwrap(), &[])
+    });
+    let checkout = Checkout { surveys: surveys.collect(), ..Checkout::default() };
+    let terms = Terms { today: "2026-11-21".parse().unwrap(), asks: Asks::Nothing };
+    let report = checkout.judge(terms, &Facts::default());
+    println!("{} files in {:?}", checkout.surveys.len(), begun.elapsed());
+    for finding in &report.findings {
+        let text = fs::read_to_string(folder.join(&finding.file)).unwrap();
+        let line = text.lines().nth(finding.region.line - 1).unwrap_or_default();
+        let said = finding.message.split('`').nth(1).unwrap_or_default();
+        let name = said.trim_end_matches(":latest").rsplit('/').next().unwrap_or_default();
+        let is_there = line.contains("latest") || line.contains(name);
+        let class = if is_there { "found, and it stands there" } else { "found where it does not stand" };
+        tally.note(class, &format!("{}:{} {said} | {line}", finding.file, finding.region.line));
+    }
+    for survey in checkout.surveys.iter().filter(|survey| survey.kind == Kind::Manifest) {
+        let Ok(text) = fs::read_to_string(folder.join(&survey.file)) else { continue };
+        for seen in crude::references(&text).iter().filter(|seen| seen.value.ends_with(":latest")) {
+            let mut latest = survey.mentions.iter().filter(|mention| mention.means_latest());
+            let is_known = latest.any(|mention| {
+                mention.place.as_ref().is_some_and(|(document, path)| seen.is_in(path, *document))
+            });
+            let class = if is_known {
+                "crude, known as latest".to_owned()
+            } else {
+                format!("missed, {}", seen.class())
+            };
+            tally.note(&class, &format!("{} {} {}", survey.file, seen.path, seen.value));
+        }
+    }
+    tally.close("lint", "lint");
+    assert_eq!(tally.of("found where"), 0);
+    assert!(tally.of("crude, known") > 0, "the folder holds no reference");
 }

@@ -8,6 +8,8 @@ mod support;
 mod copies;
 #[path = "registry/credentials.rs"]
 mod credentials;
+#[path = "registry/lint.rs"]
+mod lint;
 #[path = "registry/liars.rs"]
 mod liars;
 #[path = "registry/many.rs"]

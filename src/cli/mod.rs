@@ -11,6 +11,7 @@ pub mod help;
 pub mod history;
 pub mod init;
 pub mod keep_list;
+pub mod lint;
 pub mod order;
 pub mod pins;
 pub mod plan;

@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 use super::{
-    Colors, Context, Exit, Outcome, completions, demo, doctor, help, history, init, keep_list, order, pins,
-    plan, repin, resolve, serve, status, tags,
+    Colors, Context, Exit, Outcome, completions, demo, doctor, help, history, init, keep_list, lint, order,
+    pins, plan, repin, resolve, serve, status, tags,
 };
 
 /// Moves pinned image digests through the environments of a git repository.
@@ -50,6 +50,8 @@ enum Command {
         lockkeeper init --dry-run\n  \
         lockkeeper init ../environments")]
     Init(init::Args),
+    #[command(visible_alias = "check")]
+    Lint(lint::Args),
     #[command(after_help = "Examples:\n  \
         lockkeeper pins apps/\n  \
         lockkeeper pins --git ../environments.git --rev main -o json")]
@@ -101,6 +103,7 @@ async fn run(program: Program) -> Outcome {
         Command::Resume(args) => order::resume(&context, args).await,
         Command::Doctor(args) => doctor::run(&context, args).await,
         Command::Init(args) => init::run(&args),
+        Command::Lint(args) => lint::run(&context, args).await,
         Command::Pins(args) => pins::run(args).await,
         Command::Repin(args) => repin::run(args).await,
         Command::Resolve(args) => resolve::run(args).await,

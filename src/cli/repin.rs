@@ -47,10 +47,10 @@ pub enum Output {
 
 /// A file and its new bytes.
 #[derive(Debug)]
-struct Edited {
-    file: File,
-    before: Vec<u8>,
-    after: Vec<u8>,
+pub(super) struct Edited {
+    pub(super) file: File,
+    pub(super) before: Vec<u8>,
+    pub(super) after: Vec<u8>,
 }
 
 /// What was done, for JSON.
@@ -137,7 +137,7 @@ fn edit_all(args: &Args) -> Result<Vec<Edited>, CliError> {
 }
 
 /// Writes all files; where one fails, those already written get their old bytes back.
-fn write_all(files: &[&Edited]) -> Result<(), CliError> {
+pub(super) fn write_all(files: &[&Edited]) -> Result<(), CliError> {
     for (number, file) in files.iter().enumerate() {
         let Err(error) = replace(&file.file.path, &file.after) else { continue };
         let mut what = format!("{} cannot be written", file.file.name);
@@ -170,7 +170,7 @@ fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
 }
 
 impl Edited {
-    fn diff(&self) -> String {
+    pub(super) fn diff(&self) -> String {
         let (before, after) = (String::from_utf8_lossy(&self.before), String::from_utf8_lossy(&self.after));
         let name = self.file.name.trim_start_matches('/');
         let (from, to) = (format!("a/{name}"), format!("b/{name}"));

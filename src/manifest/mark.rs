@@ -73,7 +73,8 @@ fn named(walk: &mut Walk<'_, '_>, node: Id, spot: Spot, path: &Path<'_>) {
         let place = Place { path: path.to_string(), form: Form::Marked };
         let value = Field { node, path: place.path.clone(), key: spot.key };
         let extend = spot.tag_key.map_or(Extend::Yes, Extend::TagElsewhere);
-        return walk.found.whole(tree, value, "", place, extend);
+        walk.found.whole(tree, value, "", place, extend);
+        return;
     }
     let entries = tree.entries(node);
     if split::mapping(walk, node, &entries, path, "image", Scope::MARKED).is_none() {

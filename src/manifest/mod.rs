@@ -37,6 +37,7 @@ mod build;
 mod path;
 mod site;
 mod walk;
+mod texts;
 mod split;
 mod kustomize;
 mod helm;
@@ -56,6 +57,8 @@ use site::Broken;
 use tree::Tree;
 use walk::Nesting;
 
+pub use texts::{Text, TextStyle, texts};
+
 /// The form in which an image reference is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -74,6 +77,18 @@ pub enum Form {
     Compose,
     /// A field named by a path in `lockkeeper.yaml`, or by a marker comment on its line.
     Marked,
+}
+
+/// What stands beside a reference and says more of its tag.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Beside {
+    /// Nothing: without tag and digest it means `latest`, where the form says what is pulled.
+    #[default]
+    Nothing,
+    /// A field that seems to hold the tag (`imageTag`, `version`), and what it says; a chart puts both together.
+    Tag(Option<Tag>),
+    /// How the image is built (`build` of compose): the reference is the name that it gets.
+    Build,
 }
 
 /// One image reference found in a file.
@@ -96,6 +111,9 @@ pub struct Pin {
     /// Where the value (or for split forms the map) stands: bytes of the file.
     #[serde(skip)]
     pub span: Range<usize>,
+    /// What stands beside it.
+    #[serde(skip)]
+    pub beside: Beside,
 }
 
 /// A place that holds something like an image reference and cannot be read as one; why.
@@ -201,15 +219,39 @@ pub fn repin_any(
     to: &Pinned,
     only: Option<&str>,
 ) -> Result<Option<Vec<u8>>, Refusal> {
+    repin_target(bytes, &Target { repository, to, only, document: None })
+}
+
+/// Does what [`repin`] does to the place `only` of one document, counted from 0; the same place of others stays.
+///
+/// # Errors
+/// [`Refusal`] if there is no such pin, or it cannot be changed exactly. Then nothing is changed.
+pub fn repin_at(
+    bytes: &[u8],
+    repository: &Repository,
+    to: &Pinned,
+    (document, only): (usize, &str),
+) -> Result<Vec<u8>, Refusal> {
+    let target = Target { repository, to, only: Some(only), document: Some(document) };
+    repin_target(bytes, &target)?.ok_or_else(|| {
+        let reason = format!("there is no pin of `{repository}` at `{only}` of document {document}");
+        Refusal { line: 1, reason }
+    })
+}
+
+fn repin_target(bytes: &[u8], target: &Target<'_>) -> Result<Option<Vec<u8>>, Refusal> {
     let text = document::text_of(bytes)?;
-    let target = Target { repository, to, only };
-    let name = NameSearch::of(repository);
+    let name = NameSearch::of(target.repository);
     let (mut edits, mut pins) = (Vec::new(), 0);
     for document in document::documents(text) {
-        if !name.may_be_in(document.text) || !walk::may_hold_pins(document.text, only.as_slice()) {
+        let is_other = target.document.is_some_and(|wanted| wanted != document.index);
+        if is_other
+            || !name.may_be_in(document.text)
+            || !walk::may_hold_pins(document.text, target.only.as_slice())
+        {
             continue;
         }
-        let (edited, pins_here) = repin_document(&document, &target)?;
+        let (edited, pins_here) = repin_document(&document, target)?;
         pins += pins_here;
         if pins > PINS_MAX {
             return Err(walk::too_many_pins(document.line).into());
@@ -242,6 +284,8 @@ struct Target<'t> {
     repository: &'t Repository,
     to: &'t Pinned,
     only: Option<&'t str>,
+    /// The only document that is looked at.
+    document: Option<usize>,
 }
 
 impl Target<'_> {

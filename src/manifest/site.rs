@@ -3,7 +3,7 @@
 use crate::image::{Digest, Reference, Repository, Tag};
 
 use super::tree::{Id, Tree};
-use super::{Form, Pin, Unreadable};
+use super::{Beside, Form, Pin, Unreadable};
 
 /// A scalar that belongs to a pin.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -119,7 +119,7 @@ impl DigestField {
 }
 
 impl Findings {
-    /// Adds a string that holds a whole reference, or why it does not.
+    /// Adds a string that holds a whole reference, or why it does not; returns what it reads as.
     pub(super) fn whole(
         &mut self,
         tree: &Tree<'_>,
@@ -127,24 +127,31 @@ impl Findings {
         prefix: &str,
         place: Place,
         extend: Extend,
-    ) {
+    ) -> Option<&mut Pin> {
         let node = tree.node(value.node);
         if let Some(text) = node.text_of_own_tag() {
             let reason = "value has a YAML tag of its own".to_owned();
-            return self.broken(node.line, place.path, reason, repository_of(text));
+            self.broken(node.line, place.path, reason, repository_of(text));
+            return None;
         }
-        let Some(text) = node.text().and_then(|text| text.strip_prefix(prefix)) else { return };
+        let text = node.text().and_then(|text| text.strip_prefix(prefix))?;
         match text.parse::<Reference>() {
             Ok(Reference { repository, tag, digest }) => {
                 let span = span_in_file(tree, value.node);
                 let Place { path, form } = place;
                 let (line, document) = (node.line, tree.document.index);
-                let pin = Pin { line, document, path, form, repository, tag, digest, span };
+                let beside = match &extend {
+                    Extend::Yes => Beside::Nothing,
+                    Extend::TagElsewhere(_) => Beside::Tag(None),
+                };
+                let pin = Pin { line, document, path, form, repository, tag, digest, span, beside };
                 let shape = Shape::Whole { value, prefix: prefix.to_owned(), extend };
                 self.sites.push(Site { pin, shape });
+                self.sites.last_mut().map(|site| &mut site.pin)
             }
             Err(error) => {
                 self.broken(node.line, place.path, reason(text, &error.to_string()), repository_of(text));
+                None
             }
         }
     }

@@ -2,11 +2,11 @@
 
 use crate::image::{Reference, Repository};
 
-use super::Pin;
 use super::path::Path;
 use super::site::{self, DigestField, Extend, Field, Findings, Place, Shape, Site, TagField};
 use super::tree::{Entry, Id, Tree};
 use super::walk::{Scope, Walk, is_image_key};
+use super::{Beside, Pin};
 
 /// The fields of one split pin.
 #[derive(Debug, Clone)]
@@ -101,8 +101,8 @@ pub(super) fn add(found: &mut Findings, tree: &Tree<'_>, fields: &Fields, place:
     };
     let line = tree.node(decisive.key.unwrap_or(decisive.node)).line;
     let span = site::span_in_file(tree, mapping.unwrap_or(fields.repository.node));
-    let Place { path, form } = place;
-    let pin = Pin { line, document: tree.document.index, path, form, repository, tag, digest, span };
+    let (Place { path, form }, beside) = (place, Beside::Tag(None));
+    let pin = Pin { line, document: tree.document.index, path, form, repository, tag, digest, span, beside };
     found.sites.push(Site { pin, shape });
 }
 

@@ -6,7 +6,7 @@ use super::document::may_hold;
 use super::path::Path;
 use super::site::{Extend, Field, Findings, Place};
 use super::tree::{DEPTH_MAX, Entry, Id, Tree};
-use super::{Form, PINS_MAX, ReadError, helm, kustomize, mark, split};
+use super::{Beside, Form, PINS_MAX, ReadError, helm, kustomize, mark, split};
 
 /// Most nodes looked at in a document: each once is 1,000,000, and as many again through aliases. More is a bomb.
 pub(super) const VISITS_MAX: usize = 2_000_000;
@@ -282,7 +282,9 @@ impl<'t> Walk<'t, '_> {
             return;
         }
         let form = if CONTAINER_LISTS.contains(&list) { Form::Container } else { scope.strings };
-        let extend = match beside.iter().find(|other| other.key != entry.key && is_tag_key(other.key)) {
+        let tag = beside.iter().find(|other| other.key != entry.key && is_tag_key(other.key));
+        let is_built = form == Form::Compose && beside.iter().any(|other| other.key == "build");
+        let extend = match tag {
             Some(other) if form != Form::Container && form != Form::Compose => {
                 Extend::TagElsewhere(other.key.to_owned())
             }
@@ -290,7 +292,13 @@ impl<'t> Walk<'t, '_> {
         };
         let path = path.to_string();
         let value = Field { node, path: path.clone(), key: Some(entry.key_id) };
-        self.found.whole(self.tree, value, "", Place { path, form }, extend);
+        let tag = tag.map(|tag| self.tree.text(tag.value).and_then(|text| text.parse().ok()));
+        let Some(pin) = self.found.whole(self.tree, value, "", Place { path, form }, extend) else { return };
+        pin.beside = match (is_built, tag) {
+            (true, _) => Beside::Build,
+            (false, Some(tag)) => Beside::Tag(tag),
+            (false, None) => Beside::Nothing,
+        };
     }
 }
 

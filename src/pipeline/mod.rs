@@ -7,6 +7,7 @@ mod range;
 mod follow;
 mod principal;
 mod loosened;
+mod lint;
 mod file;
 
 pub use duration::{DurationError, duration_text, parse_duration};
@@ -15,6 +16,7 @@ pub use follow::{
     CREATED_MAX, CalverError, CalverFormat, Extract, Filter, Follow, Order, Pattern, PatternError, Picked,
     Rule, TIED_MAX, Together, Told, disagreement,
 };
+pub use lint::{Exemption, LintRule, LintRules, Severity};
 pub use loosened::{loosened, loosened_images};
 pub use principal::PrincipalError;
 pub use range::{Prereleases, RangeError, VersionRange, version_of};

@@ -27,7 +27,7 @@ pub(super) struct Declared {
 }
 
 impl Declared {
-    fn new(Pipelines { pipelines }: Pipelines) -> Self {
+    fn new(Pipelines { pipelines, .. }: Pipelines) -> Self {
         let mut by_name = HashMap::new();
         let mut by_file: HashMap<String, Vec<usize>> = HashMap::new();
         for (index, pipeline) in pipelines.iter().enumerate() {

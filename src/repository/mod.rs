@@ -43,6 +43,7 @@ mod history;
 mod trailers;
 mod local;
 mod checkout;
+mod ignored;
 // The mirror.
 mod folder;
 mod worker;
@@ -59,6 +60,7 @@ pub use crate::commit::{CommitId, CommitIdError};
 pub use checkout::{Checkout, checkout};
 pub use credentials::{Credentials, TokenSource};
 pub use error::{ProtocolError, RepositoryError};
+pub use ignored::Ignored;
 pub use local::{create_bare, read_tree};
 pub use location::{Location, LocationError};
 pub use mirror::Mirror;

@@ -177,3 +177,16 @@ fn pins_of_a_repository_are_exactly_its_own() {
     assert_eq!(of("my/nginx"), ["c.image"]);
     assert!(of("your/nginx").is_empty());
 }
+
+#[test]
+fn one_document_is_changed_and_the_same_place_of_another_is_not() {
+    let file = "image: {repository: r/app, tag: '1', digest: ''}\n---\nimage: {repository: r/app, tag: '2', digest: ''}\n";
+    let to = Pinned { tag: Some("2".parse().unwrap()), digest: Digest::of(b"2") };
+    let repository: Repository = "r/app".parse().unwrap();
+    let after = repin_at(file.as_bytes(), &repository, &to, (1, "image")).unwrap();
+    let after = String::from_utf8(after).unwrap();
+    assert!(after.starts_with("image: {repository: r/app, tag: '1', digest: ''}\n---\n"), "{after}");
+    assert!(after.ends_with(&format!("tag: '2', digest: '{}'}}\n", to.digest)), "{after}");
+    assert!(repin_at(file.as_bytes(), &repository, &to, (2, "image")).is_err());
+    assert!(repin_at(file.as_bytes(), &repository, &to, (0, "other")).is_err());
+}

@@ -210,6 +210,7 @@ fn site(tree: &Tree<'_>, field: Field) -> Site {
         tag: None,
         digest: None,
         span: 0..0,
+        beside: super::Beside::Nothing,
     };
     Site { pin, shape: Shape::Parts { tag: TagField::Absent, digest: DigestField::Present(field) } }
 }

@@ -2,7 +2,7 @@
 //!
 //! The bytes are checked for their form and for the lines of all values ([`places`]), read into plain values by
 //! `serde_yaml`, and taken apart from the outside in ([`pipelines`], [`keys`], [`stages`], [`gates`], [`images`], [`follow`]); what concerns
-//! several places at once comes last ([`order`], [`owners`]). Each step goes on after an error, so that one run names
+//! several places at once comes last ([`order`], [`owners`], [`lint`]). Each step goes on after an error, so that one run names
 //! all of them.
 
 mod places;
@@ -14,9 +14,10 @@ mod gates;
 mod stages;
 mod order;
 mod owners;
+mod lint;
 mod pipelines;
 
-use super::Pipeline;
+use super::{LintRules, Pipeline};
 use node::{Node, Report};
 
 /// The name of the file at the root of the environment repository.
@@ -29,6 +30,8 @@ const FILE_BYTES_MAX: usize = 1 << 20;
 pub struct Pipelines {
     /// The pipelines, in the order of the file.
     pub pipelines: Vec<Pipeline>,
+    /// How `lockkeeper lint` judges the files of the repository.
+    pub lint: LintRules,
 }
 
 /// What is wrong in the file, and where.
@@ -49,15 +52,20 @@ pub struct FileError {
 /// The list of what is wrong, never empty.
 pub fn parse(bytes: &[u8]) -> Result<Pipelines, Vec<FileError>> {
     let mut report = Report::default();
-    let pipelines = match read(bytes) {
-        Ok((place, value)) => pipelines::pipelines(&Node::root(&value, &place), &mut report),
+    let (pipelines, lint) = match read(bytes) {
+        Ok((place, value)) => {
+            let root = Node::root(&value, &place);
+            let pipelines = pipelines::pipelines(&root, &mut report);
+            let lint = lint::rules(&root, &pipelines, &mut report);
+            (pipelines, lint)
+        }
         Err(refused) => {
             report.add_at("", refused.line, refused.reason);
-            Vec::new()
+            (Vec::new(), LintRules::default())
         }
     };
     match report.into_errors() {
-        errors if errors.is_empty() => Ok(Pipelines { pipelines }),
+        errors if errors.is_empty() => Ok(Pipelines { pipelines, lint }),
         errors => Err(errors),
     }
 }

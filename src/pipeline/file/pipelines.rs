@@ -14,7 +14,7 @@ const FORMAT_VERSION: u64 = 1;
 const PIPELINES_MAX: usize = 1_000;
 
 const FILE_NAMES: Names =
-    Names { known: &["version", "keys", "pipelines"], later: &["freezes", "windows", "defaults"] };
+    Names { known: &["version", "keys", "pipelines", "lint"], later: &["freezes", "windows", "defaults"] };
 const PIPELINE_NAMES: Names = Names {
     known: &["name", "owner", "images", "stages", "together", "settle", "start"],
     later: &["windows", "window", "freeze", "notify", "signed_by"],

@@ -7,7 +7,7 @@ fn pipeline(keys: &str, platforms: &str) -> Pipeline {
         "version: 1\npipelines:\n  - name: shop\n    images: [{{ repository: r/a, follow: {{ tag: m }}, platforms: [{platforms}] }}]\n    \
          stages:\n      - {{ name: dev, pins: [a] }}\n      - {{ name: qa, pins: [b] }}\n      - {{ name: prod, pins: [c], {keys} }}\n"
     );
-    let Pipelines { mut pipelines } =
+    let Pipelines { mut pipelines, .. } =
         parse(text.as_bytes()).unwrap_or_else(|errors| panic!("{text}\n{errors:?}"));
     pipelines.remove(0)
 }

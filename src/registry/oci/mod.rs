@@ -152,6 +152,31 @@ impl OciRegistry {
         }
     }
 
+    /// The manifests of an index by platform, in its order; none where the digest is that of a manifest itself.
+    ///
+    /// One request, or none right after [`Registry::resolve`] of a tag that names it.
+    ///
+    /// # Errors
+    /// [`RegistryError::NotFound`] if the registry says that it has no such digest; every other error means "unknown".
+    pub async fn platforms(
+        &self,
+        repository: &Repository,
+        digest: Digest,
+    ) -> Result<Vec<(Platform, Digest)>, RegistryError> {
+        let name = Name::of(repository);
+        let what = format!("{}@{digest}", name.canonical);
+        let document = match self.documents.get(&name.canonical, digest) {
+            Some(document) => document,
+            None => self.document_of(&name, digest, &what).await?,
+        };
+        Ok(match document.kind {
+            Kind::Index(children) => {
+                children.into_iter().map(|child| (child.platform, child.digest)).collect()
+            }
+            Kind::Manifest { .. } => Vec::new(),
+        })
+    }
+
     /// The session with the host of this repository: the one at hand while the credentials stay the same.
     fn session_of(
         &self,

@@ -32,7 +32,7 @@ fn only_one_plain_document_is_read() {
 
 #[test]
 fn the_outermost_keys_are_checked() {
-    check_error("[]", "(file)", "wanted a map with `version`, `keys` or `pipelines`, found a list");
+    check_error("[]", "(file)", "wanted a map with `version`, `keys`, `pipelines` or `lint`, found a list");
     check_error("version: 1", "(file)", "wanted the key `pipelines`");
     check_error("pipelines: []", "(file)", "wanted the key `version`");
     check_error("version: 2\npipelines: []", "version", "found `2`");

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use super::{check_error, parsed, prod, with_image, with_stage, with_stages};
-use crate::pipeline::{Approvals, MergePolicy, OutOfBand, PinTarget, Rule, Together};
+use crate::pipeline::{
+    Approvals, LintRule, LintRules, MergePolicy, OutOfBand, PinTarget, Rule, Severity, Together,
+};
 
 #[test]
 fn a_stage_without_keys_has_the_defaults() {
@@ -381,4 +383,57 @@ fn keys_stand_in_the_file_and_images_name_them() {
     check_error(&signed("  []\n", "old"), "keys", "wanted a map");
     let many: Vec<String> = (0..65).map(|n| format!("  k{n}: x\n")).collect();
     check_error(&signed(&many.concat(), "k1"), "keys", "at most 64 entries");
+}
+
+#[test]
+fn the_lint_section_is_read() {
+    let lint = "lint:\n  rules: { latest-in-ci: error, missing-digest: off }\n  stages: { prod: { tag-moved: warning } }\n  \
+                exemptions:\n    - { rule: latest-tag, path: 'a/**', owner: 'user:sam', reason: ' old ', expires: 2027-03-31 }\n";
+    let rules = parsed(&(with_stage("") + lint)).lint;
+    assert_eq!(rules.rules[&LintRule::LatestInCi], Severity::Error);
+    assert_eq!(rules.rules[&LintRule::MissingDigest], Severity::Off);
+    assert_eq!(rules.stages[&"prod".parse().unwrap()][&LintRule::TagMoved], Severity::Warning);
+    let [exemption] = rules.exemptions.as_slice() else { panic!("{rules:?}") };
+    assert_eq!((exemption.reason.as_str(), exemption.expires.to_string().as_str()), ("old", "2027-03-31"));
+    assert_eq!(exemption.line, 14);
+    assert_eq!(parsed(&with_stage("")).lint, LintRules::default());
+}
+
+#[test]
+fn what_is_wrong_in_the_lint_section_is_named() {
+    let exemption = |keys: &str| format!("exemptions: [{{ {keys} }}]");
+    let full = "rule: latest-tag, image: web, owner: 'user:sam', reason: x, expires: 2027-03-31";
+    for (lint, key, reason) in [
+        ("rule: {}".to_owned(), "lint.rule", "did you mean `rules`?"),
+        ("rules: { latest: off }".to_owned(), "lint.rules.latest", "unknown rule"),
+        ("rules: { latest-tags: off }".to_owned(), "lint.rules.latest-tags", "did you mean `latest-tag`?"),
+        (
+            "rules: { latest-tag: info }".to_owned(),
+            "lint.rules.latest-tag",
+            "wanted `error`, `warning` or `off`",
+        ),
+        ("stages: { prd: {} }".to_owned(), "lint.stages.prd", "did you mean `prod`?"),
+        (exemption("rule: latest-tag"), "lint.exemptions[0]", "wanted the key `owner`"),
+        (
+            exemption(&full.replace("image: web, ", "")),
+            "lint.exemptions[0]",
+            "wanted `path`, `image` or both",
+        ),
+        (exemption(&full.replace("03-31", "02-30")), "lint.exemptions[0].expires", "wanted a date"),
+        (exemption(&full.replace("2027-03-31", "31.03.2027")), "lint.exemptions[0].expires", "wanted a date"),
+        (
+            exemption(&full.replace("user:sam", "sam")),
+            "lint.exemptions[0].owner",
+            "team:<organisation>/<team>",
+        ),
+        (
+            exemption(&full.replace("reason: x", "reason: ''")),
+            "lint.exemptions[0].reason",
+            "a reason of one line",
+        ),
+        (exemption(&full.replace("image: web", "path: ../x")), "lint.exemptions[0].path", "wanted a path"),
+        (exemption(&format!("{full}, until: x")), "lint.exemptions[0].until", "unknown key"),
+    ] {
+        check_error(&format!("{}lint: {{ {lint} }}\n", with_stage("")), key, reason);
+    }
 }
