@@ -325,6 +325,19 @@ fn keeps(shop: &Shop) {
     expect(&shop.run(&["keep-list"]), 0, &["1.0.0", "1.1.0", "env/web/dev live", "env/web/dev earlier"]);
     expect(&shop.run(&["keep-list", "-o", "regex"]), 0, &[r"/shop/web: ^(1\.0\.0|1\.1\.0|lockkeeper-"]);
     expect(&shop.run(&["keep-list", "-o", "acr-purge"]), 0, &["not at Azure, and left out"]);
+    let script = |name: &str, text: &str| {
+        let path = shop.place.folder.join(name);
+        fs::write(&path, text).unwrap();
+        shop.run(&["doctor", "--script", path.to_str().unwrap()])
+    };
+    let purged = script("purge.sh", "#!/bin/sh\nacr purge --filter '.*:.*' --untagged --ago 7d\n");
+    expect(
+        &purged,
+        1,
+        &["purge.sh:2", "takes what has to stay", "/shop/web:1.0.0 (env/web/", "manifests without a tag"],
+    );
+    let kept = script("kept.sh", "acr purge --filter 'shop/web:^(?!(1\\.0\\.0|1\\.1\\.0)$).*' --ago 7d\n");
+    assert!(kept.out.contains("takes no tag of what has to stay"), "{}", kept.out);
     let whole = shop.run(&["keep-list", "--earlier", "0", "-o", "json"]);
     let whole: Value = serde_json::from_str(&whole.out).unwrap();
     let images = whole["images"].as_array().unwrap();

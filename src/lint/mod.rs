@@ -19,6 +19,7 @@ mod shell;
 mod script;
 mod dockerfile;
 mod ci;
+mod purge;
 mod kustomize;
 mod survey;
 mod facts;
@@ -35,6 +36,7 @@ pub use kind::{Kind, Named};
 pub use kustomize::Kustomization;
 pub use mention::{Mention, Source, Untagged};
 pub use place::Region;
+pub use purge::{Deletes, Filter, Purge, names, purges};
 pub use survey::{Survey, Unread};
 
 use crate::image::{Digest, Repository, Tag};

@@ -1,9 +1,12 @@
 //! `lockkeeper doctor`: what is set up, what is not, and what to do about it.
 
+mod cleanup;
 mod github;
 mod host;
 mod registry;
 mod repository;
+
+use std::path::PathBuf;
 
 use serde_json::json;
 
@@ -15,10 +18,14 @@ use crate::settings::Settings;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
     lockkeeper doctor --config lockkeeper.toml\n  \
-    lockkeeper doctor -o json\n\n\
+    lockkeeper doctor -o json\n  \
+    lockkeeper doctor --script ci/clean-up.sh\n\n\
     Ends with 1 where something is wrong (✖). It writes nothing but its own copy of each repository, and a mark in the\n\
     store that shows that the store can be written.")]
 pub struct Args {
+    /// A script that cleans a registry up: whether it would untag or delete what has to stay. May be given more than once.
+    #[arg(long, value_name = "FILE")]
+    script: Vec<PathBuf>,
     /// How to print.
     #[arg(short, long, value_enum, default_value_t)]
     output: Format,
@@ -82,6 +89,9 @@ pub async fn run(context: &Context, args: Args) -> Outcome {
         Ok(settings) => {
             findings.good("settings", "are valid");
             check(&settings, &mut findings).await;
+            if !args.script.is_empty() {
+                cleanup::scripts(&settings, &args.script, &mut findings).await;
+            }
         }
         Err(error) => findings.bad("settings", error.what, error.next.unwrap_or_default()),
     }

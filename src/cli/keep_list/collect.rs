@@ -20,21 +20,21 @@ use crate::store::{Key, Store};
 
 /// What is kept, by repository (canonical spelling) and digest.
 #[derive(Debug, Default)]
-pub(super) struct List {
-    pub(super) images: BTreeMap<(Repository, Digest), Kept>,
+pub(in crate::cli) struct List {
+    pub(in crate::cli) images: BTreeMap<(Repository, Digest), Kept>,
     /// What could not be read.
-    pub(super) gaps: Vec<String>,
+    pub(in crate::cli) gaps: Vec<String>,
 }
 
 /// One image that is kept.
 #[derive(Debug, Default)]
-pub(super) struct Kept {
+pub(in crate::cli) struct Kept {
     /// The tags under which it was pinned.
-    pub(super) tags: BTreeSet<Tag>,
+    pub(in crate::cli) tags: BTreeSet<Tag>,
     /// For whom: `repository/pipeline/stage` and why.
-    pub(super) whys: BTreeSet<String>,
+    pub(in crate::cli) whys: BTreeSet<String>,
     /// The manifests of its platforms, where they were read.
-    pub(super) parts: Vec<(Platform, Digest)>,
+    pub(in crate::cli) parts: Vec<(Platform, Digest)>,
 }
 
 /// Images asked for at one time.
@@ -46,7 +46,11 @@ const SEEN: usize = 3;
 ///
 /// # Errors
 /// [`CliError`] if the store cannot be read.
-pub(super) async fn list(settings: &Settings, store: &Store, earlier: usize) -> Result<List, CliError> {
+pub(in crate::cli) async fn list(
+    settings: &Settings,
+    store: &Store,
+    earlier: usize,
+) -> Result<List, CliError> {
     let mut list = List::default();
     for repository in &settings.repositories {
         let mut recorded: BTreeSet<Key> =
@@ -126,7 +130,7 @@ impl List {
     }
 
     /// What the record says is live, under way, wanted, or was there before.
-    pub(super) fn add_state(&mut self, key: &Key, state: &State, earlier: usize) {
+    pub(in crate::cli) fn add_state(&mut self, key: &Key, state: &State, earlier: usize) {
         for (release, _) in state.seen.iter().rev().take(SEEN) {
             self.add_release(release, &format!("{key} candidate"));
         }
@@ -157,7 +161,7 @@ impl List {
     }
 
     /// Where a rollback without a word would go.
-    pub(super) fn add_targets(&mut self, key: &Key, state: &State, pipeline: &Pipeline) {
+    pub(in crate::cli) fn add_targets(&mut self, key: &Key, state: &State, pipeline: &Pipeline) {
         for stage in &pipeline.stages {
             if let Ok(stint) = target(state, pipeline, &stage.name, None, &[]) {
                 self.add_release(&stint.release, &format!("{key}/{} rollback", stage.name));
@@ -180,7 +184,7 @@ impl List {
     }
 
     /// Reads of which manifests each index consists.
-    pub(super) async fn read_parts(&mut self, registry: &dyn Registry) {
+    pub(in crate::cli) async fn read_parts(&mut self, registry: &dyn Registry) {
         let asked = self.images.keys().cloned().map(|(repository, digest)| async move {
             let image = registry.image(&repository, digest).await;
             ((repository, digest), image)

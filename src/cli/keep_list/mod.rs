@@ -1,6 +1,6 @@
 //! `lockkeeper keep-list`: what a clean-up of a registry must leave alone.
 
-mod collect;
+pub(super) mod collect;
 mod print;
 
 use super::{Context, Exit, Outcome, pins};

@@ -1,0 +1,123 @@
+//! Whether scripts that clean a registry up leave alone what has to stay.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use super::Findings;
+use crate::cli::keep_list::collect::{Kept, List, list};
+use crate::image::{Digest, Repository, Tag};
+use crate::lint::{Deletes, Filter, Purge, names, purges};
+use crate::settings::Settings;
+use crate::store::Store;
+
+/// The largest script that is read.
+const SCRIPT_BYTES_MAX: u64 = 1 << 20;
+/// Earlier releases that count as having to stay, as `keep-list` has them.
+const EARLIER: usize = 5;
+/// Most images that are named of those that a command would take.
+const NAMED_MAX: usize = 5;
+
+/// Judges each command of each script that untags or deletes images.
+pub(super) async fn scripts(settings: &Settings, scripts: &[PathBuf], findings: &mut Findings) {
+    let Ok(store) = Store::open(&settings.store.path).await else { return };
+    let kept = match list(settings, &store, EARLIER).await {
+        Ok(kept) => kept,
+        Err(error) => return findings.bad("clean-up", error.what, "lockkeeper keep-list"),
+    };
+    for gap in &kept.gaps {
+        findings.notice(
+            "clean-up",
+            format!("what has to stay is not wholly known: {gap}"),
+            "lockkeeper keep-list",
+        );
+    }
+    for script in scripts {
+        let subject = format!("clean-up {}", script.display());
+        match read(script) {
+            Err(error) => findings.bad(subject, error.to_string(), "name a script that can be read"),
+            Ok(text) => {
+                let found = purges(&text);
+                if found.is_empty() {
+                    findings.good(&subject, "has no command that is known to untag or delete images");
+                }
+                for purge in &found {
+                    judge(&subject, purge, &kept, findings);
+                }
+            }
+        }
+    }
+}
+
+fn read(path: &Path) -> std::io::Result<String> {
+    let mut text = Vec::new();
+    File::open(path)?.take(SCRIPT_BYTES_MAX).read_to_end(&mut text)?;
+    Ok(String::from_utf8_lossy(&text).into_owned())
+}
+
+fn judge(subject: &str, purge: &Purge, kept: &List, findings: &mut Findings) {
+    let subject = format!("{subject}:{}", purge.line);
+    match &purge.deletes {
+        Deletes::Image(reference) => {
+            let taken = taken(kept, |repository, digest, tag| names(reference, repository, digest, tag));
+            told(subject, purge, &taken, findings);
+        }
+        Deletes::AllUntagged => untagged(subject, "the retention policy", findings),
+        Deletes::Matching { filters, tags, untagged: has_untagged, locked } => {
+            let known: Vec<&Filter> = filters.iter().flatten().collect();
+            if known.len() < filters.len() {
+                let text = format!("an expression of `{}` cannot be judged here", purge.text);
+                findings.notice(
+                    &subject,
+                    text,
+                    "lockkeeper keep-list -o acr-purge prints one that leaves alone what has to stay",
+                );
+            }
+            let is_about = |name: &Repository| known.iter().any(|filter| filter.is_about(name));
+            if *has_untagged && kept.images.keys().any(|(name, _)| is_about(name)) {
+                untagged(subject.clone(), &format!("`{}`", purge.text), findings);
+            }
+            if *locked {
+                let text = format!("`{}` takes locks off and deletes what they kept", purge.text);
+                findings.notice(&subject, text, "leave out --include-locked");
+            }
+            let taken = taken(kept, |repository, _, tag| {
+                *tags && known.iter().any(|filter| filter.takes(repository, tag))
+            });
+            told(subject, purge, &taken, findings);
+        }
+    }
+}
+
+/// The images that lose a tag, each with why it has to stay.
+fn taken(kept: &List, is_taken: impl Fn(&Repository, Digest, &Tag) -> bool) -> Vec<String> {
+    let losing = |((repository, digest), kept): (&(Repository, Digest), &Kept)| {
+        let tag = kept.tags.iter().find(|tag| is_taken(repository, *digest, tag))?;
+        let why = kept.whys.first().map_or("", String::as_str);
+        Some(format!("{repository}:{tag} ({why})"))
+    };
+    kept.images.iter().filter_map(losing).collect()
+}
+
+fn told(subject: String, purge: &Purge, taken: &[String], findings: &mut Findings) {
+    if taken.is_empty() {
+        return findings.good(subject, format!("`{}` takes no tag of what has to stay", purge.text));
+    }
+    let mut named = taken.iter().take(NAMED_MAX).cloned().collect::<Vec<_>>().join(", ");
+    if let Some(more) = taken.len().checked_sub(NAMED_MAX).filter(|more| *more > 0) {
+        named += &format!(" and {more} more");
+    }
+    findings.bad(
+        subject,
+        format!("`{}` takes what has to stay: {named}", purge.text),
+        "lockkeeper keep-list -o acr-purge (or -o regex) prints what leaves it alone",
+    );
+}
+
+fn untagged(subject: String, what: &str, findings: &mut Findings) {
+    findings.notice(
+        subject,
+        format!("{what} deletes manifests without a tag: what is pinned is one as soon as its tag moves"),
+        "have lockkeeper set anchors (`retag_docker_config` of `[registry]`), or keep untagged manifests",
+    );
+}
