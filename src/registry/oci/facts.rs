@@ -42,7 +42,7 @@ impl OciRegistry {
         let (parts, missing, manifest, config) = match &document.kind {
             Kind::Index(children) => {
                 let speaker = document::speaker(children);
-                let speaker = speaker.ok_or_else(|| untrusted(&what, "it has no platform".to_owned()))?;
+                let speaker = speaker.ok_or_else(|| untrusted(&what, "it has no platform"))?;
                 let (manifest, config) = self.child(name, speaker).await?;
                 let (parts, missing) = self.parts(name, children, (speaker, &manifest), depth).await?;
                 (parts, missing, manifest.annotations, config)
@@ -120,7 +120,7 @@ impl OciRegistry {
 
 /// Runtimes follow an index one step; what stands deeper would never run.
 fn nested(what: &str) -> RegistryError {
-    untrusted(what, "it is an index within an index".to_owned())
+    untrusted(what, "it is an index within an index")
 }
 
 fn content_of(document: &Document) -> Option<Content> {

@@ -249,8 +249,7 @@ impl OciRegistry {
         what: &str,
     ) -> Result<(Digest, Bytes), RegistryError> {
         let got = self.manifest_unless(name, reference, None, what).await?;
-        let (digest, answer) =
-            got.ok_or_else(|| untrusted(what, "it says that nothing changed, unasked".to_owned()))?;
+        let (digest, answer) = got.ok_or_else(|| untrusted(what, "it says that nothing changed, unasked"))?;
         Ok((digest, answer.body))
     }
 
@@ -279,7 +278,7 @@ impl OciRegistry {
     /// The manifest or index of this digest.
     async fn document_of(&self, name: &Name, digest: Digest, what: &str) -> Result<Document, RegistryError> {
         let got = self.document_unless(name, &digest.to_string(), None, what).await?;
-        let got = got.ok_or_else(|| untrusted(what, "it says that nothing changed, unasked".to_owned()))?;
+        let got = got.ok_or_else(|| untrusted(what, "it says that nothing changed, unasked"))?;
         if got.digest != digest {
             return Err(untrusted(what, format!("its bytes hash to {}", got.digest)));
         }
@@ -316,7 +315,7 @@ impl Registry for OciRegistry {
         let (digest, got) = match (got, known) {
             (Some(got), _) => (got.digest, got),
             (None, Some((digest, _))) => return Ok(digest),
-            (None, None) => return Err(untrusted(&what, "it says that nothing changed, unasked".to_owned())),
+            (None, None) => return Err(untrusted(&what, "it says that nothing changed, unasked")),
         };
         if let Some(tagged) = got.tagged.filter(|tagged| tagged.len() <= ETAG_BYTES_MAX) {
             self.resolved.put(&name.canonical, tag.clone(), (digest, tagged));

@@ -139,13 +139,13 @@ impl Session {
     /// The address of `path_and_query` at this registry.
     pub(super) fn url(&self, path_and_query: &str) -> Result<Url, RegistryError> {
         let text = format!("{}://{}{path_and_query}", self.settings.scheme(&self.host), self.host);
-        text.parse().map_err(|_| untrusted(&text, "it is no address".to_owned()))
+        text.parse().map_err(|_| untrusted(&text, "it is no address"))
     }
 
     /// Gets what is asked for, for the repository at `path`.
     pub(super) async fn get(&self, path: &str, ask: &Ask<'_>, what: &str) -> Result<Answer, RegistryError> {
         let answer = self.get_unless(path, ask, None, what).await?;
-        answer.ok_or_else(|| untrusted(what, "it says that nothing changed, unasked".to_owned()))
+        answer.ok_or_else(|| untrusted(what, "it says that nothing changed, unasked"))
     }
 
     /// As [`Session::get`]; none where the registry says that it is still what had this `ETag`.
