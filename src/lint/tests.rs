@@ -387,10 +387,10 @@ fn questions_are_asked_once_and_in_turn() {
     let mut facts = Facts::default();
     let named = Question::Named(web(), "1".parse().unwrap());
     assert_eq!(checkout.questions(terms(Asks::Nothing), &facts), []);
-    assert_eq!(checkout.questions(terms(Asks::Judge), &facts), [named.clone()]);
+    assert_eq!(checkout.questions(terms(Asks::Judge), &facts), std::slice::from_ref(&named));
     facts.insert(named, Ok(Held { digest: digest("index"), platforms: Vec::new() }));
     let held = Question::Held(web(), digest("other"));
-    assert_eq!(checkout.questions(terms(Asks::Judge), &facts), [held.clone()]);
+    assert_eq!(checkout.questions(terms(Asks::Judge), &facts), std::slice::from_ref(&held));
     facts.insert(held, Err(Trouble::Missing));
     assert_eq!(checkout.questions(terms(Asks::Judge), &facts), []);
     assert_eq!(checkout.questions(terms(Asks::Fix), &facts), [Question::Named(web(), "2".parse().unwrap())]);

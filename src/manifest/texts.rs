@@ -150,11 +150,12 @@ mod tests {
 
     #[test]
     fn a_bomb_of_aliases_ends() {
-        let mut file = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
-        for level in 1..9 {
+        let level = |level: usize| {
             let below = vec![format!("*a{}", level - 1); 10].join(", ");
-            file.push_str(&format!("a{level}: &a{level} [{below}]\n"));
-        }
+            format!("a{level}: &a{level} [{below}]\n")
+        };
+        let levels: String = (1..9).map(level).collect();
+        let file = format!("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n{levels}");
         assert!(texts(file.as_bytes()).unwrap_err().reason.contains("more than"));
     }
 }
