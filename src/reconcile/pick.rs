@@ -1,6 +1,6 @@
 //! What a follow rule picks of what the registry has.
 
-use futures::future::try_join_all;
+use futures::future::join_all;
 
 use crate::image::{Repository, Tag};
 use crate::pipeline::{Follow, ImageRule, Picked, disagreement};
@@ -59,8 +59,19 @@ async fn newest(
     let mut created = Vec::new();
     for some in tags.chunks(AT_ONCE) {
         let asked = some.iter().map(|tag| registry.first_named(repository, tag));
-        let told = try_join_all(asked).await?;
-        created.extend(some.iter().zip(told).map(|(tag, named)| (*tag, named.digest, named.created)));
+        for (tag, told) in some.iter().zip(join_all(asked).await) {
+            match told {
+                Ok(named) => created.push((*tag, named.digest, named.created)),
+                // A cache that a build keeps there, say: it stays so, and somebody has to leave it out.
+                Err(error @ RegistryError::Untrusted { .. }) => {
+                    let text = format!(
+                        "tag `{tag}` is no image that can be read ({error}); leave it out by `ignore`"
+                    );
+                    return Ok(Pick::Refused(text));
+                }
+                Err(error) => return Err(error),
+            }
+        }
     }
     let tag = match Follow::newest(&created) {
         Ok(Some(tag)) => tag,
