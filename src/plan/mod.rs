@@ -16,6 +16,7 @@ mod age;
 mod candidate;
 mod change;
 mod commands;
+mod concerned;
 mod deployments;
 mod earlier;
 mod effect;
@@ -33,6 +34,7 @@ pub mod view;
 
 pub use candidate::{Candidate, candidate};
 pub use change::{ChangeClass, change_class};
+pub use concerned::{coming, there};
 pub use earlier::earlier;
 pub use effect::{Close, Effect, Gate, HoldReason, MergeNow, Open, Plan};
 pub use order::compare;

@@ -6,8 +6,8 @@ use proptest::prelude::*;
 
 use super::candidate::{Candidate, candidate};
 use super::order::{against_pinned, backwards, compare, is_forward, moved};
-use super::snapshot::{FileState, PlanSettings};
-use super::{Gate, Pick, Snapshot, earlier};
+use super::snapshot::{FileState, PlanSettings, Thread};
+use super::{Asked, Gate, Pick, Snapshot, coming, earlier};
 use crate::commit::CommitId;
 use crate::image::{Digest, Pinned, Release};
 use crate::pipeline::{Order, Together, parse};
@@ -235,6 +235,30 @@ fn picks(world: &mut Snapshot, tags: &[&str]) {
         .collect();
     // The images stand in the order of the file, those of a release by name.
     world.picks.reverse();
+}
+
+/// What passed and was replaced long ago goes on from there, however much came after it: it has to be looked at, and so has
+/// what somebody names.
+#[test]
+fn what_may_come_into_a_stage_is_looked_at_wherever_it_is_live() {
+    let mut world = snapshot(&IMAGES[..1], "semver: '*'");
+    world.pipeline.stages[1].gates.soak = Duration::from_mins(30);
+    let versions = ["1.0.0", "1.1.0", "1.2.0", "1.3.0", "1.4.0", "1.5.0", "1.6.0", "1.7.0"];
+    for (minutes, tag) in [0, 10, 50, 51, 52, 53, 54, 55].into_iter().zip(versions) {
+        at(&mut world, minutes);
+        record(&mut world, Event::Seen { release: release(&[tag]) });
+        came(&mut world, 0, release(&[tag]));
+    }
+    picks(&mut world, &["1.7.0"]);
+    let is_coming =
+        |world: &Snapshot, tag: &str| coming(world).iter().any(|found| found.is_same(&release(&[tag])));
+    let found: Vec<&str> = versions.into_iter().filter(|tag| is_coming(&world, tag)).collect();
+    assert_eq!(found, ["1.1.0", "1.7.0"]);
+    let person = Person { id: 7, name: "maria".to_owned(), bot: false };
+    let (key, body) = ("comment:1".to_owned(), "/promote prod to 1.3.0".to_owned());
+    let thread = Thread::Forge { number: 1, comment: 1 };
+    world.asked = vec![Asked { key, body, person, at: world.now, thread, stage: None, edited: false }];
+    assert!(is_coming(&world, "1.3.0") && !is_coming(&world, "1.4.0"));
 }
 
 #[test]

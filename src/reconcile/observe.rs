@@ -86,7 +86,11 @@ pub(super) async fn observe(run: &Reconcile<'_>) -> Result<Observed, ReconcileEr
         },
     };
     snapshot.standing = standing(run, &snapshot, is_hurried).await;
-    snapshot.images = gather::images(run, &snapshot, is_hurried).await;
+    // Where images are followed by their creation time, what was read first says of which others there is more to know.
+    for _ in 0..2 {
+        let read = gather::images(run, &snapshot, is_hurried).await;
+        snapshot.images.extend(read);
+    }
     snapshot.tags = tags::tags(run, &snapshot, is_hurried).await;
     snapshot.presence = gather::presence(run, &snapshot, is_hurried).await;
     snapshot.signatures = signatures::signatures(run, &snapshot, is_hurried).await;
