@@ -32,7 +32,7 @@ use oci_client::Reference;
 
 use self::answer::{Answer, denied, untrusted};
 use self::cache::Cache;
-use self::document::{ACCEPT_MANIFESTS, Document, ImageConfig};
+use self::document::{ACCEPT_MANIFESTS, Document, ImageConfig, Kind};
 use self::facts::Depth;
 use self::presence::Part;
 use self::rest::Rest;
