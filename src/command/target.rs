@@ -83,7 +83,14 @@ impl Target {
                 version_of(text).is_some_and(|version| version_of(tag.as_str()) == Some(version));
             tag.as_str() == text || is_version
         });
-        is_tag || (is_hex(text) && pinned.digest.hex().starts_with(text.as_str()))
+        is_tag || self.names_digest(pinned)
+    }
+
+    /// Whether this names the digest that is pinned, and not only a tag.
+    #[must_use]
+    pub fn names_digest(&self, pinned: &Pinned) -> bool {
+        let (Self::Version(text) | Self::Digest(text)) = self;
+        is_hex(text) && pinned.digest.hex().starts_with(text.as_str())
     }
 }
 

@@ -99,7 +99,8 @@ impl Release {
     /// Whether both pin the same digests.
     #[must_use]
     pub fn is_same(&self, other: &Self) -> bool {
-        self.id() == other.id()
+        let digests = |release| Self::images(release).map(|(name, pinned)| (name, pinned.digest));
+        digests(self).eq(digests(other))
     }
 
     /// What people call it: the one tag all images share, else each image's.

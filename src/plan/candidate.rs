@@ -6,9 +6,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::effect::{Gate, HoldReason};
-use super::order::{compare, newer};
+use super::order::{against_pinned, backwards, compare, is_forward};
 use super::snapshot::{Pick, Snapshot};
-use super::{age, messages};
+use super::{age, earlier, messages};
 use crate::image::{Pinned, Release};
 use crate::pipeline::{ImageRule, Order, Stage, StageName, Together};
 use crate::promotion::Origin;
@@ -26,7 +26,8 @@ pub enum Candidate {
 
 /// The newest release that `stage` may get, compared with what it pins.
 ///
-/// A first stage gets what `follow` picks. A later one gets the newest release that has passed in all its upstream
+/// A first stage gets what `follow` picks, or, while that is too young or incomplete, the newest that was picked before
+/// it and is neither: else images that are pushed often would never get there. A later one gets the newest release that has passed in all its upstream
 /// stages: never one that still soaks, so that a fast stage does not starve its successor.
 #[must_use]
 pub fn candidate(snapshot: &Snapshot, stage: &Stage, pinned: Option<&Release>) -> Candidate {
@@ -56,11 +57,16 @@ pub(super) fn picked(snapshot: &Snapshot, stage: &StageName) -> Result<Release, 
             Pick::Failed(reason) => return Err(HoldReason::new(stage, Gate::Registry, reason.clone())),
         }
     }
-    if snapshot.pipeline.together == Together::SameTag && shared(snapshot, &release).len() > 1 {
+    if !is_complete(snapshot, &release) {
         let text = format!("waits until all images have one tag: {}", release.version());
         return Err(HoldReason::new(stage, Gate::Settle, text));
     }
     Ok(release)
+}
+
+/// Whether all images of a release belong together.
+pub(super) fn is_complete(snapshot: &Snapshot, release: &Release) -> bool {
+    snapshot.pipeline.together == Together::Any || shared(snapshot, release).len() <= 1
 }
 
 /// What the tags of a release say by the rules of their images: one thing, where they belong together.
@@ -70,18 +76,37 @@ fn shared(snapshot: &Snapshot, release: &Release) -> BTreeSet<String> {
 }
 
 fn first_stage(snapshot: &Snapshot, stage: &Stage, pinned: Option<&Release>) -> Candidate {
+    match newest(snapshot, stage, pinned) {
+        Ok(candidate) => candidate,
+        Err(hold) => earlier::candidate(snapshot, stage, pinned, hold),
+    }
+}
+
+/// The hold on what `follow` picks for a first stage, where time or another image opens it: what was picked before may
+/// go in meanwhile.
+pub(super) fn waiting(snapshot: &Snapshot, stage: &Stage, pinned: Option<&Release>) -> Option<HoldReason> {
+    if stage.after.is_empty() { newest(snapshot, stage, pinned).err() } else { None }
+}
+
+fn newest(snapshot: &Snapshot, stage: &Stage, pinned: Option<&Release>) -> Result<Candidate, HoldReason> {
     let release = match picked(snapshot, &stage.name) {
         Ok(release) => release,
-        Err(hold) => return Candidate::Held(hold),
+        Err(hold) if hold.gate == Gate::Settle => return Err(hold),
+        Err(hold) => return Ok(Candidate::Held(hold)),
     };
-    match newer(snapshot, stage, &release, pinned) {
-        Ok(true) => {}
-        Ok(false) => return Candidate::UpToDate,
-        Err(hold) => return Candidate::Held(hold),
+    match against_pinned(snapshot, stage, &release, pinned) {
+        Ok(Order::Newer | Order::Unknown) => {}
+        Ok(Order::Same) => return Ok(Candidate::UpToDate),
+        Ok(Order::Older) => return Ok(Candidate::Held(backwards(snapshot, stage, &release, pinned))),
+        Err(hold) => return Ok(Candidate::Held(hold)),
     }
-    if let Some(hold) = age::hold(snapshot, stage, &release) {
-        return Candidate::Held(hold);
+    match age::hold(snapshot, stage, &release) {
+        Some(hold) => Err(hold),
+        None => Ok(settled(snapshot, stage, release)),
     }
+}
+
+fn settled(snapshot: &Snapshot, stage: &Stage, release: Release) -> Candidate {
     let seen = snapshot.state.seen.iter().find(|(seen, _)| seen.is_same(&release)).map(|(_, at)| *at);
     let settles_at = seen.map(|seen| later(seen, snapshot.pipeline.settle));
     match settles_at {
@@ -100,11 +125,10 @@ fn later_stage(snapshot: &Snapshot, stage: &Stage, pinned: Option<&Release>) -> 
     let mut best: Option<Release> = None;
     let mut waiting: Option<(Release, HoldReason)> = None;
     let mut stopped: Option<HoldReason> = None;
-    for stint in first_upstream.newest_first() {
-        let release = &stint.release;
-        if !matches!(stint.origin, Origin::Promoted(_))
-            || !matches!(newer(snapshot, stage, release, pinned), Ok(true))
-        {
+    let promoted = first_upstream.newest_first().filter(|stint| matches!(stint.origin, Origin::Promoted(_)));
+    let promoted: Vec<&Release> = promoted.map(|stint| &stint.release).collect();
+    for &release in &promoted {
+        if !is_forward(snapshot, stage, release, pinned) {
             continue;
         }
         match passed(snapshot, stage, release) {
@@ -118,7 +142,9 @@ fn later_stage(snapshot: &Snapshot, stage: &Stage, pinned: Option<&Release>) -> 
             Passed::No => {}
         }
     }
-    match (best, waiting.map(|(_, hold)| hold).or(stopped)) {
+    // Of what came last upstream it is said why it stays there; all before it is older anyway.
+    let unclear = || against_pinned(snapshot, stage, promoted.first()?, pinned).err();
+    match (best, waiting.map(|(_, hold)| hold).or(stopped).or_else(unclear)) {
         (Some(release), _) => Candidate::Release(release),
         (None, Some(hold)) => Candidate::Held(hold),
         (None, None) => Candidate::UpToDate,

@@ -16,7 +16,9 @@ mod age;
 mod candidate;
 mod change;
 mod commands;
+mod concerned;
 mod deployments;
+mod earlier;
 mod effect;
 mod fitness;
 mod gates;
@@ -32,6 +34,8 @@ pub mod view;
 
 pub use candidate::{Candidate, candidate};
 pub use change::{ChangeClass, change_class};
+pub use concerned::{coming, there};
+pub use earlier::earlier;
 pub use effect::{Close, Effect, Gate, HoldReason, MergeNow, Open, Plan};
 pub use order::compare;
 pub use pins::{FileEdit, Files, Pins, read_pins};
@@ -69,3 +73,6 @@ fn is_about_to(snapshot: &Snapshot, plan: &Plan) -> bool {
     let soon = candidate::later(snapshot.now, SOON);
     plan.holds.iter().any(|hold| hold.opens_at.is_some_and(|at| at <= soon))
 }
+
+#[cfg(test)]
+mod tests;

@@ -100,7 +100,7 @@ fn reaction(outcome: Outcome) -> Reaction {
 /// What became of the pull request under way.
 fn pull_request(snapshot: &Snapshot, stage: &Stage, plan: &mut Plan) {
     let Some(pull_request) = snapshot.pull_request_of(&stage.name) else { return };
-    let Some(proposal) = snapshot.state.stage(&stage.name).and_then(|stage| stage.proposal.as_ref()) else {
+    let Some(proposal) = snapshot.state.proposal(&stage.name) else {
         return;
     };
     match &pull_request.state {
@@ -175,7 +175,7 @@ fn pins(snapshot: &Snapshot, stage: &Stage, plan: &mut Plan) {
         return;
     }
     let recorded = snapshot.state.live(&stage.name).map(|stint| &stint.release);
-    let under_way = snapshot.state.stage(&stage.name).and_then(|state| state.proposal.as_ref());
+    let under_way = snapshot.state.proposal(&stage.name);
     let out_of_band = |found| Event::OutOfBand {
         stage: stage.name.clone(),
         found,
@@ -211,7 +211,7 @@ fn pins(snapshot: &Snapshot, stage: &Stage, plan: &mut Plan) {
 
 /// Gates that got looser since the pull request was opened: approvals until now are void.
 fn loosened(snapshot: &Snapshot, stage: &Stage, plan: &mut Plan) {
-    let Some(proposal) = snapshot.state.stage(&stage.name).and_then(|state| state.proposal.as_ref()) else {
+    let Some(proposal) = snapshot.state.proposal(&stage.name) else {
         return;
     };
     let Some(rules) = snapshot.rules_at_open.get(&stage.name) else { return };

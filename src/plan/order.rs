@@ -1,43 +1,62 @@
 //! Which of two releases is newer, and what must not be taken for newer: a tag that stands for something else by now.
 
+use std::borrow::Cow;
+
 use jiff::Timestamp;
 
 use super::effect::{Gate, HoldReason};
 use super::snapshot::Snapshot;
-use crate::image::{Digest, Pinned, Release};
+use crate::image::{Digest, Pinned, Release, Repository, Tag};
 use crate::pipeline::{ImageRule, Order, Rule, Stage};
 
-/// Whether `release` is newer than what is pinned, by the follow order; an error where its version moved, where nothing
-/// tells, or where the rule would go backwards.
-pub(super) fn newer(
+/// How `release` compares with what is pinned, by the follow order; a hold where its version moved, or where nothing
+/// tells. [`Order::Unknown`] means that no rule speaks of it and that neither was seen: nothing is against it.
+pub(super) fn against_pinned(
     snapshot: &Snapshot,
     stage: &Stage,
     release: &Release,
     pinned: Option<&Release>,
-) -> Result<bool, HoldReason> {
+) -> Result<Order, HoldReason> {
     let held = |text: String| Err(HoldReason::new(&stage.name, Gate::Order, text));
     if pinned.is_some_and(|pinned| release.is_same(pinned)) {
-        return Ok(false);
+        return Ok(Order::Same);
     }
-    if let Some(text) = moved(snapshot, stage, release, pinned) {
+    if let Some((_, text)) = moved(snapshot, stage, release, pinned).into_iter().next() {
         return held(text);
     }
-    let Some(pinned) = pinned else { return Ok(true) };
-    if let Some(text) = incomparable(snapshot, release, pinned) {
-        return held(text);
+    let Some(pinned) = pinned else { return Ok(Order::Newer) };
+    match incomparable(snapshot, release, pinned) {
+        Some(text) => held(text),
+        None => Ok(compare(snapshot, release, pinned)),
     }
-    match compare(snapshot, release, pinned) {
-        Order::Newer | Order::Unknown => Ok(true),
-        Order::Same => Ok(false),
-        Order::Older => {
-            held(format!("{} is older than {}, which is pinned", release.version(), pinned.version()))
-        }
-    }
+}
+
+/// Whether a release goes forward from what is pinned.
+pub(super) fn is_forward(
+    snapshot: &Snapshot,
+    stage: &Stage,
+    release: &Release,
+    pinned: Option<&Release>,
+) -> bool {
+    matches!(against_pinned(snapshot, stage, release, pinned), Ok(Order::Newer | Order::Unknown))
+}
+
+/// The hold on a release that is older than what is pinned.
+pub(super) fn backwards(
+    snapshot: &Snapshot,
+    stage: &Stage,
+    release: &Release,
+    pinned: Option<&Release>,
+) -> HoldReason {
+    let pinned = pinned.map_or_else(String::new, |pinned| named(snapshot, pinned).version());
+    let text = format!("{} is older than {pinned}, which is pinned", release.version());
+    HoldReason::new(&stage.name, Gate::Order, text)
 }
 
 /// How two releases compare: by the follow rule of each image, then by which was seen first.
 #[must_use]
 pub fn compare(snapshot: &Snapshot, one: &Release, other: &Release) -> Order {
+    let (one, other) = (&*named(snapshot, one), &*named(snapshot, other));
     let mut found = Order::Same;
     for (rule, left, right) in differing(snapshot, one, other) {
         match compare_images(snapshot, rule, left, right) {
@@ -54,6 +73,27 @@ pub fn compare(snapshot: &Snapshot, one: &Release, other: &Release) -> Order {
         (_, None, Some(_)) => Order::Older,
         (_, None, None) => Order::Unknown,
     }
+}
+
+/// A release with the tags by which its digests came, where its pins have none: without a tag no rule can compare it,
+/// and a backport that was seen just now would pass for the newest.
+fn named<'a>(snapshot: &Snapshot, release: &'a Release) -> Cow<'a, Release> {
+    if release.images().all(|(_, pinned)| pinned.tag.is_some()) {
+        return Cow::Borrowed(release);
+    }
+    let named = release.images().map(|(repository, pinned)| {
+        let tag = pinned.tag.clone().or_else(|| tag_of(snapshot, repository, pinned.digest));
+        (repository.clone(), Pinned { tag, digest: pinned.digest })
+    });
+    Cow::Owned(named.collect())
+}
+
+/// The tag by which a digest came into a stage last, or was picked.
+fn tag_of(snapshot: &Snapshot, repository: &Repository, digest: Digest) -> Option<Tag> {
+    let lived = snapshot.state.stages.values().flat_map(|stage| stage.stints.newest_first());
+    let seen = snapshot.state.seen.iter().rev().map(|(release, _)| release);
+    let mut known = lived.map(|stint| &stint.release).chain(seen);
+    known.find_map(|release| release.get(repository).filter(|pinned| pinned.digest == digest)?.tag.clone())
 }
 
 /// What both releases have, each with another digest.
@@ -107,12 +147,18 @@ fn incomparable(snapshot: &Snapshot, release: &Release, pinned: &Release) -> Opt
     })
 }
 
-/// What a tag that must not move is said to have been, where it is something else by now: what is pinned, or, in a first
-/// stage, what it was when it was picked first.
-fn moved(snapshot: &Snapshot, stage: &Stage, release: &Release, pinned: Option<&Release>) -> Option<String> {
+/// The images of a release whose tags must not move and stood for something else: what is pinned, or, in a first stage,
+/// what they were when they were picked first. Each with a sentence that says so.
+pub(super) fn moved(
+    snapshot: &Snapshot,
+    stage: &Stage,
+    release: &Release,
+    pinned: Option<&Release>,
+) -> Vec<(Pinned, String)> {
+    let pinned = pinned.map(|pinned| named(snapshot, pinned));
     let seen = snapshot.state.seen.iter().map(|(seen, _)| seen).filter(|_| stage.after.is_empty());
-    let mut unmoving = snapshot.pipeline.images.iter().filter(|rule| !rule.follow.moves());
-    unmoving.find_map(|rule| {
+    let unmoving = snapshot.pipeline.images.iter().filter(|rule| !rule.follow.moves());
+    let found = unmoving.filter_map(|rule| {
         let new = release.get(&rule.repository)?;
         let is_same_key = |known: &&Pinned| {
             known.tag.is_some()
@@ -120,11 +166,12 @@ fn moved(snapshot: &Snapshot, stage: &Stage, release: &Release, pinned: Option<&
                     || rule.follow.compare(new.tag.as_ref(), known.tag.as_ref()) == Order::Same)
         };
         let known = |release: &Release| release.get(&rule.repository).cloned();
-        let old = pinned.and_then(known).filter(|known| is_same_key(&known));
+        let old = pinned.as_deref().and_then(known).filter(|known| is_same_key(&known));
         let first = || seen.clone().filter_map(known).find(|known| is_same_key(&known));
         let old = old.or_else(first).filter(|old| old.digest != new.digest)?;
-        Some(moved_text(rule, &old, new))
-    })
+        Some((new.clone(), moved_text(rule, &old, new)))
+    });
+    found.collect()
 }
 
 fn moved_text(rule: &ImageRule, old: &Pinned, new: &Pinned) -> String {

@@ -44,7 +44,12 @@ pub(super) fn propose(snapshot: &Snapshot, stage: &Stage, plan: &mut Plan) {
         }
     };
     match wanted(snapshot, stage, pinned.as_ref()) {
-        Ok(Some(wanted)) => open(snapshot, stage, pinned, wanted, plan),
+        Ok(Some(wanted)) => {
+            if wanted.requested_by.is_none() {
+                plan.holds.extend(candidate::waiting(snapshot, stage, pinned.as_ref()));
+            }
+            open(snapshot, stage, pinned, wanted, plan);
+        }
         Ok(None) => {}
         Err(hold) => plan.holds.push(hold),
     }

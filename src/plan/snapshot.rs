@@ -1,6 +1,6 @@
 //! What a plan is made from: everything that was read of the world, at one time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::pins::Files;
 use super::{Pins, read_pins};
 use crate::commit::CommitId;
-use crate::image::{Digest, Image, Release, Repository, Tag};
+use crate::image::{Digest, Image, Release, ReleaseId, Repository, Tag};
 use crate::pipeline::{FileError, ImageRule, Pipeline, Principal, RoleName, Stage, StageName};
 use crate::promotion::{Actor, State};
 use crate::pull_request::{
@@ -38,6 +38,8 @@ pub struct Snapshot {
     pub files: Files,
     /// What the follow rules pick now, in the order of the pipeline's images.
     pub picks: Vec<Pick>,
+    /// The earlier picks that the registry still has: each under its tag, or, of a tag that moves, at all.
+    pub standing: BTreeSet<ReleaseId>,
     /// What is known of the images concerned; an error says why nothing is known.
     pub images: BTreeMap<Digest, Result<Image, Unread>>,
     /// Tags that were found on the images that are proposed. There may be others.

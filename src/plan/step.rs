@@ -34,7 +34,7 @@ pub(super) fn is_rolling_back(snapshot: &Snapshot, stage: &Stage) -> bool {
 }
 
 fn one(snapshot: &Snapshot, stage: &Stage, plan: &mut Plan) {
-    let proposal = snapshot.state.stage(&stage.name).and_then(|state| state.proposal.as_ref());
+    let proposal = snapshot.state.proposal(&stage.name);
     match (proposal, snapshot.pull_request_of(&stage.name)) {
         (Some(proposal), Some(pull_request)) => review(snapshot, stage, proposal, pull_request, plan),
         (Some(proposal), None) if proposal.open.is_none() => {
@@ -87,7 +87,7 @@ fn review(
     if !is_reported {
         plan.push(Effect::Check { head: pull_request.head, check });
     }
-    plan.holds.extend(refused_meanwhile(snapshot, stage, proposal));
+    plan.holds.extend(kept_out_meanwhile(snapshot, stage, proposal));
     if gates.holds().next().is_none() {
         plan.push(merge(snapshot, stage, proposal, pull_request, gates));
     } else {
@@ -95,14 +95,20 @@ fn review(
     }
 }
 
-/// What the rule refuses while something else is proposed: it stops nothing of that, and is said at once.
-fn refused_meanwhile(snapshot: &Snapshot, stage: &Stage, proposal: &Proposal) -> Option<HoldReason> {
-    if proposal.lane != Lane::Normal || !stage.after.is_empty() || snapshot.file != FileState::Valid {
+/// Why something newer does not take the place of what is proposed: it stops nothing of that, and is said at once.
+fn kept_out_meanwhile(snapshot: &Snapshot, stage: &Stage, proposal: &Proposal) -> Option<HoldReason> {
+    if proposal.lane != Lane::Normal || snapshot.file != FileState::Valid {
         return None;
     }
-    match candidate::candidate(snapshot, stage, proposal.was.as_ref()) {
-        Candidate::Held(hold) if hold.gate == Gate::Order => Some(hold),
-        Candidate::Held(_) | Candidate::Release(_) | Candidate::UpToDate => None,
+    let was = proposal.was.as_ref();
+    match candidate::candidate(snapshot, stage, was) {
+        Candidate::Held(hold) if hold.gate == Gate::Order && stage.after.is_empty() => Some(hold),
+        Candidate::Release(release) if compare(snapshot, &release, &proposal.release) == Order::Newer => {
+            fitness::unfit(snapshot, stage, &release)
+        }
+        Candidate::Held(_) | Candidate::Release(_) | Candidate::UpToDate => {
+            candidate::waiting(snapshot, stage, was)
+        }
     }
 }
 

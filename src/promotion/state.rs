@@ -193,6 +193,12 @@ impl State {
         self.stages.get(stage).map(|stage| &stage.stints)
     }
 
+    /// The promotion under way in a stage.
+    #[must_use]
+    pub fn proposal(&self, stage: &StageName) -> Option<&Proposal> {
+        self.stages.get(stage).and_then(|stage| stage.proposal.as_ref())
+    }
+
     /// The live stint of a stage.
     #[must_use]
     pub fn live(&self, stage: &StageName) -> Option<&Stint> {

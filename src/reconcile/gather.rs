@@ -8,13 +8,12 @@ use futures::future::{join_all, try_join_all};
 
 use super::observe::pin_files;
 use super::pick::pick;
-use super::signatures;
 use super::{Reconcile, ReconcileError, WorldSettings};
 use crate::commit::CommitId;
 use crate::forge::ForgeError;
 use crate::image::{Digest, Image, Release, Repository};
 use crate::pipeline::{Pipeline, Stage, StageName};
-use crate::plan::{Asked, Files, Pick, Pins, Presence, Snapshot, Thread, Unread, messages};
+use crate::plan::{self, Asked, Files, Pick, Pins, Presence, Snapshot, Thread, Unread, messages};
 use crate::promotion::Lane;
 use crate::pull_request::{Authors, Number, PersonId, PullRequest, Standing};
 use crate::registry::RegistryError;
@@ -140,7 +139,7 @@ pub(super) async fn picks(run: &Reconcile<'_>, pipeline: &Pipeline, is_hurried: 
     .await
 }
 
-/// What is known of the images that a plan or a message speaks of.
+/// What is known of the images that a plan or a message speaks of, beside those that were read already.
 pub(super) async fn images(
     run: &Reconcile<'_>,
     snapshot: &Snapshot,
@@ -161,34 +160,21 @@ pub(super) async fn images(
     join_all(read).await.into_iter().collect()
 }
 
-/// The images that may go in, and those that are there: what is pinned, live or was. None where nothing is about,
-/// which is how most pipelines are most of the time: then the tag is all that the registry is asked for.
+/// The images of which a plan may speak, and nothing is known yet. None where nothing is about, which is how most pipelines
+/// are most of the time: then the tag is all that the registry is asked for.
 fn concerned(snapshot: &Snapshot) -> BTreeSet<(Repository, Digest)> {
-    let mut found = signatures::concerned(snapshot);
     if is_settled(snapshot) {
-        return found;
+        return BTreeSet::new();
     }
-    let mut add = |release: &Release| {
-        found.extend(release.images().map(|(repository, pinned)| (repository.clone(), pinned.digest)));
-    };
-    for stage in &snapshot.pipeline.stages {
-        if let Pins::Release(release) = snapshot.pins(stage) {
-            add(&release);
-        }
-        let Some(state) = snapshot.state.stage(&stage.name) else { continue };
-        for release in [
-            state.proposal.as_ref().map(|proposal| &proposal.release),
-            state.proposal.as_ref().and_then(|proposal| proposal.was.as_ref()),
-            state.request.as_ref().map(|request| &request.release),
-            state.stints.live().map(|stint| &stint.release),
-        ]
-        .into_iter()
-        .flatten()
-        {
-            add(release);
-        }
-    }
+    let mut found = digests(&[plan::coming(snapshot), plan::there(snapshot)].concat());
+    found.retain(|(_, digest)| !snapshot.images.contains_key(digest));
     found
+}
+
+/// The images of these releases, each once.
+pub(super) fn digests(releases: &[Release]) -> BTreeSet<(Repository, Digest)> {
+    let images = releases.iter().flat_map(Release::images);
+    images.map(|(repository, pinned)| (repository.clone(), pinned.digest)).collect()
 }
 
 /// Whether every stage is pinned to what the rules pick, and nobody and nothing wants it otherwise.
@@ -262,8 +248,7 @@ pub(super) async fn presence(
 fn targets_of(snapshot: &Snapshot, stage: &Stage) -> BTreeSet<(Repository, Digest)> {
     let state = snapshot.state.stage(&stage.name);
     let asked = state.and_then(|state| state.request.as_ref()).map(|request| &request.release);
-    let proposed =
-        state.and_then(|state| state.proposal.as_ref()).filter(|proposal| proposal.lane == Lane::Rollback);
+    let proposed = snapshot.state.proposal(&stage.name).filter(|proposal| proposal.lane == Lane::Rollback);
     let earlier = state.into_iter().flat_map(|state| state.stints.newest_first()).map(|stint| &stint.release);
     let releases =
         earlier.take(TARGETS_PROBED_MAX).chain(asked).chain(proposed.map(|proposal| &proposal.release));
@@ -276,7 +261,7 @@ fn targets_of(snapshot: &Snapshot, stage: &Stage) -> BTreeSet<(Repository, Diges
 pub(super) async fn authors(run: &Reconcile<'_>, snapshot: &Snapshot) -> BTreeMap<StageName, Authors> {
     let mut found = BTreeMap::new();
     for stage in &snapshot.pipeline.stages {
-        let proposal = snapshot.state.stage(&stage.name).and_then(|state| state.proposal.as_ref());
+        let proposal = snapshot.state.proposal(&stage.name);
         if let Some(proposal) = proposal.filter(|proposal| proposal.lane == Lane::Normal)
             && let Some(authors) =
                 authors_of(run, snapshot, stage, proposal.was.as_ref(), &proposal.release).await

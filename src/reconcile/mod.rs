@@ -144,7 +144,7 @@ struct Reconcile<'a> {
     is_registry_slow: AtomicBool,
     /// Whether a registry gave no answer in this reconcile, or what it said of a signature cannot be read.
     is_registry_away: AtomicBool,
-    /// Whether an image that may go in has no good signature: it may have one in a moment, of which nobody tells.
+    /// Whether a release is kept out for want of a signature: it may have one in a moment, of which nobody tells.
     is_unsigned: AtomicBool,
     /// Who people are, asked in this reconcile; forgotten before a merge, which asks anew.
     standings: Mutex<Standings>,
@@ -232,6 +232,8 @@ impl Reconcile<'_> {
                     continue;
                 }
             }
+            let is_unsigned = plan.holds.iter().any(|hold| hold.gate == Gate::Signed);
+            self.is_unsigned.store(is_unsigned, Ordering::Relaxed);
             plan.holds.append(&mut self.refusals);
             let view = view(&snapshot, &plan);
             let wake_at = if is_cut { Some((self.world.now)()) } else { plan.wake_at };

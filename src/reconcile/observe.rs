@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures::future::try_join_all;
 
+use super::pick::standing;
 use super::{Reconcile, ReconcileError, gather, signatures, tags};
 use crate::commit::CommitId;
 use crate::forge::ForgeError;
@@ -63,6 +64,7 @@ pub(super) async fn observe(run: &Reconcile<'_>) -> Result<Observed, ReconcileEr
         state: run.state.clone(),
         files: files?,
         picks,
+        standing: BTreeSet::new(),
         images: BTreeMap::new(),
         tags: BTreeMap::new(),
         pull_requests,
@@ -83,7 +85,12 @@ pub(super) async fn observe(run: &Reconcile<'_>) -> Result<Observed, ReconcileEr
             has_deployments: repository.forge.has_deployments(),
         },
     };
-    snapshot.images = gather::images(run, &snapshot, is_hurried).await;
+    snapshot.standing = standing(run, &snapshot, is_hurried).await;
+    // Where images are followed by their creation time, what was read first says of which others there is more to know.
+    for _ in 0..2 {
+        let read = gather::images(run, &snapshot, is_hurried).await;
+        snapshot.images.extend(read);
+    }
     snapshot.tags = tags::tags(run, &snapshot, is_hurried).await;
     snapshot.presence = gather::presence(run, &snapshot, is_hurried).await;
     snapshot.signatures = signatures::signatures(run, &snapshot, is_hurried).await;

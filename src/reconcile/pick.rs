@@ -1,10 +1,15 @@
 //! What a follow rule picks of what the registry has.
 
-use futures::future::try_join_all;
+use std::collections::BTreeSet;
+use std::sync::atomic::Ordering;
 
-use crate::image::{Repository, Tag};
+use futures::future::{join_all, try_join_all};
+
+use super::Reconcile;
+use super::gather::within;
+use crate::image::{Pinned, Release, ReleaseId, Repository, Tag};
 use crate::pipeline::{Follow, ImageRule, Picked, disagreement};
-use crate::plan::Pick;
+use crate::plan::{self, Pick, Snapshot};
 use crate::registry::{Registry, RegistryError};
 
 /// Images asked for at one time, so that no registry is stormed.
@@ -50,6 +55,38 @@ async fn agreed(
     Ok(picked.map_or(Pick::Nothing, |(tag, digest)| Pick::Found { tag: tag.clone(), digest }))
 }
 
+/// The earlier picks that the registry still has: those whose tags name them still, so that what was withdrawn in time
+/// never counts; and of a tag that moves, those whose digest is still there, since what it named before has no name.
+pub(super) async fn standing(
+    run: &Reconcile<'_>,
+    snapshot: &Snapshot,
+    is_hurried: bool,
+) -> BTreeSet<ReleaseId> {
+    let mut found = BTreeSet::new();
+    for release in plan::earlier(snapshot) {
+        let asked = try_join_all(snapshot.pipeline.images.iter().map(|rule| stands(run, rule, &release)));
+        match within(run, is_hurried, asked).await {
+            Some(Ok(stand)) if stand.iter().all(|stands| *stands) => {
+                found.insert(release.id());
+            }
+            Some(Err(RegistryError::Unavailable { .. })) => {
+                run.is_registry_away.store(true, Ordering::Relaxed);
+            }
+            Some(Ok(_) | Err(_)) | None => {}
+        }
+    }
+    found
+}
+
+async fn stands(run: &Reconcile<'_>, rule: &ImageRule, release: &Release) -> Result<bool, RegistryError> {
+    let (registry, repository) = (run.world.registry.as_ref(), &rule.repository);
+    let Some(Pinned { tag: Some(tag), digest }) = release.get(repository) else { return Ok(false) };
+    if rule.follow.moves() {
+        return registry.probe(repository, *digest).await.map(|_| true);
+    }
+    Ok(registry.resolve(repository, tag).await? == *digest)
+}
+
 /// The tag whose image was created last, if it still names what it did when that was read.
 async fn newest(
     registry: &dyn Registry,
@@ -59,8 +96,19 @@ async fn newest(
     let mut created = Vec::new();
     for some in tags.chunks(AT_ONCE) {
         let asked = some.iter().map(|tag| registry.first_named(repository, tag));
-        let told = try_join_all(asked).await?;
-        created.extend(some.iter().zip(told).map(|(tag, named)| (*tag, named.digest, named.created)));
+        for (tag, told) in some.iter().zip(join_all(asked).await) {
+            match told {
+                Ok(named) => created.push((*tag, named.digest, named.created)),
+                // A cache that a build keeps there, say: it stays so, and somebody has to leave it out.
+                Err(error @ RegistryError::Untrusted { .. }) => {
+                    let text = format!(
+                        "tag `{tag}` is no image that can be read ({error}); leave it out by `ignore`"
+                    );
+                    return Ok(Pick::Refused(text));
+                }
+                Err(error) => return Err(error),
+            }
+        }
     }
     let tag = match Follow::newest(&created) {
         Ok(Some(tag)) => tag,

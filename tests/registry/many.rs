@@ -9,6 +9,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::Response;
+use axum::routing::get;
 use http::StatusCode;
 use http::header::{ACCEPT, CONTENT_TYPE, ETAG, IF_NONE_MATCH, LINK, LOCATION};
 use lockkeeper::image::Digest;
@@ -160,4 +161,31 @@ async fn ten_thousand_tags_cost_a_list_and_a_manifest() {
 
 async fn registry_tags(registry: &dyn lockkeeper::registry::Registry, rule: &ImageRule) -> usize {
     registry.tags(&rule.repository).await.unwrap().len()
+}
+
+/// What a build keeps beside the images (the cache of `docker buildx` is such an index) is said by name, whatever else is there.
+#[tokio::test]
+async fn newest_says_which_tag_is_no_image() {
+    const CACHE: &str = r#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[{"mediaType":"application/vnd.oci.image.layer.v1.tar+gzip","digest":"sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855","size":0}]}"#;
+    const IMAGE: &str = r#"{"schemaVersion":2,"config":{"digest":"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"},"layers":[]}"#;
+    let routes = Router::new()
+        .route("/v2/shop/web/tags/list", get(|| async { r#"{"tags":["buildcache","1.0.0"]}"# }))
+        .route("/v2/shop/web/manifests/buildcache", get(|| async { CACHE }))
+        .route("/v2/shop/web/manifests/{reference}", get(|| async { IMAGE }))
+        .route("/v2/shop/web/blobs/{digest}", get(|| async { "{}" }));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move { axum::serve(listener, routes).await.unwrap() });
+    let ask = async |follow: &str| match pick(&anonymous(), &rule(address, follow)).await.unwrap() {
+        Pick::Refused(reason) => reason,
+        other @ (Pick::Found { .. } | Pick::Nothing | Pick::Failed(_)) => panic!("{other:?}"),
+    };
+    let reason = ask("newest: true").await;
+    assert!(
+        reason.starts_with("tag `buildcache` is no image that can be read (")
+            && reason.ends_with("by `ignore`")
+    );
+    assert!(
+        ask("newest: true, ignore: cache").await.contains("tag `1.0.0` does not say when it was created")
+    );
 }

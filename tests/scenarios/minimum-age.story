@@ -34,3 +34,24 @@ remove web 1.2.0
 wait 3h
 expect dev pins web 1.1.0
 expect dev no hold
+# Pushed more often than that, the newest is always too young: what is old enough goes in meanwhile.
+push web 1.3.0
+wait 1h
+push web 1.4.0
+expect dev hold 1.3.0 of registry.test/shop/web counts from
+wait 59m
+expect dev pins web 1.1.0
+wait 1m
+expect dev pins web 1.3.0
+expect dev hold 1.4.0 of registry.test/shop/web counts from
+expect prod pins web 1.3.0
+push web 1.5.0
+wait 1h
+expect dev pins web 1.4.0
+# Withdrawn in time counts as little where something else is the newest.
+push web 1.6.0
+remove web 1.5.0
+wait 1h
+expect dev pins web 1.4.0
+wait 1h
+expect dev pins web 1.6.0

@@ -11,7 +11,8 @@ use std::collections::BTreeSet;
 use super::effect::{Effect, Plan};
 use super::messages::code;
 use super::snapshot::{Asked, Snapshot, Thread};
-use crate::command::{self, Command};
+use crate::command::{self, Command, Target};
+use crate::image::Release;
 use crate::promotion::{Entry, Event, Outcome, State};
 use crate::pull_request::Reaction;
 
@@ -74,6 +75,23 @@ fn answer(snapshot: &Snapshot, asked: &Asked) -> Option<(Vec<Event>, Outcome, St
         Ok((events, text)) => (events, Outcome::Done, text),
         Err(refusal) => (Vec::new(), refusal.outcome, refusal.text),
     })
+}
+
+/// The releases that people name for a stage and that have no answer yet: something is to be known of them by then.
+pub(super) fn named_releases(snapshot: &Snapshot) -> Vec<Release> {
+    let open = snapshot.asked.iter().filter(|asked| !snapshot.state.is_answered(&asked.key));
+    let commands = open.filter_map(|asked| parse(snapshot, asked)?.ok()).flatten();
+    let targets = commands.filter_map(|command| {
+        let (Command::Promote { to: target, .. } | Command::Unveto { target, .. }) = command else {
+            return None;
+        };
+        target
+    });
+    let stages = &snapshot.pipeline.stages;
+    let found = |target: Target| {
+        stages.iter().filter_map(move |stage| promote::named_release(snapshot, stage, &target).ok())
+    };
+    targets.flat_map(found).collect()
 }
 
 /// The commands of a comment; none where there are none, an error text where they are not understood.

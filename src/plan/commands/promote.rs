@@ -8,7 +8,7 @@ use crate::image::Release;
 use crate::pipeline::{Order, Stage};
 use crate::plan::candidate::{self, Candidate};
 use crate::plan::messages::{code, prose};
-use crate::plan::order::compare;
+use crate::plan::order::{compare, moved};
 use crate::plan::pins::Pins;
 use crate::plan::snapshot::{Asked, Snapshot};
 use crate::plan::{gates, propose};
@@ -58,7 +58,11 @@ fn promote_stage(
         Pins::Mixed(text) | Pins::Unreadable(text) => return Err(Refusal::refused(prose(&text))),
     };
     let release = match to {
-        Some(target) => named_release(snapshot, stage, target)?,
+        Some(target) => {
+            let release = named_release(snapshot, stage, target)?;
+            not_moved(snapshot, stage, &release, pinned.as_ref(), target)?;
+            release
+        }
         None => match candidate::candidate(snapshot, stage, pinned.as_ref()) {
             Candidate::Release(release) => release,
             Candidate::UpToDate => {
@@ -112,7 +116,7 @@ fn promote_stage(
 
 /// A pull request for this release is open: asking again would change nothing.
 fn not_open_already(snapshot: &Snapshot, stage: &Stage, release: &Release) -> Result<(), Refusal> {
-    let proposal = snapshot.state.stage(&stage.name).and_then(|state| state.proposal.as_ref());
+    let proposal = snapshot.state.proposal(&stage.name);
     match proposal.filter(|proposal| proposal.release.is_same(release)).and_then(|found| found.open.as_ref())
     {
         Some((number, _)) => {
@@ -123,8 +127,30 @@ fn not_open_already(snapshot: &Snapshot, stage: &Stage, release: &Release) -> Re
     }
 }
 
+/// A version that stands for something else by now is not taken by its name: who means it says by digest which.
+fn not_moved(
+    snapshot: &Snapshot,
+    stage: &Stage,
+    release: &Release,
+    pinned: Option<&Release>,
+    target: &Target,
+) -> Result<(), Refusal> {
+    let moved = moved(snapshot, stage, release, pinned);
+    match moved.into_iter().find(|(image, _)| !target.names_digest(image)) {
+        Some((image, text)) => {
+            let by_digest = code(&format!("/promote {} to {}", stage.name, image.digest));
+            Err(Refusal::refused(format!(
+                "`{}`: {}. To take it all the same: {by_digest}",
+                stage.name,
+                prose(&text)
+            )))
+        }
+        None => Ok(()),
+    }
+}
+
 /// The release that a person names: what `follow` picks, or one that was upstream.
-fn named_release(snapshot: &Snapshot, stage: &Stage, target: &Target) -> Result<Release, Refusal> {
+pub(super) fn named_release(snapshot: &Snapshot, stage: &Stage, target: &Target) -> Result<Release, Refusal> {
     let picked = stage.after.is_empty().then(|| candidate::picked(snapshot, &stage.name).ok()).flatten();
     let seen = snapshot.state.seen.iter().rev().map(|(release, _)| release.clone());
     let upstream = stage
