@@ -53,12 +53,12 @@ impl Helper {
     pub(super) async fn ask(&self, host: &str) -> Result<Said, CredentialsError> {
         let is_letter = |c: char| c.is_ascii_alphanumeric() || ['-', '_', '.'].contains(&c);
         if self.name.is_empty() || !self.name.chars().all(is_letter) {
-            return Err(self.failed(host, "its name is none of a program on the search path".to_owned()));
+            return Err(failed(host, "its name is none of a program on the search path".to_owned()));
         }
         match tokio::time::timeout(HELPER_TIMEOUT, self.run()).await {
             Ok(Ok((is_done, said))) => self.read(is_done, &said, host),
             // Not even the error is passed on: nothing of what a helper prints is.
-            Ok(Err(_)) => Err(self.failed(host, "it cannot be run".to_owned())),
+            Ok(Err(_)) => Err(failed(host, "it cannot be run".to_owned())),
             Err(_) => Err(CredentialsError::Slow { host: host.to_owned() }),
         }
     }
@@ -87,23 +87,24 @@ impl Helper {
         if !is_done {
             return match String::from_utf8_lossy(said) {
                 text if text.contains(NOT_FOUND) => Ok(Said::Nothing),
-                _ => Err(self.failed(host, format!("`{}` ended with an error", self.program()))),
+                _ => Err(failed(host, format!("`{}` ended with an error", self.program()))),
             };
         }
         let answer = serde_json::from_slice::<Answer>(said);
         let Answer { username, secret } =
-            answer.map_err(|_| self.failed(host, "its answer is not of the helper protocol".to_owned()))?;
+            answer.map_err(|_| failed(host, "its answer is not of the helper protocol".to_owned()))?;
         Ok(match username.as_str() {
             TOKEN_USER => Said::IdentityToken(secret),
             _ => Said::Password { username, password: secret },
         })
     }
 
-    pub(super) fn failed(&self, host: &str, reason: String) -> CredentialsError {
-        CredentialsError::Helper { host: host.to_owned(), reason }
-    }
-
     fn program(&self) -> String {
         format!("docker-credential-{}", self.name)
     }
+}
+
+/// What is wrong with the helper for this host.
+pub(super) fn failed(host: &str, reason: String) -> CredentialsError {
+    CredentialsError::Helper { host: host.to_owned(), reason }
 }

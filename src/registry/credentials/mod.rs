@@ -175,7 +175,7 @@ impl Credentials {
         }
         let credential = match find(&self.files, host)? {
             Some(Found::Credential(credential)) => credential,
-            Some(Found::Helper(helper)) => credential_of(helper.ask(host).await?, &helper, host)?,
+            Some(Found::Helper(helper)) => credential_of(helper.ask(host).await?, host)?,
             None => Credential::Anonymous,
         };
         let mut known = self.lock();
@@ -328,12 +328,12 @@ fn credential_in(
 }
 
 /// What a helper said, as a credential.
-fn credential_of(said: Said, helper: &Helper, host: &str) -> Result<Credential, CredentialsError> {
+fn credential_of(said: Said, host: &str) -> Result<Credential, CredentialsError> {
     match said {
         Said::Nothing => Ok(Credential::Anonymous),
         Said::Password { username, password } => Ok(Credential::Basic { username, password }),
         Said::IdentityToken(token) => identity_token(token, host)
-            .ok_or_else(|| helper.failed(host, format!("it gives an identity token, {ONLY_AZURE}"))),
+            .ok_or_else(|| helper::failed(host, format!("it gives an identity token, {ONLY_AZURE}"))),
     }
 }
 

@@ -101,7 +101,7 @@ async fn manifest(
     }
     let document = Document::parse(&bytes).map_err(|reason| untrusted(&what, reason))?;
     let media_type = HeaderValue::from_str(&document.media_type);
-    let media_type = media_type.map_err(|_| untrusted(&what, "its media type fits no header".to_owned()))?;
+    let media_type = media_type.map_err(|_| untrusted(&what, "its media type fits no header"))?;
     Ok((media_type, bytes))
 }
 
