@@ -59,6 +59,8 @@ metrics! {
     RECONCILE_SECONDS = Histogram "lockkeeper_reconcile_seconds" "Time to observe, plan and apply one pipeline.";
     /// By `to`: `store`, `push`, `forge`.
     WRITES = Counter "lockkeeper_writes_total" "Writes to the world, by where.";
+    /// By `host` and `kind`: `ping`, `token`, `tags`, `manifest`, `blob`, `referrers`, `write`.
+    REGISTRY_REQUESTS = Counter "lockkeeper_registry_requests_total" "Requests to registries, by host and kind.";
     /// Without labels.
     KEYS = Gauge "lockkeeper_keys" "Pipelines and repositories that are looked after.";
     /// Without labels.

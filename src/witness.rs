@@ -1,4 +1,4 @@
-//! Who is told of every write that lasts.
+//! Who is told of every write that lasts, and of every question to a registry.
 //!
 //! The owners of what lasts (store, mirror, local forge) tell a [`Witness`] right after each write, so that no caller can
 //! forget it. The server counts the writes. A test stops the world there: its witness never answers, and what waits for
@@ -34,6 +34,25 @@ pub enum Worked {
     Lost,
 }
 
+/// A request to a registry, named before it is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asked {
+    /// How it wants to be spoken to.
+    Ping,
+    /// Its token server, for leave.
+    Token,
+    /// A page of tags.
+    Tags,
+    /// A manifest or index, or whether it is there.
+    Manifest,
+    /// A configuration or the like, or whether it is there.
+    Blob,
+    /// What refers to a digest.
+    Referrers,
+    /// To set or remove a tag.
+    Write,
+}
+
 /// Is told of every write right after it.
 #[async_trait]
 pub trait Witness: Send + Sync + fmt::Debug {
@@ -42,6 +61,9 @@ pub trait Witness: Send + Sync + fmt::Debug {
 
     /// A key was worked on for this long, and ended so.
     fn worked(&self, _outcome: Worked, _took: Duration) {}
+
+    /// The registry at this host is asked.
+    fn asked(&self, _host: &str, _what: Asked) {}
 
     /// The repository of this name was read well.
     fn read(&self, _repository: &str, _at: Timestamp) {}
@@ -67,6 +89,22 @@ impl Write {
             Self::Store => "store",
             Self::Push => "push",
             Self::Forge => "forge",
+        }
+    }
+}
+
+impl Asked {
+    /// The name, as a metric label.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ping => "ping",
+            Self::Token => "token",
+            Self::Tags => "tags",
+            Self::Manifest => "manifest",
+            Self::Blob => "blob",
+            Self::Referrers => "referrers",
+            Self::Write => "write",
         }
     }
 }

@@ -10,6 +10,8 @@ mod copies;
 mod credentials;
 #[path = "registry/lint.rs"]
 mod lint;
+#[path = "registry/facts.rs"]
+mod facts;
 #[path = "registry/liars.rs"]
 mod liars;
 #[path = "registry/many.rs"]

@@ -154,12 +154,12 @@ fn lack(
         (Some(Err(Unread::Absent(reason))), _) => {
             return Some(format!("{name} {} is not whole: {reason}", pinned.version()));
         }
-        (Some(Err(_)) | None, Needed::Any) => return None,
+        // What nobody needs may be unknown; what is not read yet is read before it is merged.
+        (Some(Err(Unread::Unknown(_))) | None, Needed::Any)
+        | (None, Needed::All(_, Wants::Stage) | Needed::Unknown(_)) => return None,
         (Some(Err(Unread::Unknown(reason))), _) => {
             return Some(format!("platforms of {name} are unknown: {reason}"));
         }
-        // Before it is merged, it is read.
-        (None, Needed::All(_, Wants::Stage) | Needed::Unknown(_)) => return None,
         (None, Needed::All(_, Wants::File)) => {
             return Some(format!("platforms of {name} were not read yet"));
         }

@@ -133,7 +133,7 @@ pub async fn assemble(settings: &Settings, witness: Arc<dyn Witness>) -> Result<
     }
     let world = World {
         store,
-        registry: Arc::new(registry(&settings.registry)),
+        registry: Arc::new(registry(&settings.registry).witnessed(Arc::clone(&witness))),
         repositories,
         now: Arc::new(Timestamp::now),
         witness,

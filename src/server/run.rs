@@ -23,8 +23,8 @@ use super::{App, Clock, GitHubReceiver, Health, Receiver, ServeError, Serving, s
 use crate::reconcile::{self, World};
 use crate::settings::Settings;
 use crate::store::{Store, StoreError};
-use crate::telemetry::{Metrics, RECONCILE_SECONDS, RECONCILES, WRITES};
-use crate::witness::{Witness, Worked, Write};
+use crate::telemetry::{Metrics, RECONCILE_SECONDS, RECONCILES, REGISTRY_REQUESTS, WRITES};
+use crate::witness::{Asked, Witness, Worked, Write};
 
 /// Between two removals of finished deliveries; they are kept for days, so once an hour is early enough.
 const PRUNE_INTERVAL: Duration = Duration::from_hours(1);
@@ -91,6 +91,10 @@ impl Witness for Tally {
     fn worked(&self, outcome: Worked, took: Duration) {
         self.metrics.add(&RECONCILES, &[("outcome", outcome.name())], 1);
         self.metrics.observe(&RECONCILE_SECONDS, &[], took.as_secs_f64());
+    }
+
+    fn asked(&self, host: &str, what: Asked) {
+        self.metrics.add(&REGISTRY_REQUESTS, &[("host", host), ("kind", what.name())], 1);
     }
 
     fn read(&self, repository: &str, at: Timestamp) {

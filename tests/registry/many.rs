@@ -12,10 +12,11 @@ use axum::response::Response;
 use axum::routing::get;
 use http::StatusCode;
 use http::header::{ACCEPT, CONTENT_TYPE, ETAG, IF_NONE_MATCH, LINK, LOCATION};
-use lockkeeper::image::Digest;
+use lockkeeper::image::{Digest, expected_tags};
 use lockkeeper::pipeline::{self, ImageRule};
 use lockkeeper::plan::Pick;
 use lockkeeper::reconcile::pick;
+use lockkeeper::registry::TAGS_ASKED_MAX;
 use tokio::net::TcpListener;
 
 use super::support::docker_registry::{DockerRegistry, Options};
@@ -157,6 +158,37 @@ async fn ten_thousand_tags_cost_a_list_and_a_manifest() {
         matches!(&moved, Pick::Refused(reason) if reason.starts_with("tag `git-fff0000` moved")),
         "{moved:?}"
     );
+}
+
+/// Of tags that could be on a digest, those are asked that were listed, each once, and mostly answered without a body.
+#[tokio::test]
+async fn among_ten_thousand_tags_a_handful_is_asked_for_a_digest() {
+    let Some(real) = DockerRegistry::start(&Options::default()) else { return };
+    let (old, new) = ("2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z");
+    let digest = push(real.address(), "1.99.99", old).await;
+    tag_often(&real, digest);
+    let (address, counter) = count(real.address()).await;
+    let all = rule(address, "semver: '*'");
+    let found = async |registry: &dyn lockkeeper::registry::Registry, listed: bool| {
+        if listed {
+            assert!(registry_tags(registry, &all).await >= TAGS - 1);
+        }
+        let image = registry.image(&all.repository, digest).await.unwrap();
+        let expected = expected_tags(&image, Some(&tag("1.99.99")), None);
+        let before = counter.count.load(Ordering::SeqCst);
+        let found = registry.tags_on(&all.repository, digest, &expected).await.unwrap();
+        (found, counter.count.load(Ordering::SeqCst) - before)
+    };
+    assert_eq!(found(&anonymous(), true).await, (vec![], 0), "what is not listed is not asked for");
+    assert_eq!(found(&anonymous(), false).await, (vec![], TAGS_ASKED_MAX), "without a list six are asked");
+    assert_eq!(push(real.address(), "latest", old).await, digest);
+    assert_eq!(push(real.address(), "1.99", old).await, digest);
+    push(real.address(), "stable", new).await;
+    let registry = anonymous();
+    let unchanged = counter.unchanged.load(Ordering::SeqCst);
+    assert_eq!(found(&registry, true).await, (vec![tag("1.99"), tag("latest")], 3));
+    assert_eq!(counter.unchanged.load(Ordering::SeqCst) - unchanged, 2, "no body for what is the same");
+    assert_eq!(found(&registry, true).await.1, 0, "once");
 }
 
 async fn registry_tags(registry: &dyn lockkeeper::registry::Registry, rule: &ImageRule) -> usize {

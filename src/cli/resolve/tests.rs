@@ -156,6 +156,11 @@ async fn what_is_printed() {
      tags found  latest
      version     1[2J
     ");
+}
+
+#[tokio::test]
+async fn what_is_printed_for_programs() {
+    let one = resolved(&["reg.example/web:1"]).await.unwrap();
     insta::assert_snapshot!(render(&one, Format::Json), @r#"
     {
       "apiVersion": "lockkeeper/v1",

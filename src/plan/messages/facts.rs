@@ -1,5 +1,7 @@
 //! What is known of the images that go in: the lines that people decide by, and the details below them.
 
+use std::cmp::Reverse;
+
 use super::super::snapshot::Snapshot;
 use super::source::{commits, link};
 use super::{code, escape};
@@ -50,8 +52,10 @@ fn before<'a>(snapshot: &'a Snapshot, proposal: &Proposal, repository: &Reposito
 
 /// `image +1.8 MB (linux/amd64)`: the platform that grows or shrinks most.
 fn size(old: &Image, new: &Image) -> Option<String> {
-    let (platform, growth) =
-        new.growth(old).max_by_key(|(_, growth)| growth.after.abs_diff(growth.before))?;
+    let by_change = |(platform, growth): &(&Platform, Growth)| {
+        (growth.after.abs_diff(growth.before), Reverse((*platform).clone()))
+    };
+    let (platform, growth) = new.growth(old).max_by_key(by_change)?;
     let of = if new.platforms.len() > 1 { format!(" ({platform})") } else { String::new() };
     Some(format!("image {}{of}", difference(growth)))
 }

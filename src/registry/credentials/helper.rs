@@ -104,6 +104,7 @@ impl Helper {
     }
 }
 
+/// What is wrong with the helper for this host.
 pub(super) fn failed(host: &str, reason: String) -> CredentialsError {
     CredentialsError::Helper { host: host.to_owned(), reason }
 }

@@ -7,8 +7,8 @@ use futures::future::join_all;
 use super::answer::untrusted;
 use super::document::{self, Child, Document, ImageConfig, Kind};
 use super::{Name, OciRegistry};
-use crate::image::{Content, Digest, Image, Part, Platform};
-use crate::registry::RegistryError;
+use crate::image::{Content, Digest, Image, Part, Platform, Repository, Tag};
+use crate::registry::{FirstNamed, Registry, RegistryError};
 
 /// Most platforms of an index whose manifests are read: a request each, once for a digest. Of those beyond, only the
 /// digest is known.
@@ -18,7 +18,7 @@ const AT_ONCE: usize = 4;
 
 /// How much of an index is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Depth {
+enum Depth {
     /// The platform that speaks for it.
     Speaker,
     /// The manifests of its platforms as well, so that one that is missing is found.
@@ -26,13 +26,69 @@ pub(super) enum Depth {
 }
 
 impl OciRegistry {
-    /// What this digest holds.
-    pub(super) async fn read_image(
+    /// The manifests of an index by platform, in its order; none where the digest is that of a manifest itself.
+    ///
+    /// One request, or none right after [`Registry::resolve`] of a tag that names it.
+    ///
+    /// # Errors
+    /// [`RegistryError::NotFound`] if the registry says that it has no such digest; every other error means "unknown".
+    pub async fn platforms(
         &self,
-        name: &Name,
+        repository: &Repository,
         digest: Digest,
-        depth: Depth,
-    ) -> Result<Image, RegistryError> {
+    ) -> Result<Vec<(Platform, Digest)>, RegistryError> {
+        let name = Name::of(repository);
+        let what = format!("{}@{digest}", name.canonical);
+        let document = match self.documents.get(&name.canonical, digest) {
+            Some(document) => document,
+            None => self.document_of(&name, digest, &what).await?,
+        };
+        Ok(match document.kind {
+            Kind::Index(children) => {
+                children.into_iter().map(|child| (child.platform, child.digest)).collect()
+            }
+            Kind::Manifest { .. } => Vec::new(),
+        })
+    }
+
+    /// What this digest holds, from memory where it was read whole.
+    pub(super) async fn image_once(&self, name: &Name, digest: Digest) -> Result<Image, RegistryError> {
+        if let Some(image) = self.images.get(&name.canonical, digest) {
+            return Ok(image);
+        }
+        let image = self.read_image(name, digest, Depth::Parts).await?;
+        // What is missing may be pushed yet.
+        if image.missing.is_empty() {
+            self.images.put(&name.canonical, digest, image.clone());
+        }
+        Ok(image)
+    }
+
+    /// What the tag named when it was asked for first.
+    pub(super) async fn first_read(
+        &self,
+        repository: &Repository,
+        tag: &Tag,
+    ) -> Result<FirstNamed, RegistryError> {
+        let name = Name::of(repository);
+        if let Some(known) = self.named.get(&name.canonical, tag.clone()) {
+            return Ok(known);
+        }
+        let digest = self.resolve(repository, tag).await?;
+        let image = match self.images.get(&name.canonical, digest) {
+            Some(image) => image,
+            None => self.read_image(&name, digest, Depth::Speaker).await?,
+        };
+        if image.parts.len() <= 1 {
+            self.images.put(&name.canonical, digest, image.clone());
+        }
+        let named = FirstNamed { digest, created: image.created };
+        self.named.put(&name.canonical, tag.clone(), named);
+        Ok(named)
+    }
+
+    /// What this digest holds.
+    async fn read_image(&self, name: &Name, digest: Digest, depth: Depth) -> Result<Image, RegistryError> {
         let what = format!("{}@{digest}", name.canonical);
         let document = match self.documents.get(&name.canonical, digest) {
             Some(document) => document,

@@ -9,6 +9,7 @@
 mod answer;
 mod cache;
 mod challenge;
+mod counted;
 mod document;
 mod facts;
 mod presence;
@@ -16,6 +17,7 @@ mod rest;
 mod retag;
 mod session;
 mod settings;
+mod sign_in;
 mod signatures;
 mod tagged;
 mod tags;
@@ -26,22 +28,22 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use http::HeaderValue;
 use http::header::ETAG;
-use http::{HeaderMap, HeaderValue};
 use oci_client::Reference;
 
-use self::answer::{Answer, denied, untrusted};
+use self::answer::{Answer, claimed_digest, no_credential, untrusted};
 use self::cache::Cache;
-use self::document::{ACCEPT_MANIFESTS, Document, ImageConfig, Kind};
-use self::facts::Depth;
+use self::document::{ACCEPT_MANIFESTS, Document, ImageConfig};
 use self::presence::Part;
 use self::rest::Rest;
 use self::session::{Ask, Purpose, Session};
 use self::tagged::Listed;
-use super::credentials::{Credential, Credentials, CredentialsError};
+use super::credentials::{Credential, Credentials};
 use super::{FirstNamed, Image, Registry, RegistryError, SignatureError, TagError, Taken, Untagged};
 use crate::image::{Digest, Platform, Repository, Tag};
 use crate::signature::{PublicKey, Signed};
+use crate::witness::{self, Witness};
 
 pub use self::settings::OciSettings;
 pub use self::tags::TAGS_MAX;
@@ -70,6 +72,7 @@ pub struct OciRegistry {
     tagged: Cache<Digest, Vec<Tag>>,
     /// Which tags there are, of the repositories listed last.
     listed: Cache<(), Listed>,
+    witness: Arc<dyn Witness>,
 }
 
 /// A manifest or index, the digest of its bytes, and the `ETag` that came with it.
@@ -126,7 +129,15 @@ impl OciRegistry {
             signed: Cache::new(IMAGES_MAX),
             tagged: Cache::new(IMAGES_MAX),
             listed: Cache::new(LISTED_MAX),
+            witness: witness::nobody(),
         }
+    }
+
+    /// The same, telling of every request.
+    #[must_use]
+    pub fn witnessed(mut self, witness: Arc<dyn Witness>) -> Self {
+        self.witness = witness;
+        self
     }
 
     /// The same, where these credentials write: at the hosts that they have one for, and nowhere else.
@@ -152,31 +163,6 @@ impl OciRegistry {
         }
     }
 
-    /// The manifests of an index by platform, in its order; none where the digest is that of a manifest itself.
-    ///
-    /// One request, or none right after [`Registry::resolve`] of a tag that names it.
-    ///
-    /// # Errors
-    /// [`RegistryError::NotFound`] if the registry says that it has no such digest; every other error means "unknown".
-    pub async fn platforms(
-        &self,
-        repository: &Repository,
-        digest: Digest,
-    ) -> Result<Vec<(Platform, Digest)>, RegistryError> {
-        let name = Name::of(repository);
-        let what = format!("{}@{digest}", name.canonical);
-        let document = match self.documents.get(&name.canonical, digest) {
-            Some(document) => document,
-            None => self.document_of(&name, digest, &what).await?,
-        };
-        Ok(match document.kind {
-            Kind::Index(children) => {
-                children.into_iter().map(|child| (child.platform, child.digest)).collect()
-            }
-            Kind::Manifest { .. } => Vec::new(),
-        })
-    }
-
     /// The session with the host of this repository: the one at hand while the credentials stay the same.
     fn session_of(
         &self,
@@ -192,8 +178,9 @@ impl OciRegistry {
         if sessions.len() >= SESSIONS_MAX {
             sessions.clear();
         }
-        let rest = self.rest(&name.host);
-        let session = Session::new(&name.host, credential, purpose, rest, Arc::clone(&self.settings))?;
+        let (rest, settings) = (self.rest(&name.host), Arc::clone(&self.settings));
+        let session =
+            Session::new(&name.host, credential, purpose, rest, settings, Arc::clone(&self.witness))?;
         let session = Arc::new(session);
         sessions.insert(key, Arc::clone(&session));
         Ok(session)
@@ -336,35 +323,11 @@ impl Registry for OciRegistry {
     }
 
     async fn first_named(&self, repository: &Repository, tag: &Tag) -> Result<FirstNamed, RegistryError> {
-        let canonical = repository.canonical();
-        if let Some(known) = self.named.get(&canonical, tag.clone()) {
-            return Ok(known);
-        }
-        let digest = self.resolve(repository, tag).await?;
-        let name = Name::of(repository);
-        let image = match self.images.get(&canonical, digest) {
-            Some(image) => image,
-            None => self.read_image(&name, digest, Depth::Speaker).await?,
-        };
-        if image.parts.len() <= 1 {
-            self.images.put(&canonical, digest, image.clone());
-        }
-        let named = FirstNamed { digest, created: image.created };
-        self.named.put(&canonical, tag.clone(), named);
-        Ok(named)
+        self.first_read(repository, tag).await
     }
 
     async fn image(&self, repository: &Repository, digest: Digest) -> Result<Image, RegistryError> {
-        let name = Name::of(repository);
-        if let Some(image) = self.images.get(&name.canonical, digest) {
-            return Ok(image);
-        }
-        let image = self.read_image(&name, digest, Depth::Parts).await?;
-        // What is missing may be pushed yet.
-        if image.missing.is_empty() {
-            self.images.put(&name.canonical, digest, image.clone());
-        }
-        Ok(image)
+        self.image_once(&Name::of(repository), digest).await
     }
 
     /// Not answered from memory: whether it is still there is the question.
@@ -378,15 +341,7 @@ impl Registry for OciRegistry {
         digest: Digest,
         expected: &[Tag],
     ) -> Result<Vec<Tag>, RegistryError> {
-        let name = Name::of(repository);
-        if let Some(known) = self.tagged.get(&name.canonical, digest) {
-            return Ok(known);
-        }
-        let found = self.ask_tags(&name, digest, expected).await?;
-        if !expected.is_empty() {
-            self.tagged.put(&name.canonical, digest, found.clone());
-        }
-        Ok(found)
+        self.tags_once(&Name::of(repository), digest, expected).await
     }
 
     async fn signature(
@@ -438,22 +393,6 @@ impl Name {
         let reference = Reference::with_tag(host.to_owned(), path.to_owned(), "latest".to_owned());
         let host = reference.resolve_registry().to_owned();
         Self { path: path.to_owned(), host, canonical: canonical.clone() }
-    }
-}
-
-/// The digest that the registry says this is, where it says so with our algorithm.
-fn claimed_digest(headers: &HeaderMap) -> Option<Digest> {
-    headers.get("Docker-Content-Digest")?.to_str().ok()?.parse().ok()
-}
-
-/// Without the credentials nothing is asked: an anonymous answer could read as "not there".
-fn no_credential(error: &CredentialsError, what: &str) -> RegistryError {
-    let reason = error.to_string();
-    match error {
-        CredentialsError::File { .. } | CredentialsError::Helper { .. } => denied(what, reason),
-        CredentialsError::Slow { .. } => {
-            RegistryError::Unavailable { what: what.to_owned(), reason, retry_after: None }
-        }
     }
 }
 

@@ -5,19 +5,20 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::header::{ACCEPT, CONTENT_TYPE, HeaderValue, IF_NONE_MATCH};
+use http::header::{CONTENT_TYPE, HeaderValue, IF_NONE_MATCH};
 use http::{HeaderMap, Method, StatusCode};
-use reqwest::redirect::Policy;
 use reqwest::{RequestBuilder, Response, Url};
-use serde::Deserialize;
 
-use super::answer::{self, Answer, denied, unavailable, untrusted};
+use super::answer::{self, Answer, denied, untrusted};
 use super::challenge::{Challenge, realm_url};
+use super::counted::Counted;
 use super::rest::Rest;
-use super::settings::{OciSettings, is_link_local, is_loopback};
+use super::settings::OciSettings;
+use super::sign_in::{Authorization, SIGN_IN_SECONDS_MAX, SignIn, token_in};
 use crate::image::Digest;
 use crate::registry::RegistryError;
 use crate::registry::credentials::Credential;
+use crate::witness::Witness;
 
 /// One host with one credential, for one purpose. A changed credential means a new session, with sign-ins of its own.
 pub(super) struct Session {
@@ -26,7 +27,7 @@ pub(super) struct Session {
     purpose: Purpose,
     settings: Arc<OciSettings>,
     /// Bodies are bounded, and headers can be read.
-    http: reqwest::Client,
+    http: Counted,
     /// What the host asked for, the same for all of its repositories, and until when that is believed.
     challenge: Mutex<Option<(Challenge, Instant)>>,
     sign_ins: Mutex<BTreeMap<String, SignIn>>,
@@ -65,43 +66,12 @@ pub(super) enum Wrote {
     },
 }
 
-/// How requests for one repository are signed, and until when.
-#[derive(Clone)]
-struct SignIn {
-    authorization: Authorization,
-    until: Instant,
-}
-
-#[derive(Clone, PartialEq)]
-enum Authorization {
-    None,
-    Basic,
-    Bearer(String),
-}
-
-/// A token server's answer.
-///
-/// Source: the distribution project's token authentication specification.
-#[derive(Deserialize)]
-struct TokenAnswer {
-    token: Option<String>,
-    access_token: Option<String>,
-    expires_in: Option<u64>,
-}
-
 /// Largest answer of a token server: tokens of a few kilobytes are seen, 64 KiB is far above.
 const TOKEN_BYTES_MAX: usize = 64 * 1024;
-/// How long a token lives whose server does not say; the specification's default.
-const TOKEN_SECONDS_DEFAULT: u64 = 60;
-/// How long a token is used at most.
-const SIGN_IN_SECONDS_MAX: u64 = 3600;
 /// How long a host is believed to ask for the same, and how long it is then met without being asked: an hour in all.
 const CHALLENGE_SECONDS_MAX: u64 = SIGN_IN_SECONDS_MAX / 2;
 /// Most repositories of one host whose sign-ins are kept; past that all are dropped, which costs one request each.
 const SIGN_INS_MAX: usize = 4096;
-/// Most redirects followed: to a mirror, and from there to its storage.
-const REDIRECTS_MAX: usize = 4;
-const USER_AGENT: &str = concat!("lockkeeper/", env!("CARGO_PKG_VERSION"));
 
 impl Session {
     /// A session with the registry at `host`.
@@ -114,18 +84,10 @@ impl Session {
         purpose: Purpose,
         rest: Arc<Rest>,
         settings: Arc<OciSettings>,
+        witness: Arc<dyn Witness>,
     ) -> Result<Self, RegistryError> {
-        let is_plain = settings.scheme(host) == "http";
-        let mut http = reqwest::Client::builder()
-            .https_only(!is_plain)
-            .connect_timeout(settings.timeout)
-            .redirect(redirects(is_loopback(host)))
-            .user_agent(USER_AGENT);
-        if is_loopback(host) {
-            http = http.no_proxy();
-        }
         Ok(Self {
-            http: http.build().map_err(|error| unavailable(&error, host))?,
+            http: Counted::new(host, &settings, witness)?,
             host: host.to_owned(),
             credential,
             purpose,
@@ -156,7 +118,7 @@ impl Session {
         tagged: Option<&HeaderValue>,
         what: &str,
     ) -> Result<Option<Answer>, RegistryError> {
-        let request = self.http.get(ask.url.clone()).header(ACCEPT, HeaderValue::from_static(ask.accept));
+        let request = self.http.asking(Method::GET, ask);
         let request = match tagged {
             Some(tagged) => request.header(IF_NONE_MATCH, tagged),
             None => request,
@@ -179,7 +141,7 @@ impl Session {
         ask: &Ask<'_>,
         what: &str,
     ) -> Result<Option<HeaderMap>, RegistryError> {
-        let request = self.http.head(ask.url.clone()).header(ACCEPT, HeaderValue::from_static(ask.accept));
+        let request = self.http.asking(Method::HEAD, ask);
         let exchange = async {
             let response = self.signed(path, request, what).await?;
             match response.status() {
@@ -262,7 +224,7 @@ impl Session {
             }
             (Authorization::Basic | Authorization::None, _) => request,
         };
-        let response = request.send().await.map_err(|error| unavailable(&error, what))?;
+        let response = self.http.send(request, what).await?;
         self.rest.note(response.status(), response.headers());
         Ok(response)
     }
@@ -296,8 +258,7 @@ impl Session {
         if let Some((challenge, _)) = kept.filter(|(_, until)| *until > Instant::now()) {
             return Ok(challenge);
         }
-        let ping =
-            self.http.get(self.url("/v2/")?).send().await.map_err(|error| unavailable(&error, what))?;
+        let ping = self.http.send(self.http.request(Method::GET, self.url("/v2/")?), what).await?;
         let is_open = ping.status().is_success();
         let challenge = answer::challenge(ping, what).await?;
         if is_open {
@@ -337,11 +298,11 @@ impl Session {
         if let Some(service) = service {
             url.query_pairs_mut().append_pair("service", service);
         }
-        let mut request = self.http.get(url);
+        let mut request = self.http.request(Method::GET, url);
         if let Credential::Basic { username, password } = &self.credential {
             request = request.basic_auth(username, Some(password));
         }
-        let response = request.send().await.map_err(|error| unavailable(&error, what))?;
+        let response = self.http.send(request, what).await?;
         let answer = answer::read(response, TOKEN_BYTES_MAX, what).await.map_err(|error| match error {
             // The token server is what is missing here, not the image.
             RegistryError::NotFound { what } => {
@@ -394,21 +355,6 @@ impl Session {
     }
 }
 
-/// Redirects lead to mirrors and storages anywhere, but not from elsewhere to this machine or to what only machines like it
-/// can ask, such as a cloud's metadata.
-fn redirects(is_local: bool) -> Policy {
-    Policy::custom(move |attempt| {
-        let host = attempt.url().host_str().unwrap_or_default();
-        if attempt.previous().len() > REDIRECTS_MAX {
-            attempt.error("too many redirects")
-        } else if !is_local && (is_loopback(host) || is_link_local(host)) {
-            attempt.error("it leads to an address of this machine's own")
-        } else {
-            attempt.follow()
-        }
-    })
-}
-
 impl Purpose {
     /// What the token specification calls it.
     fn actions(self) -> &'static str {
@@ -416,50 +362,6 @@ impl Purpose {
             Self::Read => "pull",
             Self::Tag => "pull,push",
             Self::Untag => "delete",
-        }
-    }
-}
-
-impl SignIn {
-    /// A sign-in that is renewed after four fifths of its life.
-    fn lasting(authorization: Authorization, seconds: u64) -> Self {
-        let life = Duration::from_secs(seconds.min(SIGN_IN_SECONDS_MAX)) * 4 / 5;
-        Self { authorization, until: Instant::now() + life }
-    }
-}
-
-fn token_in(body: &[u8]) -> Result<SignIn, String> {
-    // Not even the parser's message is passed on: it may quote the token.
-    let answer: TokenAnswer =
-        serde_json::from_slice(body).map_err(|_| "its token server sent no token".to_owned())?;
-    let token = answer.token.or(answer.access_token).ok_or("its token server sent no token")?;
-    // Said here, where it does not read as a fault of the network.
-    HeaderValue::from_str(&token).map_err(|_| "its token fits into no header".to_owned())?;
-    let seconds = answer.expires_in.unwrap_or(TOKEN_SECONDS_DEFAULT);
-    Ok(SignIn::lasting(Authorization::Bearer(token), seconds))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_token_is_read_from_either_field_and_has_to_fit_a_header() {
-        for good in [
-            r#"{"token":"t"}"#,
-            r#"{"access_token":"t"}"#,
-            r#"{"token":"t","access_token":"u","expires_in":300}"#,
-        ] {
-            let Authorization::Bearer(token) = token_in(good.as_bytes()).unwrap().authorization else {
-                panic!("{good}")
-            };
-            assert_eq!(token, "t");
-        }
-        for bad in
-            ["", "{}", r#"{"token":5}"#, r#"{"token":"s3cret\n"}"#, r#"{"token":"s3cret","expires_in":-1}"#]
-        {
-            let reason = token_in(bad.as_bytes()).err().unwrap();
-            assert!(!reason.contains("s3cret"), "{reason}");
         }
     }
 }

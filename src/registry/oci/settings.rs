@@ -46,7 +46,7 @@ pub(super) fn is_loopback(host: &str) -> bool {
     name == "localhost" || name.parse::<Ipv4Addr>().is_ok_and(|address| address.is_loopback()) || is_v6()
 }
 
-/// Whether this host is an address that only its own network can ask: 169.254.0.0/16 or `fe80::/10`.
+/// Whether this host is an address that only its own network can ask: `169.254.0.0/16` or `fe80::/10`.
 pub(super) fn is_link_local(host: &str) -> bool {
     let name = host.trim_start_matches('[').trim_end_matches(']');
     name.parse::<Ipv4Addr>().is_ok_and(|address| address.is_link_local())

@@ -27,9 +27,26 @@ impl Listed {
 }
 
 impl OciRegistry {
+    /// Tags that name the digest, from memory where they were asked for before.
+    pub(super) async fn tags_once(
+        &self,
+        name: &Name,
+        digest: Digest,
+        expected: &[Tag],
+    ) -> Result<Vec<Tag>, RegistryError> {
+        if let Some(known) = self.tagged.get(&name.canonical, digest) {
+            return Ok(known);
+        }
+        let found = self.ask_tags(name, digest, expected).await?;
+        if !expected.is_empty() {
+            self.tagged.put(&name.canonical, digest, found.clone());
+        }
+        Ok(found)
+    }
+
     /// Those of `expected` that name the digest: the first few that the last list of tags has, or where there was no list
     /// the first few.
-    pub(super) async fn ask_tags(
+    async fn ask_tags(
         &self,
         name: &Name,
         digest: Digest,

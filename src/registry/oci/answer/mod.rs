@@ -13,7 +13,9 @@ use reqwest::Response;
 
 use super::challenge::Challenge;
 use super::session::Wrote;
+use crate::image::Digest;
 use crate::registry::RegistryError;
+use crate::registry::credentials::CredentialsError;
 
 /// A good answer, read whole.
 #[derive(Debug)]
@@ -162,6 +164,22 @@ pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
 /// Source: RFC 9110, section 5.6.7; `IMF-fixdate` is a form of RFC 2822's.
 fn date(text: &str) -> Option<Timestamp> {
     rfc2822::parse(text).ok().map(|date| date.timestamp())
+}
+
+/// The digest that the registry says this is, where it says so with our algorithm.
+pub(super) fn claimed_digest(headers: &HeaderMap) -> Option<Digest> {
+    headers.get("Docker-Content-Digest")?.to_str().ok()?.parse().ok()
+}
+
+/// Without the credentials nothing is asked: an anonymous answer could read as "not there".
+pub(super) fn no_credential(error: &CredentialsError, what: &str) -> RegistryError {
+    let reason = error.to_string();
+    match error {
+        CredentialsError::File { .. } | CredentialsError::Helper { .. } => denied(what, reason),
+        CredentialsError::Slow { .. } => {
+            RegistryError::Unavailable { what: what.to_owned(), reason, retry_after: None }
+        }
+    }
 }
 
 /// One line of printable text.

@@ -84,7 +84,7 @@ fn a_wait_is_seconds_or_a_date_up_to_a_day() {
         (None, None),
     ] {
         let now = now.map(|now| (DATE, now.parse().unwrap()));
-        let headers = HeaderMap::from_iter([(RETRY_AFTER, later.parse().unwrap())].into_iter().chain(now));
+        let headers = [(RETRY_AFTER, later.parse().unwrap())].into_iter().chain(now).collect::<HeaderMap>();
         assert_eq!(retry_after(&headers), want.map(Duration::from_secs), "{now:?}", now = headers.get(DATE));
     }
 }
