@@ -11,6 +11,7 @@ mod cache;
 mod challenge;
 mod document;
 mod facts;
+mod name;
 mod presence;
 mod rest;
 mod retag;
@@ -28,12 +29,12 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use http::header::ETAG;
 use http::{HeaderMap, HeaderValue};
-use oci_client::Reference;
 
 use self::answer::{Answer, denied, untrusted};
 use self::cache::Cache;
 use self::document::{ACCEPT_MANIFESTS, Document, ImageConfig};
 use self::facts::Depth;
+use self::name::Name;
 use self::presence::Part;
 use self::rest::Rest;
 use self::session::{Ask, Purpose, Session};
@@ -77,13 +78,6 @@ struct Got {
     digest: Digest,
     document: Document,
     tagged: Option<HeaderValue>,
-}
-
-/// A repository as registries name it: host to speak to, and path there.
-struct Name {
-    canonical: String,
-    host: String,
-    path: String,
 }
 
 /// Largest manifest or index: 4 MiB, which registries have to support (OCI distribution specification 1.1, section
@@ -431,17 +425,6 @@ impl fmt::Debug for OciRegistry {
     }
 }
 
-impl Name {
-    /// `nginx` is spoken to as `index.docker.io` and `library/nginx`.
-    fn of(repository: &Repository) -> Self {
-        let canonical = repository.canonical();
-        let (host, path) = canonical.split_once('/').unwrap_or(("docker.io", &canonical));
-        let reference = Reference::with_tag(host.to_owned(), path.to_owned(), "latest".to_owned());
-        let host = reference.resolve_registry().to_owned();
-        Self { path: path.to_owned(), host, canonical: canonical.clone() }
-    }
-}
-
 /// The digest that the registry says this is, where it says so with our algorithm.
 fn claimed_digest(headers: &HeaderMap) -> Option<Digest> {
     headers.get("Docker-Content-Digest")?.to_str().ok()?.parse().ok()
@@ -454,26 +437,6 @@ fn no_credential(error: &CredentialsError, what: &str) -> RegistryError {
         CredentialsError::File { .. } | CredentialsError::Helper { .. } => denied(what, reason),
         CredentialsError::Slow { .. } => {
             RegistryError::Unavailable { what: what.to_owned(), reason, retry_after: None }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_without_a_host_are_those_of_docker_hub() {
-        for (text, host, path) in [
-            ("nginx", "index.docker.io", "library/nginx"),
-            ("acme/web", "index.docker.io", "acme/web"),
-            ("docker.io/acme/web", "index.docker.io", "acme/web"),
-            ("index.docker.io/acme/web", "index.docker.io", "acme/web"),
-            ("ghcr.io/acme/web", "ghcr.io", "acme/web"),
-            ("localhost:5000/web", "localhost:5000", "web"),
-        ] {
-            let name = Name::of(&text.parse().unwrap());
-            assert_eq!((name.host.as_str(), name.path.as_str()), (host, path), "{text}");
         }
     }
 }

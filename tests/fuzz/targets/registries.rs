@@ -55,8 +55,12 @@ impl Host {
         let file = folder.path().join("config.json");
         let auth = format!(r#"{{"auths":{{"{address}":{{"username":"bot","password":"{PASSWORD}"}}}}}}"#);
         fs::write(&file, auth).unwrap();
-        let settings =
-            OciSettings { timeout: Duration::from_secs(5), plain_http_hosts: vec![], realm_hosts: vec![] };
+        let settings = OciSettings {
+            timeout: Duration::from_secs(5),
+            plain_http_hosts: vec![],
+            realm_hosts: vec![],
+            untag_hosts: vec![],
+        };
         let registry = OciRegistry::new(settings, Credentials::from_file(file));
         Self { runtime, address, registry, folder }
     }

@@ -1,5 +1,7 @@
 //! One host, spoken to with one generation of credentials.
 
+mod purpose;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -11,6 +13,7 @@ use reqwest::redirect::Policy;
 use reqwest::{RequestBuilder, Response, Url};
 use serde::Deserialize;
 
+pub(super) use self::purpose::Purpose;
 use super::answer::{self, Answer, denied, unavailable, untrusted};
 use super::challenge::{Challenge, realm_url};
 use super::rest::Rest;
@@ -39,17 +42,6 @@ pub(super) struct Ask<'a> {
     pub(super) url: &'a Url,
     pub(super) accept: &'static str,
     pub(super) bytes_max: usize,
-}
-
-/// What token servers are asked leave for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Purpose {
-    /// To read, by the identity that reads.
-    Read,
-    /// To set a tag, by the identity that writes.
-    Tag,
-    /// To remove a tag, by the same.
-    Untag,
 }
 
 /// How a write ended that the registry answered.
@@ -409,17 +401,6 @@ fn redirects(is_local: bool) -> Policy {
     })
 }
 
-impl Purpose {
-    /// What the token specification calls it.
-    fn actions(self) -> &'static str {
-        match self {
-            Self::Read => "pull",
-            Self::Tag => "pull,push",
-            Self::Untag => "delete",
-        }
-    }
-}
-
 impl SignIn {
     /// A sign-in that is renewed after four fifths of its life.
     fn lasting(authorization: Authorization, seconds: u64) -> Self {
@@ -440,26 +421,4 @@ fn token_in(body: &[u8]) -> Result<SignIn, String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_token_is_read_from_either_field_and_has_to_fit_a_header() {
-        for good in [
-            r#"{"token":"t"}"#,
-            r#"{"access_token":"t"}"#,
-            r#"{"token":"t","access_token":"u","expires_in":300}"#,
-        ] {
-            let Authorization::Bearer(token) = token_in(good.as_bytes()).unwrap().authorization else {
-                panic!("{good}")
-            };
-            assert_eq!(token, "t");
-        }
-        for bad in
-            ["", "{}", r#"{"token":5}"#, r#"{"token":"s3cret\n"}"#, r#"{"token":"s3cret","expires_in":-1}"#]
-        {
-            let reason = token_in(bad.as_bytes()).err().unwrap();
-            assert!(!reason.contains("s3cret"), "{reason}");
-        }
-    }
-}
+mod tests;
