@@ -32,7 +32,7 @@ use http::{HeaderMap, HeaderValue};
 
 use self::answer::{Answer, denied, untrusted};
 use self::cache::Cache;
-use self::document::{ACCEPT_MANIFESTS, Document, ImageConfig};
+use self::document::{ACCEPT_MANIFESTS, Document, ImageConfig, Kind};
 use self::facts::Depth;
 use self::name::Name;
 use self::presence::Part;
