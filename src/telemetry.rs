@@ -57,7 +57,7 @@ metrics! {
     RECONCILES = Counter "lockkeeper_reconciles_total" "Pipelines worked on, by outcome.";
     /// Without labels.
     RECONCILE_SECONDS = Histogram "lockkeeper_reconcile_seconds" "Time to observe, plan and apply one pipeline.";
-    /// By `to`: `store`, `push`, `forge`.
+    /// By `to`: `store`, `push`, `forge`, `registry`.
     WRITES = Counter "lockkeeper_writes_total" "Writes to the world, by where.";
     /// By `host` and `kind`: `ping`, `token`, `tags`, `manifest`, `blob`, `referrers`, `write`.
     REGISTRY_REQUESTS = Counter "lockkeeper_registry_requests_total" "Requests to registries, by host and kind.";
@@ -71,6 +71,10 @@ metrics! {
     DELIVERIES_OPEN = Gauge "lockkeeper_deliveries_open" "Deliveries that some pipeline has yet to look at.";
     /// Without labels.
     EVENTS = Gauge "lockkeeper_events" "Events in the history.";
+    /// By `answer`: `available`, `missing`, `unknown`, `unprobed`.
+    IMAGES_PROBED = Gauge "lockkeeper_images_probed" "Images that are live or would be gone back to, by what the registry says.";
+    /// Without labels.
+    TAGS_REFUSED = Gauge "lockkeeper_tags_refused" "Channels and anchors that could not be set when they were tried last.";
     /// By `repository`.
     REPOSITORY_READ = Gauge "lockkeeper_repository_read_timestamp_seconds" "When a repository was last read well.";
 }

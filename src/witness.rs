@@ -21,6 +21,21 @@ pub enum Write {
     Push,
     /// The forge holds it.
     Forge,
+    /// A registry has the tag.
+    Registry,
+}
+
+/// What is known of the images that are live or would be gone back to, over all pipelines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Probes {
+    /// Images that are there.
+    pub available: usize,
+    /// Images that the registry says it does not have.
+    pub missing: usize,
+    /// Images whose registry gives no answer.
+    pub unknown: usize,
+    /// Images that were not asked for yet.
+    pub unprobed: usize,
 }
 
 /// How the work on a key ended.
@@ -65,6 +80,12 @@ pub trait Witness: Send + Sync + fmt::Debug {
     /// The registry at this host is asked.
     fn asked(&self, _host: &str, _what: Asked) {}
 
+    /// So much is known of what is looked for in registries.
+    fn probed(&self, _known: Probes) {}
+
+    /// So many tags could not be set when they were tried last.
+    fn untaggable(&self, _count: usize) {}
+
     /// The repository of this name was read well.
     fn read(&self, _repository: &str, _at: Timestamp) {}
 }
@@ -89,6 +110,7 @@ impl Write {
             Self::Store => "store",
             Self::Push => "push",
             Self::Forge => "forge",
+            Self::Registry => "registry",
         }
     }
 }

@@ -93,7 +93,8 @@ fn stage_of(effect: &Effect, snapshot: &Snapshot) -> Option<StageName> {
             let found = snapshot.pull_requests.values().find(|found| found.head == *head)?;
             of_number(found.number)
         }
-        Effect::React { .. } | Effect::Issue { .. } => None,
+        Effect::Tag(tag) => Some(tag.stage.clone()),
+        Effect::React { .. } | Effect::Issue { .. } | Effect::Untag { .. } => None,
     }
 }
 

@@ -42,6 +42,7 @@ fn stage_of(event: &Event) -> Option<&StageName> {
         | Event::Announced { .. }
         | Event::FileBroken { .. }
         | Event::FileMended
+        | Event::Untagged { .. }
         | Event::Replied { .. } => None,
         Event::Adopted { stage, .. }
         | Event::Requested { stage, .. }
@@ -60,6 +61,10 @@ fn stage_of(event: &Event) -> Option<&StageName> {
         | Event::Resumed { stage, .. }
         | Event::Vetoed { stage, .. }
         | Event::Loosened { stage, .. }
+        | Event::Missing { stage, .. }
+        | Event::Found { stage, .. }
+        | Event::Tagged { stage, .. }
+        | Event::Drifted { stage, .. }
         | Event::Mirrored { stage, .. } => Some(stage),
     }
 }
@@ -76,11 +81,17 @@ fn weight_of(event: &Event) -> Weight {
         | Event::Abandoned { .. }
         | Event::MergeFailed { .. }
         | Event::Closing { .. }
+        | Event::Tagged { was: None, .. }
+        | Event::Untagged { .. }
         | Event::Merging { .. } => Weight::Detail,
         Event::Started { .. }
         | Event::Unvetoed { .. }
         | Event::FileBroken { .. }
         | Event::FileMended
+        | Event::Missing { .. }
+        | Event::Found { .. }
+        | Event::Tagged { was: Some(_), .. }
+        | Event::Drifted { .. }
         | Event::Adopted { .. }
         | Event::Requested { .. }
         | Event::Proposed { .. }
@@ -153,9 +164,41 @@ fn text_of(event: &Event) -> String {
         Event::Mirrored { commit, standing, .. } => {
             format!("the forge shows {} as {}", short(commit), standing_word(*standing))
         }
+        Event::Missing { .. }
+        | Event::Found { .. }
+        | Event::Tagged { .. }
+        | Event::Drifted { .. }
+        | Event::Untagged { .. } => of_registry(event),
         Event::FileBroken { text } => format!("lockkeeper.yaml cannot be used: {text}"),
         Event::FileMended => "lockkeeper.yaml can be used again".to_owned(),
         Event::Replied { command } => format!("the reply to {command} is written"),
+    }
+}
+
+/// What happened in a registry; nothing for another event.
+fn of_registry(event: &Event) -> String {
+    if let Event::Missing { what, .. } = event {
+        format!("the registry does not have {what} any more")
+    } else if let Event::Found { repository, digest, .. } = event {
+        format!("the registry has {repository}@{} again", digest.short())
+    } else if let Event::Tagged { repository, tag, digest, was, .. } = event {
+        let was = was.filter(|was| was != digest);
+        let was = was.map_or_else(String::new, |was| format!(", and named {} before", was.short()));
+        format!("{repository}:{tag} names {}{was}", digest.short())
+    } else if let Event::Drifted { repository, tag, wanted, found, .. } = event {
+        let (wanted, name) = (wanted.short(), format!("{repository}:{tag}"));
+        match found {
+            Some(found) if found.short() == wanted => format!("{name} names {wanted} again"),
+            Some(found) => {
+                format!("somebody else moved {name} to {}, it was to name {wanted}", found.short())
+            }
+            None => format!("somebody else removed {name}, it was to name {wanted}"),
+        }
+    } else if let Event::Untagged { repository, tag, kept } = event {
+        let kept = kept.as_ref().map_or_else(String::new, |why| format!(", and stays: {why}"));
+        format!("{repository}:{tag} is needed no more{kept}")
+    } else {
+        String::new()
     }
 }
 
@@ -207,6 +250,10 @@ pub(super) fn effect(done: &Effect) -> Vec<String> {
             format!("merge pull request {}: {} gets {}", merge.number, merge.stage, version(&merge.release))
         }
         Effect::Issue { title, .. } => format!("open the operations issue: {title}"),
+        Effect::Tag(tag) => format!("let {}:{} name {}", tag.repository, tag.tag, tag.digest.short()),
+        Effect::Untag { repository, digest } => {
+            format!("remove {repository}:{}", crate::image::Tag::anchor(*digest))
+        }
         Effect::Deploy { deployment, .. } => {
             let (commit, word) = (deployment.commit.short(), standing_word(deployment.standing));
             format!("show {commit} as {word} in {}", deployment.environment)
@@ -228,6 +275,8 @@ pub(super) fn effect_kind(effect: &Effect) -> &'static str {
         Effect::Merge(_) => "merge",
         Effect::Issue { .. } => "issue",
         Effect::Deploy { .. } => "deploy",
+        Effect::Tag(_) => "tag",
+        Effect::Untag { .. } => "untag",
     }
 }
 

@@ -124,9 +124,10 @@ pub(super) fn state(paint: Paint, stage: &StageView) -> String {
 
 fn rollback(target: &RollbackView) -> String {
     let presence = match target.present {
-        Presence::No => " MISSING in the registry",
-        // It is asked when a rollback is about; until then nothing is said.
-        Presence::Yes | Presence::Unknown => "",
+        Presence::No => " MISSING in the registry".to_owned(),
+        // What was not asked for yet is not spoken of.
+        Presence::Yes | Presence::Unknown if target.ready.is_empty() => String::new(),
+        Presence::Yes | Presence::Unknown => format!(" {}", plain(&target.ready)),
     };
     format!("{} ({}){presence}", target.version, target.short)
 }

@@ -31,7 +31,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::image::{Platform, Repository};
+use crate::image::{Platform, Repository, Tag};
 use crate::signature::PublicKey;
 
 /// The name of a pipeline: 1 to 63 of `[a-z0-9-]`, a letter or digit at both ends (it becomes part of branch names).
@@ -124,6 +124,10 @@ pub struct Stage {
     pub rollback_by: Vec<Principal>,
     /// Whether a person's own pull request may change the pins.
     pub out_of_band: OutOfBand,
+    /// The tag that names, in each image's repository, what is live here.
+    pub channel: Option<Tag>,
+    /// The tag that names what a rollback would go to.
+    pub rollback_channel: Option<Tag>,
 }
 
 /// A file of the environment repository, and perhaps the one place in it.
@@ -248,6 +252,13 @@ impl Pipeline {
             Principal::User(_) | Principal::Role(_) => None,
         })
         .collect()
+    }
+}
+
+impl Stage {
+    /// The channels of the stage, that of the way back first.
+    pub fn channels(&self) -> impl Iterator<Item = &Tag> {
+        self.rollback_channel.iter().chain(&self.channel)
     }
 }
 

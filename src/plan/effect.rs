@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::pins::FileEdit;
 use crate::commit::CommitId;
-use crate::image::Release;
+use crate::image::{Digest, Release, Repository, Tag};
 use crate::pipeline::{Principal, StageName};
 use crate::promotion::{Actor, Approval, Entry, Event, Lane, Signature, Why};
 use crate::pull_request::{Check, CommentId, Deployment, MergeMethod, Number, Reaction};
@@ -73,6 +73,15 @@ pub enum Effect {
         /// What is shown.
         deployment: Deployment,
     },
+    /// Let a tag name a digest.
+    Tag(Box<SetTag>),
+    /// Remove the anchor of a digest.
+    Untag {
+        /// The repository.
+        repository: Repository,
+        /// The digest.
+        digest: Digest,
+    },
     /// Open the operations issue, or bring it up to date.
     Issue {
         /// The title.
@@ -80,6 +89,21 @@ pub enum Effect {
         /// The body.
         body: String,
     },
+}
+
+/// A tag to be set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SetTag {
+    /// The stage for which.
+    pub stage: StageName,
+    /// The repository.
+    pub repository: Repository,
+    /// The tag.
+    pub tag: Tag,
+    /// What it has to name.
+    pub digest: Digest,
+    /// Whether it is moved where it names something else.
+    pub moves: bool,
 }
 
 /// A branch and a pull request to be made, from this base, with these bytes.
@@ -195,6 +219,12 @@ pub enum Gate {
     Branch,
     /// The forge has not said whether it merges.
     Mergeable,
+    /// The registry does not have an image any more that is live or would be gone back to.
+    Missing,
+    /// Somebody else moved a channel.
+    Channel,
+    /// A tag cannot be set.
+    Tags,
 }
 
 /// Why something does not happen.
@@ -277,6 +307,9 @@ impl Gate {
             Self::Checks => "checks",
             Self::Branch => "branch",
             Self::Mergeable => "mergeable",
+            Self::Missing => "image missing",
+            Self::Channel => "channel",
+            Self::Tags => "tags",
         }
     }
 }

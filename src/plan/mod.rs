@@ -8,7 +8,8 @@
 //!    seen for the first time, changed by somebody else;
 //! 2. **obey** ([`commands`]): what people asked for, by who they are now;
 //! 3. **close** and **merge** ([`step`]), or **open** ([`propose`]), stage by stage, rollbacks first;
-//! 4. **show** ([`deployments`]) what happened where the forge has a place for it.
+//! 4. **protect** ([`readiness`], [`tags`]) what is live and what would be gone back to, and **show** ([`deployments`]) what
+//!    happened where the forge has a place for it.
 //!
 //! What does not happen is a [`HoldReason`]: what it waits for, who can act, when it may open.
 
@@ -27,22 +28,27 @@ mod observed;
 mod order;
 mod pins;
 mod propose;
+mod readiness;
 mod reviewers;
 mod snapshot;
 mod step;
+mod tags;
 pub mod view;
 
 pub use candidate::{Candidate, candidate};
 pub use change::{ChangeClass, change_class};
 pub use concerned::{coming, there};
 pub use earlier::earlier;
-pub use effect::{Close, Effect, Gate, HoldReason, MergeNow, Open, Plan};
+pub use effect::{Close, Effect, Gate, HoldReason, MergeNow, Open, Plan, SetTag};
 pub use order::compare;
 pub use pins::{FileEdit, Files, Pins, read_pins};
+pub use readiness::questions;
 pub use reviewers::reviewers;
 pub use snapshot::{
-    Asked, FileState, Pick, PlanSettings, Presence, SignatureState, Snapshot, Thread, Unread, is,
+    Answer, Asked, FileState, Pick, PlanSettings, Presence, Probed, Question, SignatureState, Snapshot,
+    Thread, Unread, is,
 };
+pub use tags::concerned;
 pub use view::{PipelineView, view};
 
 use std::time::Duration;
@@ -61,8 +67,16 @@ pub fn plan(snapshot: &Snapshot) -> Plan {
     if plan.effects.is_empty() {
         step::all(snapshot, &mut plan);
     }
-    if plan.effects.is_empty() && !is_about_to(snapshot, &plan) {
-        deployments::mirror(snapshot, &mut plan);
+    if plan.effects.is_empty() {
+        let is_quiet = !is_about_to(snapshot, &plan);
+        readiness::holds(snapshot, &mut plan);
+        tags::holds(snapshot, &mut plan);
+        if is_quiet {
+            readiness::record(snapshot, &mut plan);
+            tags::record(snapshot, &mut plan);
+            tags::effects(snapshot, &mut plan);
+            deployments::mirror(snapshot, &mut plan);
+        }
     }
     plan.wake_at = plan.holds.iter().filter_map(|hold| hold.opens_at).min();
     plan

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use super::pins::Files;
 use super::{Pins, read_pins};
@@ -58,6 +59,13 @@ pub struct Snapshot {
     pub files_at_open: BTreeMap<StageName, Files>,
     /// Whether the registry has what a rollback may need.
     pub presence: BTreeMap<(Repository, Digest), Presence>,
+    /// What the probes said of what is live, of what would be gone back to, and of channels.
+    pub probes: BTreeMap<Question, Probed>,
+    /// Whether somebody is named who sets tags in a repository; an error says why that is not known. Those where no tag
+    /// has to be set are left out.
+    pub tagging: BTreeMap<Repository, Result<bool, String>>,
+    /// Tags that could not be set, why, and when they are tried again.
+    pub untaggable: BTreeMap<(Repository, Tag), (String, Timestamp)>,
     /// What is known of the signatures of the images that may go in, where they need one.
     pub signatures: BTreeMap<(Repository, Digest), SignatureState>,
     /// Whether the forge takes no words now: what is due to be said waits, and stops nothing.
@@ -137,6 +145,37 @@ pub enum Presence {
     Absent(String),
     /// The registry could not be asked.
     Unknown(String),
+}
+
+/// What registries are asked on a schedule.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Question {
+    /// Whether everything of this image is there.
+    Image(Repository, Digest),
+    /// What this tag names.
+    Channel(Repository, Tag),
+}
+
+/// What the last probes said.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Probed {
+    /// The last answer, and when it was asked for.
+    pub answer: Option<(Timestamp, Answer)>,
+    /// Since when the registry gives none, and why.
+    pub silent: Option<(Timestamp, String)>,
+}
+
+/// An answer of a registry.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    /// It has the image, on so many platforms.
+    Present(usize),
+    /// This is not there.
+    Missing(String),
+    /// The tag names this; none: there is no such tag.
+    Names(Option<Digest>),
 }
 
 /// Whether a digest is signed by one of the keys that have to have signed it.

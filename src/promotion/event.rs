@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::terms::{Actor, Approval, HoldKind, Lane, Outcome, Signature, Why};
-use crate::image::{Digest, Release};
+use crate::image::{Digest, Release, Repository, Tag};
 use crate::pipeline::StageName;
 use crate::pull_request::DeploymentStanding;
 
@@ -268,6 +268,61 @@ pub enum Event {
         /// How it is shown to stand.
         standing: DeploymentStanding,
     },
+    /// The registry does not have an image any more that is live in the stage, or would be gone back to.
+    Missing {
+        /// The stage.
+        stage: StageName,
+        /// The repository.
+        repository: Repository,
+        /// The digest.
+        digest: Digest,
+        /// What of it is not there.
+        what: String,
+    },
+    /// The registry has it again.
+    Found {
+        /// The stage.
+        stage: StageName,
+        /// The repository.
+        repository: Repository,
+        /// The digest.
+        digest: Digest,
+    },
+    /// A tag of ours names this digest.
+    Tagged {
+        /// The stage for which.
+        stage: StageName,
+        /// The repository.
+        repository: Repository,
+        /// The tag: a channel, or an anchor.
+        tag: Tag,
+        /// The digest.
+        digest: Digest,
+        /// What it named before.
+        was: Option<Digest>,
+    },
+    /// A channel does not name what it did when we wrote it last, or does again.
+    Drifted {
+        /// The stage.
+        stage: StageName,
+        /// The repository.
+        repository: Repository,
+        /// The channel.
+        tag: Tag,
+        /// What it should name.
+        wanted: Digest,
+        /// What it names; none: it is gone.
+        found: Option<Digest>,
+    },
+    /// An anchor is needed no more.
+    Untagged {
+        /// The repository.
+        repository: Repository,
+        /// The anchor.
+        tag: Tag,
+        /// Why it stays in the registry, where it does.
+        kept: Option<String>,
+    },
     /// `lockkeeper.yaml` cannot be used; said in the operations issue.
     FileBroken {
         /// What is wrong.
@@ -311,6 +366,11 @@ impl Event {
             Self::Replied { .. } => "replied",
             Self::Announced { .. } => "announced",
             Self::Mirrored { .. } => "mirrored",
+            Self::Missing { .. } => "missing",
+            Self::Found { .. } => "found",
+            Self::Tagged { .. } => "tagged",
+            Self::Drifted { .. } => "drifted",
+            Self::Untagged { .. } => "untagged",
             Self::FileBroken { .. } => "file_broken",
             Self::FileMended => "file_mended",
             Self::RetryAsked { .. } => "retry_asked",

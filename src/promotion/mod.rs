@@ -7,14 +7,16 @@ mod rollback;
 mod stage;
 mod state;
 mod stint;
+mod written;
 
 pub use approval::{Ballot, Discount, count};
 pub use event::{Entry, Event};
 pub use rollback::{TargetError, names, target};
-pub use stage::StageState;
+pub use stage::{MissingImage, StageState};
 pub use state::{CloseIntent, Hold, IllegalEvent, MergeIntent, Proposal, Reply, Request, State, Veto, Word};
 pub use stint::{End, Origin, Stint, Stints};
 pub use terms::{Actor, Approval, HoldKind, Lane, Outcome, Signature, Why};
+pub use written::{Drift, WrittenTag, WrittenTags};
 
 #[cfg(test)]
 mod tests;

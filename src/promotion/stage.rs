@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::state::{CloseIntent, Hold, MergeIntent, Proposal, Request, push_bounded};
 use super::stint::{End, Origin, Stint, Stints};
 use super::{Actor, Event, HoldKind, Lane, Why};
-use crate::image::{Release, ReleaseId};
+use crate::image::{Digest, Release, ReleaseId, Repository};
 use crate::pull_request::DeploymentStanding;
 
 /// The state of one stage.
@@ -31,16 +31,40 @@ pub struct StageState {
     /// The merge that the forge's deployments show last, 40 hex digits, and how it stands there.
     #[serde(default)]
     pub mirrored: Option<(String, DeploymentStanding)>,
+    /// Images that the registry does not have any more.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<MissingImage>,
     /// Approvals up to this time are void.
     pub void_until: Option<Timestamp>,
     /// Attempts made, by lane and release.
     pub(super) attempts: BTreeMap<String, u32>,
 }
 
+/// An image that the registry does not have any more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MissingImage {
+    /// The repository.
+    pub repository: Repository,
+    /// The digest.
+    pub digest: Digest,
+    /// What of it is not there.
+    pub what: String,
+    /// Since when that is known.
+    pub since: Timestamp,
+}
+
+/// Images kept that are missing: a release of as many as a pipeline may have, live and gone back to, and as many before.
+const MISSING_MAX: usize = 256;
 /// Closed pull requests kept by number, 8 bytes each.
 const CLOSED_MAX: usize = 200;
 
 impl StageState {
+    /// What is known to be missing of an image.
+    #[must_use]
+    pub fn missing(&self, repository: &Repository, digest: Digest) -> Option<&MissingImage> {
+        self.missing.iter().find(|known| known.digest == digest && known.repository == *repository)
+    }
+
     /// Folds one event of this stage in; none if it does not fit.
     pub(super) fn apply(&mut self, event: &Event, at: Timestamp) -> Option<()> {
         match event {
@@ -91,7 +115,11 @@ impl StageState {
                 self.proposal.as_mut()?.loosened.clone_from(what);
             }
             Event::Mirrored { commit, standing, .. } => self.mirrored = Some((commit.clone(), *standing)),
-            Event::Started { .. }
+            Event::Missing { .. } | Event::Found { .. } => self.note_missing(event, at),
+            Event::Tagged { .. }
+            | Event::Drifted { .. }
+            | Event::Untagged { .. }
+            | Event::Started { .. }
             | Event::Seen { .. }
             | Event::IssueOpened { .. }
             | Event::Answered { .. }
@@ -103,6 +131,17 @@ impl StageState {
             | Event::Unvetoed { .. } => return None,
         }
         Some(())
+    }
+
+    fn note_missing(&mut self, event: &Event, at: Timestamp) {
+        if let Event::Missing { repository, digest, what, .. } = event {
+            let (repository, what) = (repository.clone(), what.clone());
+            self.missing.push(MissingImage { repository, digest: *digest, what, since: at });
+            let surplus = self.missing.len().saturating_sub(MISSING_MAX);
+            self.missing.drain(..surplus);
+        } else if let Event::Found { repository, digest, .. } = event {
+            self.missing.retain(|known| known.digest != *digest || known.repository != *repository);
+        }
     }
 
     fn begin(

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::stage::{StageState, attempt_key};
 use super::stint::{Stint, Stints};
+use super::written::WrittenTags;
 use super::{Actor, Approval, Entry, Event, HoldKind, Lane, Outcome, Signature, Why};
 use crate::image::{Digest, Release};
 use crate::pipeline::{Pipeline, StageName};
@@ -33,6 +34,9 @@ pub struct State {
     pub file_error: Option<String>,
     /// Replies that do not stand at the forge yet.
     pub replies_due: Vec<Reply>,
+    /// The tags that we wrote.
+    #[serde(default)]
+    pub tags: WrittenTags,
     /// The commands answered lately.
     answered: VecDeque<String>,
 }
@@ -293,7 +297,12 @@ impl State {
                 });
             }
             Event::Unvetoed { digests, .. } => self.vetoes.retain(|veto| veto.digests.is_disjoint(digests)),
+            event @ (Event::Tagged { .. } | Event::Drifted { .. } | Event::Untagged { .. }) => {
+                self.tags.apply(event, at);
+            }
             Event::Adopted { stage, .. }
+            | Event::Missing { stage, .. }
+            | Event::Found { stage, .. }
             | Event::Requested { stage, .. }
             | Event::Proposing { stage, .. }
             | Event::Proposed { stage, .. }

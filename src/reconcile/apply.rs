@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::open::open;
-use super::{Observed, Reconcile, ReconcileError, observe};
+use super::{Observed, Reconcile, ReconcileError, observe, retag};
 use crate::commit::CommitId;
 use crate::forge::{ForgeError, Priority};
 use crate::pipeline::StageName;
@@ -62,6 +62,8 @@ pub(super) async fn apply(
         Effect::React { comment, reaction } => Ok(said(run, forge.react(*comment, *reaction).await)),
         Effect::Issue { title, body } => issue(run, title, body).await,
         Effect::Deploy { stage, deployment } => deploy(run, stage, deployment).await,
+        Effect::Tag(wanted) => retag::tag(run, wanted).await,
+        Effect::Untag { repository, digest } => retag::untag(run, repository, *digest).await,
     }
 }
 

@@ -37,6 +37,10 @@
 //!   knows which commands were answered.
 //! - **Branch name taken** (a lost store, somebody else's push): if the branch holds exactly the commit that we would have
 //!   made on its parent, it is adopted; otherwise the next attempt takes the next name. Nothing is ever forced.
+//! - **Anchor that two pipelines need.** Writes of tags in one repository go one after the other, with what is recorded of
+//!   them; who needs an anchor no more removes it only where nobody else has it on record.
+//! - **Channel moved while we write it.** There is no compare-and-swap at registries: what it names is read before and
+//!   after, and the next probe says where it is by then.
 //! - **Stop between the branch and its commit**, where the forge makes the commit: the branch holds nothing of its own
 //!   yet, and the same intent goes on with it.
 
@@ -47,7 +51,10 @@ mod open;
 mod pick;
 mod poll;
 mod preview;
+mod probes;
+mod protect;
 mod rebuild;
+mod retag;
 mod route;
 mod rules;
 mod signatures;
@@ -67,6 +74,8 @@ use observe::{Observed, observe};
 pub use pick::pick;
 pub use poll::{Intervals, Polls};
 pub use preview::{Previewed, declared, preview};
+pub use probes::{Probes, probe_always, probe_due};
+pub use retag::TagWrites;
 pub use route::{branch_key, deliver_activity, deliver_comment, note_activity, thread_key};
 pub use rules::RulesCache;
 pub use work::{run_key, run_one, start, work};
@@ -207,6 +216,7 @@ impl Reconcile<'_> {
                 Observed::World(snapshot) => snapshot,
                 Observed::Gone => {
                     self.world.polls.forget(&self.lease.key);
+                    self.world.probes.forget(&self.lease.key);
                     return Ok(Finished {
                         fold: json(&self.state)?,
                         view: None,
@@ -235,6 +245,7 @@ impl Reconcile<'_> {
             let is_unsigned = plan.holds.iter().any(|hold| hold.gate == Gate::Signed);
             self.is_unsigned.store(is_unsigned, Ordering::Relaxed);
             plan.holds.append(&mut self.refusals);
+            self.world.probes.keep_new(&self.world.store, &self.lease.key).await?;
             let view = view(&snapshot, &plan);
             let wake_at = if is_cut { Some((self.world.now)()) } else { plan.wake_at };
             let wake_at = [wake_at, self.again_at(Some(&snapshot))].into_iter().flatten().min();
@@ -255,7 +266,14 @@ impl Reconcile<'_> {
         let is_refused = stage_of(effect, snapshot)
             .is_some_and(|stage| self.refusals.iter().any(|refusal| refusal.stage == stage));
         let is_mirror = matches!(effect, Effect::Deploy { .. });
-        !(is_refused || is_word && self.is_muted || is_mirror && self.is_unmirrored)
+        let is_resting = if let Effect::Tag(tag) = effect {
+            self.world.tags.is_resting(&tag.repository, snapshot.now)
+        } else if let Effect::Untag { repository, .. } = effect {
+            self.world.tags.is_resting(repository, snapshot.now)
+        } else {
+            false
+        };
+        !(is_refused || is_resting || is_word && self.is_muted || is_mirror && self.is_unmirrored)
     }
 
     /// Applies the effects in order, until one wants the world read anew. One that is refused stops its stage alone.
@@ -338,7 +356,13 @@ fn stage_of(effect: &Effect, snapshot: &Snapshot) -> Option<StageName> {
             let found = snapshot.pull_requests.values().find(|found| found.head == *head)?;
             snapshot.stage_of(found.number).cloned()
         }
-        Effect::Record(_) | Effect::Comment { .. } | Effect::React { .. } | Effect::Issue { .. } => None,
+        // A tag that cannot be set stops nothing.
+        Effect::Tag(_)
+        | Effect::Untag { .. }
+        | Effect::Record(_)
+        | Effect::Comment { .. }
+        | Effect::React { .. }
+        | Effect::Issue { .. } => None,
     }
 }
 

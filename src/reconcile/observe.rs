@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures::future::try_join_all;
 
 use super::pick::standing;
-use super::{Reconcile, ReconcileError, gather, signatures, tags};
+use super::{Reconcile, ReconcileError, gather, protect, signatures, tags};
 use crate::commit::CommitId;
 use crate::forge::ForgeError;
 use crate::pipeline::{Pipeline, PipelineName, StageName};
@@ -74,6 +74,9 @@ pub(super) async fn observe(run: &Reconcile<'_>) -> Result<Observed, ReconcileEr
         rules_at_open: rules_at_open?,
         files_at_open: files_at_open?,
         presence: BTreeMap::new(),
+        probes: BTreeMap::new(),
+        tagging: BTreeMap::new(),
+        untaggable: run.world.tags.failed(),
         signatures: BTreeMap::new(),
         is_muted: run.is_muted,
         me,
@@ -95,6 +98,8 @@ pub(super) async fn observe(run: &Reconcile<'_>) -> Result<Observed, ReconcileEr
     snapshot.presence = gather::presence(run, &snapshot, is_hurried).await;
     snapshot.signatures = signatures::signatures(run, &snapshot, is_hurried).await;
     snapshot.authors = gather::authors(run, &snapshot).await;
+    snapshot.probes = protect::known(run, &snapshot).await;
+    snapshot.tagging = protect::tagging(run, &snapshot, is_hurried).await;
     Ok(Observed::World(Box::new(snapshot)))
 }
 

@@ -108,7 +108,12 @@ fn is_foreseen(effect: &Effect) -> bool {
         | Effect::Issue { .. }
         | Effect::Deploy { .. }
         | Effect::Close(_) => true,
-        Effect::Open(_) | Effect::Edit { .. } | Effect::Check { .. } | Effect::Merge(_) => false,
+        Effect::Open(_)
+        | Effect::Edit { .. }
+        | Effect::Check { .. }
+        | Effect::Merge(_)
+        | Effect::Tag(_)
+        | Effect::Untag { .. } => false,
     }
 }
 
@@ -127,6 +132,8 @@ fn recorded_by(effect: &Effect, now: jiff::Timestamp) -> Vec<Entry> {
         | Effect::Edit { .. }
         | Effect::Check { .. }
         | Effect::Merge(_)
+        | Effect::Tag(_)
+        | Effect::Untag { .. }
         | Effect::Comment { .. }
         | Effect::React { .. } => Vec::new(),
     }

@@ -42,6 +42,8 @@ struct Shared {
 pub async fn start(world: &World) -> Result<(), StoreError> {
     let now = (world.now)();
     world.store.end_leases(now).await?;
+    world.probes.respread(now, world.settings.probe_interval);
+    world.tags.forget();
     for name in world.repositories.keys() {
         let keys = world.store.keys(name).await?;
         world.store.mark(&keys, now, Urgency::Time).await?;

@@ -8,6 +8,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::poll::{Intervals, Polls};
+use super::probes::Probes;
+use super::retag::TagWrites;
 use super::rules::RulesCache;
 use crate::forge::Forge;
 use crate::pull_request::MergeMethod;
@@ -34,6 +36,10 @@ pub struct World {
     pub rules: RulesCache,
     /// What was heard of images, and how.
     pub polls: Polls,
+    /// What registries are asked on a schedule.
+    pub probes: Probes,
+    /// What became of tags that were to be set.
+    pub tags: TagWrites,
 }
 
 /// One environment repository and its forge.
@@ -62,6 +68,8 @@ pub struct WorldSettings {
     pub lease: Duration,
     /// How often a pipeline is looked at without an event.
     pub polls: Intervals,
+    /// How often what is live, and what would be gone back to, is looked for in the registries.
+    pub probe_interval: Duration,
     /// Longest look at one pipeline; then those that wait have their turn, and it is due again at once. One at which
     /// releases come faster than they are merged has no end of its own.
     pub look_max: Duration,

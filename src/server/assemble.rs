@@ -17,7 +17,9 @@ use crate::forge::local::pages::{self, PageOptions, ProxyHeader, SignIn};
 use crate::forge::local::{Activity, LocalForge, People};
 use crate::forge::{Forge, ForgeError};
 use crate::pull_request::MergeMethod;
-use crate::reconcile::{EnvironmentRepository, Intervals, Polls, RulesCache, World, WorldSettings};
+use crate::reconcile::{
+    EnvironmentRepository, Intervals, Polls, Probes, RulesCache, TagWrites, World, WorldSettings,
+};
 use crate::registry::credentials::Credentials as RegistryCredentials;
 use crate::registry::oci::{OciRegistry, OciSettings};
 use crate::repository::{Credentials, Location, LocationError, Mirror, RepositoryError};
@@ -140,6 +142,8 @@ pub async fn assemble(settings: &Settings, witness: Arc<dyn Witness>) -> Result<
         settings: world_settings(settings),
         rules: RulesCache::default(),
         polls: Polls::default(),
+        probes: Probes::default(),
+        tags: TagWrites::default(),
     };
     Ok(Assembly { world, forges, activities })
 }
@@ -307,6 +311,7 @@ fn world_settings(settings: &Settings) -> WorldSettings {
             polled: settings.registry.poll_interval,
             told: settings.registry.told_poll_interval,
         },
+        probe_interval: settings.registry.probe_interval,
         look_max: LOOK_MAX,
         hurried_timeout: HURRIED_TIMEOUT,
         unhurried_timeout: UNHURRIED_TIMEOUT,

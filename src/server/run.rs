@@ -23,8 +23,10 @@ use super::{App, Clock, GitHubReceiver, Health, Receiver, ServeError, Serving, s
 use crate::reconcile::{self, World};
 use crate::settings::Settings;
 use crate::store::{Store, StoreError};
-use crate::telemetry::{Metrics, RECONCILE_SECONDS, RECONCILES, REGISTRY_REQUESTS, WRITES};
-use crate::witness::{Asked, Witness, Worked, Write};
+use crate::telemetry::{
+    IMAGES_PROBED, Metrics, RECONCILE_SECONDS, RECONCILES, REGISTRY_REQUESTS, TAGS_REFUSED, WRITES,
+};
+use crate::witness::{Asked, Probes, Witness, Worked, Write};
 
 /// Between two removals of finished deliveries; they are kept for days, so once an hour is early enough.
 const PRUNE_INTERVAL: Duration = Duration::from_hours(1);
@@ -97,6 +99,21 @@ impl Witness for Tally {
         self.metrics.add(&REGISTRY_REQUESTS, &[("host", host), ("kind", what.name())], 1);
     }
 
+    fn probed(&self, known: Probes) {
+        for (answer, count) in [
+            ("available", known.available),
+            ("missing", known.missing),
+            ("unknown", known.unknown),
+            ("unprobed", known.unprobed),
+        ] {
+            self.metrics.set(&IMAGES_PROBED, &[("answer", answer)], as_float(count));
+        }
+    }
+
+    fn untaggable(&self, count: usize) {
+        self.metrics.set(&TAGS_REFUSED, &[], as_float(count));
+    }
+
     fn read(&self, repository: &str, at: Timestamp) {
         self.health.repository_read(repository, at);
     }
@@ -148,6 +165,7 @@ pub async fn run(
     let mut beside = vec![
         tokio::spawn(note(Arc::clone(&world), activities)),
         tokio::spawn(prune(Arc::clone(&world), remember_deliveries)),
+        tokio::spawn(reconcile::probe_always(Arc::clone(&world))),
     ];
     if let Some(receiver) = app.github.clone() {
         beside.push(tokio::spawn(sweep_always(Arc::new(app.clone()), receiver)));
@@ -201,6 +219,11 @@ async fn note(world: Arc<World>, mut activities: Activities) {
             tracing::warn!(repository, ?activity, %error, "not noted; the sweep finds it");
         }
     }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a figure for people; exact up to 2^53")]
+fn as_float(count: usize) -> f64 {
+    count as f64
 }
 
 async fn prune(world: Arc<World>, remember: Duration) {

@@ -15,7 +15,8 @@ use lockkeeper::forge::github::GitHubForge;
 use lockkeeper::forge::{Clock, Forge as _};
 use lockkeeper::pull_request::MergeMethod;
 use lockkeeper::reconcile::{
-    EnvironmentRepository, Intervals, Polls, RulesCache, World, WorldSettings, run_one, start,
+    EnvironmentRepository, Intervals, Polls, Probes, RulesCache, TagWrites, World, WorldSettings, run_one,
+    start,
 };
 use lockkeeper::repository::{Credentials, Location, Mirror};
 use lockkeeper::server::run::Tally;
@@ -258,6 +259,7 @@ fn world(
         settings: WorldSettings {
             lease: Duration::from_mins(1),
             polls: Intervals { polled: DAY, told: DAY },
+            probe_interval: DAY,
             look_max: Duration::from_mins(1),
             hurried_timeout: Duration::from_secs(10),
             unhurried_timeout: Duration::from_secs(10),
@@ -267,6 +269,8 @@ fn world(
         },
         rules: RulesCache::default(),
         polls: Polls::default(),
+        probes: Probes::default(),
+        tags: TagWrites::default(),
     }
 }
 

@@ -10,7 +10,8 @@ use lockkeeper::demo::registry::DemoRegistry;
 use lockkeeper::registry::{Registry as _, RegistryError};
 use tokio::net::TcpListener;
 
-use super::{anonymous, repository, spec, tag};
+use super::support::docker_registry::{DockerRegistry, Options};
+use super::{anonymous, copy_all, repository, spec, tag};
 
 /// Passes everything on to another registry, and may answer for it.
 struct Between {
@@ -86,5 +87,31 @@ async fn a_second_probe_asks_by_head_for_each_part() {
     refuse(None);
     // What HEAD does not affirm, GET may.
     *seen.knows_head.lock().unwrap() = false;
+    assert_eq!(registry.probe(&web, digest).await.unwrap().len(), 2);
+}
+
+/// Debian's registry: what was deleted is missing at the next probe, and there again when it was pushed again.
+#[tokio::test]
+async fn a_real_registry_says_what_was_deleted_and_what_is_back() {
+    let Some(real) = DockerRegistry::start(&Options::default()) else { return };
+    let demo = DemoRegistry::start(Vec::new()).await.unwrap();
+    let digest = demo.push_image("shop/web", &tag("1"), &spec("1")).unwrap();
+    let (from, to) = (format!("{}/shop/web:1", demo.address()), format!("{}/shop/web:1", real.address()));
+    let Some(()) = copy_all(&from, &to).await else { return };
+    let (registry, web) = (anonymous(), repository(real.address(), "shop/web"));
+    let begun = std::time::Instant::now();
+    assert_eq!(registry.probe(&web, digest).await.unwrap().len(), 2);
+    let first = begun.elapsed();
+    assert_eq!(registry.probe(&web, digest).await.unwrap().len(), 2);
+    println!("probes of docker-registry took {first:?} and {:?}", begun.elapsed().saturating_sub(first));
+    let url = format!("http://{}/v2/shop/web/manifests/{digest}", real.address());
+    let deleted = reqwest::Client::new().delete(url).send().await.unwrap();
+    assert_eq!(deleted.status(), StatusCode::ACCEPTED);
+    let error = registry.probe(&web, digest).await.unwrap_err();
+    assert!(
+        matches!(&error, RegistryError::NotFound { what } if what.contains(&digest.to_string())),
+        "{error}"
+    );
+    copy_all(&from, &to).await.unwrap();
     assert_eq!(registry.probe(&web, digest).await.unwrap().len(), 2);
 }

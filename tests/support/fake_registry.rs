@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use lockkeeper::image::{Content, Digest, Image, LABEL_PREFIX, Layer, Part, Platform, Repository, Tag};
-use lockkeeper::registry::{Registry, RegistryError, SignatureError, TAGS_ASKED_MAX};
+use lockkeeper::registry::{
+    Registry, RegistryError, SignatureError, TAGS_ASKED_MAX, TagError, Taken, Untagged,
+};
 use lockkeeper::signature::{Claim, PublicKey, Signed};
 
 use super::faults::{Fault, Faults};
@@ -31,6 +33,12 @@ pub struct World {
     signed: BTreeMap<Digest, Signed>,
     /// Tags found on digests, which it remembers as well.
     tagged: BTreeMap<Digest, Vec<Tag>>,
+    /// Whether our client may set tags.
+    takes_tags: bool,
+    /// A tag that it does not let us move.
+    kept: Option<String>,
+    /// The tags that were written, in order.
+    writes: Vec<String>,
 }
 
 /// How it answers.
@@ -95,6 +103,31 @@ impl FakeRegistry {
     /// Removes a tag; the image stays.
     pub fn untag(&self, repository: &str, tag: &str) {
         self.world.lock().unwrap().tags.remove(&(repository.to_owned(), tag.to_owned()));
+    }
+
+    /// From now on our client may set tags.
+    pub fn take_tags(&self) {
+        self.world.lock().unwrap().takes_tags = true;
+    }
+
+    /// The tag that is not let moved.
+    pub fn keep(&self, tag: Option<&str>) {
+        self.world.lock().unwrap().kept = tag.map(str::to_owned);
+    }
+
+    /// Lets a tag name this.
+    pub fn set_tag(&self, repository: &str, tag: &str, digest: Digest) {
+        self.world.lock().unwrap().tags.insert((repository.to_owned(), tag.to_owned()), digest);
+    }
+
+    /// What a tag names.
+    pub fn tagged(&self, repository: &str, tag: &str) -> Option<Digest> {
+        self.world.lock().unwrap().tags.get(&(repository.to_owned(), tag.to_owned())).copied()
+    }
+
+    /// The tags that our client has written since the last time, anchors as `anchor`.
+    pub fn writes(&self) -> Vec<String> {
+        std::mem::take(&mut self.world.lock().unwrap().writes)
     }
 
     /// Keeps what may be a signature for this digest.
@@ -204,6 +237,43 @@ impl Registry for FakeRegistry {
 
     async fn probe(&self, repository: &Repository, digest: Digest) -> Result<Vec<Platform>, RegistryError> {
         self.fetch(repository, digest).await.map(|image| image.platforms)
+    }
+
+    async fn may_tag(&self, _: &Repository) -> Result<bool, RegistryError> {
+        Ok(self.world().takes_tags)
+    }
+
+    async fn tag(
+        &self,
+        repository: &Repository,
+        digest: Digest,
+        tag: &Tag,
+        taken: Taken,
+    ) -> Result<Option<Digest>, TagError> {
+        let what = format!("{repository}:{tag}");
+        let key = (repository.to_string(), tag.to_string());
+        let before = self.ask(&what, |world| Some(world.tags.get(&key).copied())).await?;
+        match before {
+            Some(found) if found == digest => return Ok(before),
+            Some(found) if taken == Taken::Left => return Err(TagError::Taken { what, found }),
+            Some(_) | None => {}
+        }
+        self.ask(&format!("{repository}@{digest}"), |world| world.images.get(&digest).cloned()).await?;
+        let mut world = self.world.lock().unwrap();
+        if world.kept.as_deref() == Some(tag.as_str()) {
+            let reason = "412 Precondition Failed, immutable".to_owned();
+            return Err(TagError::Refused { what, reason, fix: "let it move" });
+        }
+        world.tags.insert(key, digest);
+        world.writes.push(if tag.is_anchor() { "anchor".to_owned() } else { tag.to_string() });
+        Ok(before)
+    }
+
+    async fn untag(&self, repository: &Repository, digest: Digest) -> Result<Untagged, RegistryError> {
+        let tag = Tag::anchor(digest);
+        self.ask(&format!("{repository}:{tag}"), |_| Some(())).await?;
+        self.untag(repository.as_str(), tag.as_str());
+        Ok(Untagged::Gone)
     }
 
     async fn signature(

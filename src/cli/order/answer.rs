@@ -33,6 +33,8 @@ pub(super) async fn rehearse(
         | Effect::Close(_)
         | Effect::Merge(_)
         | Effect::Deploy { .. }
+        | Effect::Tag(_)
+        | Effect::Untag { .. }
         | Effect::Issue { .. } => &[],
     });
     let answer = events.into_iter().find_map(|entry| {

@@ -7,6 +7,7 @@
 
 mod places;
 mod node;
+mod channels;
 mod follow;
 mod keys;
 mod images;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::keys::Keys;
 use super::node::{Names, Node, Report};
-use super::{images, keys, order, owners, stages};
+use super::{channels, images, keys, order, owners, stages};
 use crate::pipeline::{ImageRule, Pipeline, Principal, Together, parse_duration};
 
 /// The version of the file's format that this program reads.
@@ -34,6 +34,7 @@ pub(super) fn pipelines(root: &Node<'_>, report: &mut Report) -> Vec<Pipeline> {
     let mut found = Vec::new();
     let mut lines = BTreeMap::new();
     let mut claims = owners::Claims::default();
+    let mut channels = channels::Channels::default();
     for node in nodes {
         if report.is_full() {
             break;
@@ -43,6 +44,7 @@ pub(super) fn pipelines(root: &Node<'_>, report: &mut Report) -> Vec<Pipeline> {
             report.add(&node, format!("name `{}` is taken by the pipeline in line {line}", pipeline.name));
         }
         claims.add(&pipeline, &written, report);
+        channels.add(&pipeline, &written, report);
         found.push(pipeline);
     }
     found

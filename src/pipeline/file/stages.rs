@@ -1,7 +1,7 @@
 //! The stages of a pipeline, each by itself.
 
-use super::gates;
 use super::node::{Names, Node, Report, shown};
+use super::{channels, gates};
 use crate::pipeline::{FILE_NAME, MergePolicy, OutOfBand, PinTarget, Principal, Stage, StageName, is_hidden};
 
 /// Most stages of one pipeline: eight environments in eight regions.
@@ -25,6 +25,8 @@ const STAGE_NAMES: Names = Names {
         "rollback",
         "out_of_band",
         "live",
+        "channel",
+        "rollback_channel",
     ],
     later: &["watch", "window", "windows", "freeze", "signed_by", "healthy"],
 };
@@ -80,6 +82,8 @@ fn stage<'a>(node: &Node<'a>, before: Option<StageName>, report: &mut Report) ->
         live.one_of(&[("merged", ())], &["observed", "cluster"], report);
     }
     let stage = Stage {
+        channel: channels::channel(node, "channel", report),
+        rollback_channel: channels::channel(node, "rollback_channel", report),
         gates: gates::gates(node, merge, upstream.is_empty(), report),
         rollback_by: rollback_by(node, report),
         name: name?,

@@ -4,6 +4,7 @@ use super::super::candidate::minute;
 use super::super::effect::{Gate, HoldReason};
 use super::super::fitness::signature_line;
 use super::super::gates::{CHECK_NAME, MergeGates};
+use super::super::readiness::readiness;
 use super::super::snapshot::{Presence, Snapshot};
 use super::facts::{details_image, version_after, what_changes};
 use super::{code, escape, one_line, promotion_id, prose, title, was_version};
@@ -92,7 +93,7 @@ fn promotion(snapshot: &Snapshot, stage: &Stage, proposal: &Proposal, gates: Opt
         format!("**What changes:** {}", what_changes(snapshot, proposal)),
         format!("**Why it is safe:** {}", why_safe(snapshot, stage, proposal)),
         format!("**This pull request changes {} and nothing else.**", pins_text(proposal)),
-        format!("**If it goes wrong:** {}", way_back(stage, proposal)),
+        format!("**If it goes wrong:** {}", way_back(snapshot, stage, proposal)),
     ];
     if let Some(gates) = gates {
         lines.extend([String::new(), format!("### Gates ({})", gate_count(gates)), gate_lines(gates)]);
@@ -239,13 +240,14 @@ fn why_safe(snapshot: &Snapshot, stage: &Stage, proposal: &Proposal) -> String {
     format!("{} · merged counts as live", parts.join(" · "))
 }
 
-fn way_back(stage: &Stage, proposal: &Proposal) -> String {
+fn way_back(snapshot: &Snapshot, stage: &Stage, proposal: &Proposal) -> String {
     match &proposal.was {
         Some(was) => format!(
-            "comment `/rollback {}` → back to {} {}",
+            "comment `/rollback {}` → back to {} {}{}",
             stage.name,
             escape(&was.version()),
-            digests(was)
+            digests(was),
+            readiness(snapshot, was).said()
         ),
         None => "there is no earlier digest to go back to".to_owned(),
     }

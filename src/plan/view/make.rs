@@ -11,6 +11,7 @@ use crate::plan::change::change_class;
 use crate::plan::effect::{Gate, HoldReason, Plan};
 use crate::plan::messages;
 use crate::plan::pins::Pins;
+use crate::plan::readiness::{Readiness, readiness, target};
 use crate::plan::snapshot::{self, FileState, Snapshot};
 use crate::promotion::{self, Lane, Origin, Stint};
 
@@ -107,10 +108,14 @@ fn state(snapshot: &Snapshot, stage: &Stage, plan: &Plan) -> (StageState, String
         (StageState::Drift, "pins")
     } else if has(Gate::Branch) {
         (StageState::Failed, "stopped")
+    } else if has(Gate::Missing) {
+        (StageState::Failed, "image missing")
     } else if has(Gate::Approvals) {
         (StageState::Person, "approve")
     } else if has(Gate::Start) {
         (StageState::Person, "start")
+    } else if has(Gate::Channel) && gates.len() == 1 {
+        (StageState::Drift, "channel")
     } else if let Some(gate) = gates.first() {
         (StageState::Waiting, gate.name())
     } else if snapshot.pull_request_of(&stage.name).is_some() {
@@ -124,16 +129,18 @@ fn state(snapshot: &Snapshot, stage: &Stage, plan: &Plan) -> (StageState, String
 }
 
 fn rollback(snapshot: &Snapshot, stage: &Stage) -> Option<RollbackView> {
-    let stint = promotion::target(&snapshot.state, &snapshot.pipeline, &stage.name, None, &[]).ok()?;
-    let release = &stint.release;
+    let release = &target(snapshot, stage)?.release;
+    let ready = readiness(snapshot, release);
     Some(RollbackView {
         version: release.version(),
         short: release.short(),
-        present: presence(snapshot, release),
+        present: presence(snapshot, release, ready),
+        ready: ready.words(),
     })
 }
 
-fn presence(snapshot: &Snapshot, release: &Release) -> Presence {
+/// What was asked for in this look says most, what the probes said comes after.
+fn presence(snapshot: &Snapshot, release: &Release, ready: Readiness) -> Presence {
     let of = |(repository, pinned): (&crate::image::Repository, &crate::image::Pinned)| {
         snapshot.presence.get(&(repository.clone(), pinned.digest))
     };
@@ -143,7 +150,11 @@ fn presence(snapshot: &Snapshot, release: &Release) -> Presence {
     } else if found.iter().all(|presence| matches!(presence, Some(snapshot::Presence::Present(_)))) {
         Presence::Yes
     } else {
-        Presence::Unknown
+        match ready {
+            Readiness::Missing => Presence::No,
+            Readiness::Ready { .. } => Presence::Yes,
+            Readiness::Unprobed | Readiness::Unknown(_) => Presence::Unknown,
+        }
     }
 }
 

@@ -116,6 +116,9 @@ pub struct RollbackView {
     pub short: String,
     /// Whether the registry has it, on all platforms.
     pub present: Presence,
+    /// What the probes said of it, in words; empty: it was not asked for yet.
+    #[serde(default)]
+    pub ready: String,
 }
 
 /// Whether something is in the registry.
@@ -184,6 +187,14 @@ impl StageState {
             Self::Live => "live",
             Self::Empty => "empty",
         }
+    }
+}
+
+impl RollbackView {
+    /// Whether it is there, in words.
+    #[must_use]
+    pub fn words(&self) -> &str {
+        if self.ready.is_empty() { self.present.word() } else { &self.ready }
     }
 }
 

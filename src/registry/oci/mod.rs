@@ -12,6 +12,7 @@ mod challenge;
 mod counted;
 mod document;
 mod facts;
+mod name;
 mod presence;
 mod rest;
 mod retag;
@@ -30,11 +31,11 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use http::HeaderValue;
 use http::header::ETAG;
-use oci_client::Reference;
 
 use self::answer::{Answer, claimed_digest, no_credential, untrusted};
 use self::cache::Cache;
 use self::document::{ACCEPT_MANIFESTS, Document, ImageConfig};
+use self::name::Name;
 use self::presence::Part;
 use self::rest::Rest;
 use self::session::{Ask, Purpose, Session};
@@ -80,13 +81,6 @@ struct Got {
     digest: Digest,
     document: Document,
     tagged: Option<HeaderValue>,
-}
-
-/// A repository as registries name it: host to speak to, and path there.
-struct Name {
-    canonical: String,
-    host: String,
-    path: String,
 }
 
 /// Largest manifest or index: 4 MiB, which registries have to support (OCI distribution specification 1.1, section
@@ -382,36 +376,5 @@ impl Registry for OciRegistry {
 impl fmt::Debug for OciRegistry {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("OciRegistry").field("settings", &self.settings).finish_non_exhaustive()
-    }
-}
-
-impl Name {
-    /// `nginx` is spoken to as `index.docker.io` and `library/nginx`.
-    fn of(repository: &Repository) -> Self {
-        let canonical = repository.canonical();
-        let (host, path) = canonical.split_once('/').unwrap_or(("docker.io", &canonical));
-        let reference = Reference::with_tag(host.to_owned(), path.to_owned(), "latest".to_owned());
-        let host = reference.resolve_registry().to_owned();
-        Self { path: path.to_owned(), host, canonical: canonical.clone() }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_without_a_host_are_those_of_docker_hub() {
-        for (text, host, path) in [
-            ("nginx", "index.docker.io", "library/nginx"),
-            ("acme/web", "index.docker.io", "acme/web"),
-            ("docker.io/acme/web", "index.docker.io", "acme/web"),
-            ("index.docker.io/acme/web", "index.docker.io", "acme/web"),
-            ("ghcr.io/acme/web", "ghcr.io", "acme/web"),
-            ("localhost:5000/web", "localhost:5000", "web"),
-        ] {
-            let name = Name::of(&text.parse().unwrap());
-            assert_eq!((name.host.as_str(), name.path.as_str()), (host, path), "{text}");
-        }
     }
 }

@@ -244,6 +244,6 @@ fn rollback(stage: &StageView) -> Option<Rollback> {
     let target = stage.rollback_target.as_ref()?;
     let is_alarm = target.present == Presence::No;
     let is_in_trouble = matches!(stage.state, StageState::Failed | StageState::Drift | StageState::Held);
-    let text = format!("{} {}", target.version, target.present.word());
+    let text = format!("{} {}", target.version, target.words());
     (is_alarm || is_in_trouble).then_some(Rollback { text, is_alarm })
 }

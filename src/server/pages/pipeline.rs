@@ -40,7 +40,7 @@ struct Stage {
     holds: Vec<Parts>,
     pull_request: Option<PullRequestView>,
     is_target_missing: bool,
-    target_word: &'static str,
+    target_word: String,
 }
 
 struct Line {
@@ -83,7 +83,10 @@ impl Stage {
             holds: view.holds.iter().map(|hold| parts(hold)).collect(),
             pull_request: view.pull_request.clone().filter(|request| link(&request.url).is_some()),
             is_target_missing: presence == Some(Presence::No),
-            target_word: presence.map_or("", Presence::word),
+            target_word: view
+                .rollback_target
+                .as_ref()
+                .map_or_else(String::new, |target| target.words().to_owned()),
             view,
         }
     }

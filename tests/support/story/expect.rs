@@ -22,6 +22,20 @@ impl Story {
                 let found = self.stage_view(stage).await?.state.label();
                 if found == *word { Ok(()) } else { Err(format!("state is {found}")) }
             }
+            ["tag", image, tag, "is", want] => self.expect_tag(image, tag, want),
+            ["writes", "of", "tags", want] => {
+                let found = self.registry.writes().join(" ");
+                if found == want.replace(',', " ") { Ok(()) } else { Err(format!("written: {found}")) }
+            }
+            [stage, "ready", rest @ ..] => {
+                let target = self.stage_view(stage).await?.rollback_target.ok_or("no rollback target")?;
+                contains(target.words(), &rest.join(" "))
+            }
+            ["history", "says", rest @ ..] => {
+                let told: Vec<String> =
+                    self.events().await?.iter().map(|entry| format!("{:?}", entry.event)).collect();
+                contains(&told.join("\n"), &rest.join(" "))
+            }
             ["branch", name, "is", "theirs"] => self.expect_taken(name).await,
             ["reply", rest @ ..] => self.expect_reply(&rest.join(" ")).await,
             ["no", "reply"] => self.expect_no_reply().await,

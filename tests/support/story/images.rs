@@ -1,6 +1,6 @@
 //! What happens to the registry.
 
-use lockkeeper::image::Repository;
+use lockkeeper::image::{Repository, Tag};
 use lockkeeper::store::{Delivery, Hint};
 
 use super::super::signing;
@@ -8,7 +8,19 @@ use super::cast::repository;
 use super::{Checked, FakeRegistry, Mood, Story, text};
 
 impl Story {
-    pub(super) fn registry_is(&self, mood: &str) -> Checked {
+    pub(super) fn registry_is(&self, how: &[&str]) -> Checked {
+        let mood = match how {
+            ["takes", "tags"] => {
+                self.registry.take_tags();
+                return Ok(());
+            }
+            ["keeps", tag] => {
+                self.registry.keep(Some(tag).filter(|tag| **tag != "nothing").copied());
+                return Ok(());
+            }
+            [mood] => *mood,
+            _ => return Err("takes tags, keeps TAG, keeps nothing, or a mood".to_owned()),
+        };
         self.registry.set_mood(match mood {
             "back" => Mood::Well,
             "away" => Mood::Away,
@@ -66,6 +78,34 @@ impl Story {
             return Ok(());
         }
         self.deliver(image, tag).await
+    }
+
+    /// Lets a tag name the image of another, as people do; with `loudly`, the registry tells of it.
+    pub(super) async fn somebody_tags(
+        &mut self,
+        image: &str,
+        tag: &str,
+        name: &str,
+        rest: &[&str],
+    ) -> Checked {
+        let repository = repository(image);
+        self.registry.set_tag(&repository, tag, FakeRegistry::digest(&repository, name));
+        match rest {
+            ["loudly"] => self.deliver(image, tag).await,
+            _ => Ok(()),
+        }
+    }
+
+    /// What a tag names: a version, the anchor of a version by `anchor`, or nothing by `gone`.
+    pub(super) fn expect_tag(&self, image: &str, tag: &str, want: &str) -> Checked {
+        let name = repository(image);
+        let tag = match tag.strip_prefix("anchor-of-") {
+            Some(version) => Tag::anchor(FakeRegistry::digest(&name, version)).to_string(),
+            None => tag.to_owned(),
+        };
+        let want = (want != "gone").then(|| FakeRegistry::digest(&name, want));
+        let found = self.registry.tagged(&name, &tag);
+        if found == want { Ok(()) } else { Err(format!("{tag} names {found:?}, not {want:?}")) }
     }
 
     /// No registry tells of a signature.

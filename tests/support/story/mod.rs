@@ -60,6 +60,7 @@ pub struct Story {
     revisions: BTreeMap<String, CommitId>,
     deliveries: usize,
     look_max: Duration,
+    probe_interval: Duration,
     connection: Arc<Connection>,
 }
 
@@ -108,6 +109,8 @@ impl Story {
             revisions: BTreeMap::new(),
             deliveries: 0,
             look_max: Duration::from_mins(1),
+            // Longer than any story: where nothing is said of probes, none is made.
+            probe_interval: Duration::from_hours(24 * 365),
             connection: Arc::default(),
         };
         story.files.insert("lockkeeper.yaml".to_owned(), STANDARD_RULES.as_bytes().to_vec());
@@ -141,7 +144,14 @@ impl Story {
             ["lose", "store"] => self.lose_store().await,
             ["wait", duration] => self.wait(duration).await,
             ["clock", direction, duration] => self.set_clock(direction, duration).await,
-            ["registry", mood] => self.registry_is(mood),
+            ["somebody", "tags", image, tag, "as", name, rest @ ..] => {
+                self.somebody_tags(image, tag, name, rest).await
+            }
+            ["probes", "every", duration] => {
+                self.probe_interval = lockkeeper::pipeline::parse_duration(duration).map_err(text)?;
+                Ok(())
+            }
+            ["registry", rest @ ..] => self.registry_is(rest),
             ["git", "refuses", word] => self.git_refuses(word),
             ["git", "accepts"] => std::fs::remove_file(self.bare().join("hooks/update")).map_err(text),
             ["forge", "fails", count, "calls"] => {

@@ -10,7 +10,8 @@ use lockkeeper::forge::Clock;
 use lockkeeper::pipeline::parse_duration;
 use lockkeeper::pull_request::MergeMethod;
 use lockkeeper::reconcile::{
-    EnvironmentRepository, Intervals, Polls, RulesCache, World, WorldSettings, run_one, start,
+    EnvironmentRepository, Intervals, Polls, Probes, RulesCache, TagWrites, World, WorldSettings, probe_due,
+    run_one, start,
 };
 use lockkeeper::repository::{Credentials, Location, Mirror, create_bare};
 use lockkeeper::store::{Key, Store, Urgency};
@@ -99,6 +100,7 @@ impl Story {
             settings: WorldSettings {
                 lease: Duration::from_mins(1),
                 polls: Intervals { polled: Duration::from_mins(5), told: Duration::from_mins(5) },
+                probe_interval: self.probe_interval,
                 // Of this machine's clock: what answers at once is never too late.
                 look_max: self.look_max,
                 hurried_timeout: Duration::from_millis(100),
@@ -109,6 +111,8 @@ impl Story {
             },
             rules: RulesCache::default(),
             polls: Polls::default(),
+            probes: Probes::default(),
+            tags: TagWrites::default(),
         };
         self.running = Some(Running { world: Arc::new(world), forge, host, mirror });
         Ok(())
@@ -206,8 +210,9 @@ impl Story {
         let (world, host) = (self.running()?.world.clone(), self.running()?.host.clone());
         Ok(async move {
             host.tell(&world).await?;
+            let has_probed = probe_due(&world).await.map_err(text)?;
             let has_worked = run_one(&world).await.map_err(text)?;
-            Ok(has_worked || host.has_news())
+            Ok(has_probed || has_worked || host.has_news())
         })
     }
 }

@@ -1,6 +1,7 @@
 //! Tests of the file as a whole: each rule through one small file.
 
 mod bounds;
+mod channels;
 mod rules;
 
 use super::*;

@@ -1,5 +1,7 @@
 //! One host, spoken to with one generation of credentials.
 
+mod purpose;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -9,6 +11,7 @@ use http::header::{CONTENT_TYPE, HeaderValue, IF_NONE_MATCH};
 use http::{HeaderMap, Method, StatusCode};
 use reqwest::{RequestBuilder, Response, Url};
 
+pub(super) use self::purpose::Purpose;
 use super::answer::{self, Answer, denied, untrusted};
 use super::challenge::{Challenge, realm_url};
 use super::counted::Counted;
@@ -40,17 +43,6 @@ pub(super) struct Ask<'a> {
     pub(super) url: &'a Url,
     pub(super) accept: &'static str,
     pub(super) bytes_max: usize,
-}
-
-/// What token servers are asked leave for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Purpose {
-    /// To read, by the identity that reads.
-    Read,
-    /// To set a tag, by the identity that writes.
-    Tag,
-    /// To remove a tag, by the same.
-    Untag,
 }
 
 /// How a write ended that the registry answered.
@@ -352,16 +344,5 @@ impl Session {
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, SignIn>> {
         self.sign_ins.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Purpose {
-    /// What the token specification calls it.
-    fn actions(self) -> &'static str {
-        match self {
-            Self::Read => "pull",
-            Self::Tag => "pull,push",
-            Self::Untag => "delete",
-        }
     }
 }
