@@ -24,18 +24,18 @@ expect dev hold registry.test/shop/web 1.1.0 is not signed by `release` or `next
 expect dev hold can act: whoever builds and signs the image
 expect dev none open
 sign web 1.1.0 by stranger
-wait 2m
+wait 6m
 expect dev hold none of 1 signature(s) in the registry counts: none of these keys made it
 # What another digest got is not worth more under this one.
 sign web 1.1.0 by release of 1.0.0
-wait 2m
+wait 6m
 expect dev hold none of 2 signature(s) in the registry counts: it was made for another digest
 sign web 1.1.0 by release as bundle
 registry away
-wait 2m
+wait 6m
 expect dev pins web 1.0.0
 registry back
-wait 2m
+wait 6m
 expect dev pins web 1.1.0
 expect merge of dev says by release
 expect merge of dev says kept as bundle
@@ -62,7 +62,7 @@ approve prod by kim
 expect prod check pending is not signed by next
 expect prod pins web 1.0.0
 sign web 1.1.0 by next
-wait 2m
+wait 6m
 expect prod pins web 1.1.0
 expect merge of prod says Lockkeeper-Signed: registry.test/shop/web
 expect merge of prod says by next
