@@ -88,19 +88,24 @@ pub(super) async fn observe(run: &Reconcile<'_>) -> Result<Observed, ReconcileEr
             has_deployments: repository.forge.has_deployments(),
         },
     };
-    snapshot.standing = standing(run, &snapshot, is_hurried).await;
+    read_more(run, &mut snapshot, is_hurried).await;
+    Ok(Observed::World(Box::new(snapshot)))
+}
+
+/// Reads what only the first reads say has to be known: of registries, and who wrote what.
+async fn read_more(run: &Reconcile<'_>, snapshot: &mut Snapshot, is_hurried: bool) {
+    snapshot.standing = standing(run, snapshot, is_hurried).await;
     // Where images are followed by their creation time, what was read first says of which others there is more to know.
     for _ in 0..2 {
-        let read = gather::images(run, &snapshot, is_hurried).await;
+        let read = gather::images(run, snapshot, is_hurried).await;
         snapshot.images.extend(read);
     }
-    snapshot.tags = tags::tags(run, &snapshot, is_hurried).await;
-    snapshot.presence = gather::presence(run, &snapshot, is_hurried).await;
-    snapshot.signatures = signatures::signatures(run, &snapshot, is_hurried).await;
-    snapshot.authors = gather::authors(run, &snapshot).await;
-    snapshot.probes = protect::known(run, &snapshot).await;
-    snapshot.tagging = protect::tagging(run, &snapshot, is_hurried).await;
-    Ok(Observed::World(Box::new(snapshot)))
+    snapshot.tags = tags::tags(run, snapshot, is_hurried).await;
+    snapshot.presence = gather::presence(run, snapshot, is_hurried).await;
+    snapshot.signatures = signatures::signatures(run, snapshot, is_hurried).await;
+    snapshot.authors = gather::authors(run, snapshot).await;
+    snapshot.probes = protect::known(run, snapshot).await;
+    snapshot.tagging = protect::tagging(run, snapshot, is_hurried).await;
 }
 
 /// Where messages may link to: what the settings say, and the neighbours of the environment repository, where its pages

@@ -103,10 +103,8 @@ fn told(subject: String, purge: &Purge, taken: &[String], findings: &mut Finding
     if taken.is_empty() {
         return findings.good(subject, format!("`{}` takes no tag of what has to stay", purge.text));
     }
-    let mut named = taken.iter().take(NAMED_MAX).cloned().collect::<Vec<_>>().join(", ");
-    if let Some(more) = taken.len().checked_sub(NAMED_MAX).filter(|more| *more > 0) {
-        named += &format!(" and {more} more");
-    }
+    let more = taken.len().checked_sub(NAMED_MAX).filter(|more| *more > 0).map(|more| format!("{more} more"));
+    let named = taken.iter().take(NAMED_MAX).cloned().chain(more).collect::<Vec<_>>().join(", ");
     findings.bad(
         subject,
         format!("`{}` takes what has to stay: {named}", purge.text),

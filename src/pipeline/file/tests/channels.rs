@@ -11,7 +11,7 @@ fn followed(follow: &str, keys: &str) -> String {
 fn a_stage_has_channels_where_it_names_them() {
     assert_eq!(prod("").channels().count(), 0);
     let stage = prod("channel: prod, rollback_channel: prod-rollback");
-    let names: Vec<&str> = stage.channels().map(|tag| tag.as_str()).collect();
+    let names: Vec<&str> = stage.channels().map(crate::image::Tag::as_str).collect();
     assert_eq!(names, ["prod-rollback", "prod"], "the way back first");
 }
 
