@@ -105,7 +105,9 @@ fn told(subject: String, purge: &Purge, taken: &[String], findings: &mut Finding
     }
     let mut named = taken.iter().take(NAMED_MAX).cloned().collect::<Vec<_>>().join(", ");
     if let Some(more) = taken.len().checked_sub(NAMED_MAX).filter(|more| *more > 0) {
-        named += &format!(" and {more} more");
+        named.push_str(" and ");
+        named.push_str(&more.to_string());
+        named.push_str(" more");
     }
     findings.bad(
         subject,
