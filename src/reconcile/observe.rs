@@ -80,13 +80,7 @@ pub(super) async fn observe(run: &Reconcile<'_>) -> Result<Observed, ReconcileEr
         signatures: BTreeMap::new(),
         is_muted: run.is_muted,
         me,
-        settings: PlanSettings {
-            command_age_max: run.world.settings.command_age_max,
-            merge_method: repository.merge_method,
-            url_prefix: repository.url_prefix.clone(),
-            source_links: source_links(run),
-            has_deployments: repository.forge.has_deployments(),
-        },
+        settings: plan_settings(run),
     };
     read_more(run, &mut snapshot, is_hurried).await;
     Ok(Observed::World(Box::new(snapshot)))
@@ -106,6 +100,18 @@ async fn read_more(run: &Reconcile<'_>, snapshot: &mut Snapshot, is_hurried: boo
     snapshot.authors = gather::authors(run, snapshot).await;
     snapshot.probes = protect::known(run, snapshot).await;
     snapshot.tagging = protect::tagging(run, snapshot, is_hurried).await;
+}
+
+/// What the settings say to a plan.
+fn plan_settings(run: &Reconcile<'_>) -> PlanSettings {
+    let repository = run.repository;
+    PlanSettings {
+        command_age_max: run.world.settings.command_age_max,
+        merge_method: repository.merge_method,
+        url_prefix: repository.url_prefix.clone(),
+        source_links: source_links(run),
+        has_deployments: repository.forge.has_deployments(),
+    }
 }
 
 /// Where messages may link to: what the settings say, and the neighbours of the environment repository, where its pages
