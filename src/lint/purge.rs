@@ -4,7 +4,7 @@
 //! the repository anchored; tags that match and are older than `--ago` are deleted, and with `--untagged` manifests
 //! without a tag *besides*; `--untagged-only` leaves tags alone.
 
-use crate::image::{Digest, Reference, Repository, Tag};
+use crate::image::{Reference, Repository, Tag};
 use crate::pipeline::Pattern;
 
 use super::shell::{Breaks, Word, commands};
@@ -181,17 +181,6 @@ impl Filter {
         let path = repository.host().and_then(|host| name.strip_prefix(host)?.strip_prefix('/'));
         self.repository.is_in(path.unwrap_or(name))
     }
-}
-
-/// Whether the image that is named is this one.
-#[must_use]
-pub fn names(reference: &Reference, repository: &Repository, digest: Digest, tag: &Tag) -> bool {
-    let is_it = match (&reference.digest, &reference.tag) {
-        (Some(named), _) => *named == digest,
-        (None, Some(named)) => named == tag,
-        (None, None) => false,
-    };
-    is_it && reference.repository.is_same(repository)
 }
 
 #[cfg(test)]

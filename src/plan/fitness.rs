@@ -164,8 +164,14 @@ fn lack(
             return Some(format!("platforms of {name} were not read yet"));
         }
     };
-    if !image.missing.is_empty() {
-        let missing = listed(image.missing.iter().collect());
+    // Where the file names platforms, an index may lack others: some registries take such on purpose.
+    let is_needed = |missing: &&Platform| match needed {
+        Needed::All(wanted, Wants::File) => wanted.iter().any(|wanted| missing.serves(wanted)),
+        Needed::All(_, Wants::Stage) | Needed::Any | Needed::Unknown(_) => true,
+    };
+    let missing: Vec<&Platform> = image.missing.iter().filter(is_needed).collect();
+    if !missing.is_empty() {
+        let missing = listed(missing);
         return Some(format!("{name} {} is not whole: {missing} is not in the registry", pinned.version()));
     }
     let (wanted, wants) = match needed {

@@ -67,19 +67,23 @@ pub fn plan(snapshot: &Snapshot) -> Plan {
     if plan.effects.is_empty() {
         step::all(snapshot, &mut plan);
     }
-    if plan.effects.is_empty() {
-        let is_quiet = !is_about_to(snapshot, &plan);
-        readiness::holds(snapshot, &mut plan);
-        tags::holds(snapshot, &mut plan);
-        if is_quiet {
-            readiness::record(snapshot, &mut plan);
-            tags::record(snapshot, &mut plan);
-            tags::effects(snapshot, &mut plan);
-            deployments::mirror(snapshot, &mut plan);
-        }
+    let is_quiet = !is_about_to(snapshot, &plan);
+    readiness::holds(snapshot, &mut plan);
+    tags::holds(snapshot, &mut plan);
+    if plan.effects.is_empty() && is_quiet {
+        upkeep(snapshot, &mut plan);
     }
     plan.wake_at = plan.holds.iter().filter_map(|hold| hold.opens_at).min();
     plan
+}
+
+/// The last layer: what only protects and shows. Also for a plan of which nothing could be done: a stage that a forge
+/// refuses must not leave the others without protection.
+pub fn upkeep(snapshot: &Snapshot, plan: &mut Plan) {
+    readiness::record(snapshot, plan);
+    tags::record(snapshot, plan);
+    tags::effects(snapshot, plan);
+    deployments::mirror(snapshot, plan);
 }
 
 /// Whether a hold opens by itself within seconds: what only shows history does not come in between.

@@ -29,14 +29,27 @@ pub(super) enum Readiness {
     },
 }
 
-/// The release that is live in a stage, and the one that a rollback would go to.
-pub(super) fn needed<'a>(snapshot: &'a Snapshot, stage: &Stage) -> [Option<&'a Stint>; 2] {
-    [snapshot.state.live(&stage.name), target(snapshot, stage)]
+/// The release that is live in a stage, the one that a rollback should go to, and where that is missing the one that it
+/// would go to instead; each with what people call it.
+pub(super) fn needed<'a>(snapshot: &'a Snapshot, stage: &Stage) -> Vec<(&'a Stint, &'static str)> {
+    let live = snapshot.state.live(&stage.name).map(|stint| (stint, "live image"));
+    let best = back(snapshot, stage, &[]);
+    let next =
+        target(snapshot, stage).filter(|next| best.is_some_and(|best| !best.release.is_same(&next.release)));
+    let best = best.map(|stint| (stint, "rollback target"));
+    live.into_iter().chain(best).chain(next.map(|stint| (stint, "next rollback target"))).collect()
 }
 
-/// Where a rollback of the stage would go.
+/// Where a rollback of the stage would go: past what is known to be missing, as the command does, if there is anything
+/// behind it.
 pub(super) fn target<'a>(snapshot: &'a Snapshot, stage: &Stage) -> Option<&'a Stint> {
-    promotion::target(&snapshot.state, &snapshot.pipeline, &stage.name, None, &[]).ok()
+    let state = snapshot.state.stage(&stage.name)?;
+    let missing: Vec<Digest> = state.missing.iter().map(|known| known.digest).collect();
+    back(snapshot, stage, &missing).or_else(|| back(snapshot, stage, &[]))
+}
+
+fn back<'a>(snapshot: &'a Snapshot, stage: &Stage, absent: &[Digest]) -> Option<&'a Stint> {
+    promotion::target(&snapshot.state, &snapshot.pipeline, &stage.name, None, absent).ok()
 }
 
 /// What registries are to be asked, now and then, for this pipeline.
@@ -44,7 +57,7 @@ pub(super) fn target<'a>(snapshot: &'a Snapshot, stage: &Stage) -> Option<&'a St
 pub fn questions(snapshot: &Snapshot) -> BTreeSet<Question> {
     let mut found = BTreeSet::new();
     for stage in &snapshot.pipeline.stages {
-        for stint in needed(snapshot, stage).into_iter().flatten() {
+        for (stint, _) in needed(snapshot, stage) {
             for (repository, pinned) in stint.release.images() {
                 found.insert(Question::Image(repository.clone(), pinned.digest));
             }
@@ -62,7 +75,7 @@ pub fn questions(snapshot: &Snapshot) -> BTreeSet<Question> {
 pub(super) fn record(snapshot: &Snapshot, plan: &mut Plan) {
     for stage in &snapshot.pipeline.stages {
         let mut told = BTreeSet::new();
-        for stint in needed(snapshot, stage).into_iter().flatten() {
+        for (stint, _) in needed(snapshot, stage) {
             for (repository, pinned) in stint.release.images() {
                 if told.insert((repository, pinned.digest))
                     && let Some(event) = change(snapshot, stage, repository, pinned.digest)
@@ -92,8 +105,7 @@ fn change(snapshot: &Snapshot, stage: &Stage, repository: &Repository, digest: D
 pub(super) fn holds(snapshot: &Snapshot, plan: &mut Plan) {
     for stage in &snapshot.pipeline.stages {
         let Some(state) = snapshot.state.stage(&stage.name) else { continue };
-        for (stint, role) in needed(snapshot, stage).into_iter().zip(["live image", "rollback target"]) {
-            let Some(stint) = stint else { continue };
+        for (stint, role) in needed(snapshot, stage) {
             for (repository, pinned) in stint.release.images() {
                 let Some(missing) = state.missing(repository, pinned.digest) else { continue };
                 let probed = snapshot.probes.get(&Question::Image(repository.clone(), pinned.digest));

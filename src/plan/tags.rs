@@ -29,7 +29,12 @@ fn wanted(snapshot: &Snapshot) -> Vec<SetTag> {
         if let Some((tag, stint)) = stage.rollback_channel.as_ref().zip(back) {
             found.extend(set(snapshot, stage, &stint.release, |_| tag.clone()));
         }
-        for stint in needed(snapshot, stage).into_iter().flatten() {
+        let is_there = |(repository, pinned): (&Repository, &crate::image::Pinned)| {
+            let state = snapshot.state.stage(&stage.name);
+            state.is_none_or(|state| state.missing(repository, pinned.digest).is_none())
+        };
+        let needed = needed(snapshot, stage).into_iter().map(|(stint, _)| stint);
+        for stint in needed.filter(|stint| stint.release.images().all(is_there)) {
             for anchor in set(snapshot, stage, &stint.release, Tag::anchor) {
                 let is_same =
                     |known: &SetTag| known.digest == anchor.digest && known.repository == anchor.repository;

@@ -46,6 +46,7 @@
 
 mod apply;
 mod gather;
+mod load;
 mod observe;
 mod open;
 mod pick;
@@ -70,6 +71,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
+pub use load::load;
 use observe::{Observed, observe};
 pub use pick::pick;
 pub use poll::{Intervals, Polls};
@@ -83,19 +85,17 @@ pub use world::{EnvironmentRepository, World, WorldSettings};
 
 use crate::forge::ForgeError;
 use crate::pipeline::StageName;
-use crate::plan::{Effect, Gate, HoldReason, Plan, Snapshot, plan, view};
+use crate::plan::{Effect, Gate, HoldReason, Plan, Snapshot, plan, upkeep, view};
 use crate::promotion::{Entry, IllegalEvent, StageState, State};
 use crate::pull_request::{PersonId, Standing};
 use crate::repository::RepositoryError;
-use crate::store::{Key, Lease, Store, StoreError};
+use crate::store::{Lease, StoreError};
 use apply::Applied;
 use poll::Look;
 
 /// Rounds of one reconcile: a pipeline of 64 stages needs two for each (open, merge) where all is automatic, and some
 /// for commands and replies.
 const ROUNDS_MAX: usize = 200;
-/// Events read at once when a state is folded.
-const ENTRIES_PAGE: usize = 1_000;
 
 /// Why a reconcile ended early. Nothing is lost: its deliveries stay open, and it is due again.
 #[derive(Debug, thiserror::Error)]
@@ -234,10 +234,15 @@ impl Reconcile<'_> {
                 }
             };
             let mut plan = plan(&snapshot);
+            let had_more = !plan.effects.is_empty();
             plan.effects.retain(|effect| self.may_apply(effect, &snapshot));
+            if had_more && plan.effects.is_empty() {
+                upkeep(&snapshot, &mut plan);
+                plan.effects.retain(|effect| self.may_apply(effect, &snapshot));
+            }
             let is_cut = !plan.effects.is_empty();
             if is_cut {
-                self.apply_all(&plan, &snapshot).await?;
+                self.apply_all(&plan, &snapshot, begun).await?;
                 if begun.elapsed() < self.world.settings.look_max {
                     continue;
                 }
@@ -277,10 +282,20 @@ impl Reconcile<'_> {
     }
 
     /// Applies the effects in order, until one wants the world read anew. One that is refused stops its stage alone.
-    async fn apply_all(&mut self, plan: &Plan, snapshot: &Snapshot) -> Result<(), ReconcileError> {
+    async fn apply_all(
+        &mut self,
+        plan: &Plan,
+        snapshot: &Snapshot,
+        begun: Instant,
+    ) -> Result<(), ReconcileError> {
         for effect in &plan.effects {
             if !self.may_apply(effect, snapshot) {
                 continue;
+            }
+            let is_tag = matches!(effect, Effect::Tag(_) | Effect::Untag { .. });
+            // Tags can wait for the next look; whoever asks for something meanwhile cannot.
+            if is_tag && begun.elapsed() >= self.world.settings.look_max {
+                break;
             }
             match apply::apply(self, effect, snapshot).await? {
                 Applied::Next => {}
@@ -363,32 +378,6 @@ fn stage_of(effect: &Effect, snapshot: &Snapshot) -> Option<StageName> {
         | Effect::Comment { .. }
         | Effect::React { .. }
         | Effect::Issue { .. } => None,
-    }
-}
-
-/// The state of a pipeline: the stored fold, and the events after it.
-///
-/// # Errors
-/// [`ReconcileError::Store`] and [`ReconcileError::Illegal`], where they cannot be read or do not fit.
-pub async fn load(store: &Store, key: &Key) -> Result<State, ReconcileError> {
-    let corrupt = |reason: String| ReconcileError::Store(StoreError::Corrupt { reason });
-    let (mut after, mut state) = match store.fold(key).await? {
-        Some((sequence, value)) => {
-            let state =
-                serde_json::from_value(value).map_err(|error| corrupt(format!("fold of {key}: {error}")))?;
-            (sequence, state)
-        }
-        None => (0, State::default()),
-    };
-    loop {
-        let entries = store.entries(key, after, ENTRIES_PAGE).await?;
-        for (sequence, entry) in &entries {
-            state.apply(entry)?;
-            after = *sequence;
-        }
-        if entries.len() < ENTRIES_PAGE {
-            return Ok(state);
-        }
     }
 }
 

@@ -35,12 +35,15 @@ pub(super) async fn known(run: &Reconcile<'_>, snapshot: &Snapshot) -> BTreeMap<
     known
 }
 
-/// Whether somebody is named who may set the tags that have to be set.
+/// Whether somebody is named who may set the tags that have to be set. Where a person waits, nobody is asked.
 pub(super) async fn tagging(
     run: &Reconcile<'_>,
     snapshot: &Snapshot,
     is_hurried: bool,
 ) -> BTreeMap<Repository, Result<bool, String>> {
+    if is_hurried {
+        return BTreeMap::new();
+    }
     let read = concerned(snapshot).into_iter().map(|repository| async move {
         let may = match within(run, is_hurried, run.world.registry.may_tag(&repository)).await {
             Some(may) => may.map_err(|error| error.to_string()),

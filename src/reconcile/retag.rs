@@ -13,7 +13,7 @@ use super::apply::{Applied, record_now};
 use super::{Reconcile, ReconcileError, load};
 use crate::image::{Digest, Repository, Tag};
 use crate::plan::SetTag;
-use crate::promotion::Event;
+use crate::promotion::{Event, Stints};
 use crate::registry::{RegistryError, TagError, Taken, Untagged};
 use crate::store::Key;
 use crate::witness::Write;
@@ -47,12 +47,12 @@ impl TagWrites {
         failures.iter().map(|(tag, failed)| (tag.clone(), (failed.why.clone(), failed.again_at))).collect()
     }
 
-    /// Whether a registry gave no answer to a write in this repository a short time ago.
+    /// Whether the registry of this repository gave no answer to a write a short time ago.
     pub(super) fn is_resting(&self, repository: &Repository, now: Timestamp) -> bool {
         let failures = self.failures();
-        failures
-            .iter()
-            .any(|((name, _), failed)| name == repository && failed.is_away && failed.again_at > now)
+        failures.iter().any(|((name, _), failed)| {
+            failed.is_away && failed.again_at > now && name.host() == repository.host()
+        })
     }
 
     /// Everything may be tried anew.
@@ -62,6 +62,8 @@ impl TagWrites {
 
     fn note(&self, tag: (Repository, Tag), failed: Option<(String, bool)>, now: Timestamp) -> usize {
         let mut failures = self.failures();
+        // What was not tried again in all that time, nobody wants any more.
+        failures.retain(|_, failed| failed.again_at.checked_add(AGAIN_MAX).is_ok_and(|until| until > now));
         match failed {
             None => {
                 failures.remove(&tag);
@@ -95,7 +97,16 @@ pub(super) async fn tag(run: &mut Reconcile<'_>, wanted: &SetTag) -> Result<Appl
     let turn = world.tags.turn(repository);
     let write = async {
         let turn = turn.lock().await;
-        (world.registry.tag(repository, *digest, tag, taken).await, turn)
+        let set = world.registry.tag(repository, *digest, tag, taken).await;
+        // A write of which we did not hear, or whose record was lost: what is there went through this stage.
+        let is_ours = |found| run.state.stints(stage).is_some_and(|stints| had(stints, repository, found));
+        let set = match set {
+            Err(TagError::Taken { found, .. }) if !tag.is_anchor() && is_ours(found) => {
+                world.registry.tag(repository, *digest, tag, Taken::Moved).await
+            }
+            set => set,
+        };
+        (set, turn)
     };
     let Ok((set, _turn)) = tokio::time::timeout(TAG_TIMEOUT, write).await else {
         return Ok(later(run, repository, tag, late(), true));
@@ -121,6 +132,13 @@ pub(super) async fn tag(run: &mut Reconcile<'_>, wanted: &SetTag) -> Result<Appl
     noted(run, &repository, &tag, None);
     record_now(run, event).await?;
     Ok(Applied::Next)
+}
+
+/// Whether one of these releases had the digest.
+fn had(stints: &Stints, repository: &Repository, digest: Digest) -> bool {
+    stints
+        .newest_first()
+        .any(|stint| stint.release.get(repository).is_some_and(|pinned| pinned.digest == digest))
 }
 
 /// Removes the anchor of a digest, unless another pipeline has it as well.

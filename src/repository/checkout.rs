@@ -17,6 +17,8 @@ pub struct Checkout {
     pub committed: Timestamp,
     /// A tracked file that differs from the commit, if one does.
     pub changed: Option<String>,
+    /// Whether older commits, and the tags on them, may be missing here.
+    pub is_shallow: bool,
     /// The names of all tags of the repository, sorted; few or none where the clone is shallow.
     pub tags: Vec<String>,
     /// The names of those that name the commit, sorted.
@@ -61,7 +63,15 @@ fn read(repository: &Repository) -> Result<Checkout, Fault> {
     let origin = repository.find_remote("origin").ok();
     let origin = origin.and_then(|remote| remote.url().ok().map(ToOwned::to_owned));
     let head = CommitId::from(head.id());
-    Ok(Checkout { head, committed, changed: changed(repository)?, tags, tags_here, origin })
+    Ok(Checkout {
+        head,
+        committed,
+        is_shallow: repository.is_shallow(),
+        changed: changed(repository)?,
+        tags,
+        tags_here,
+        origin,
+    })
 }
 
 /// The first tracked file that differs; files that git does not know change no build by the commit's name.

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 
 use super::Findings;
 use crate::cli::keep_list::collect::{Kept, List, list};
-use crate::image::{Digest, Repository, Tag};
-use crate::lint::{Deletes, Filter, Purge, names, purges};
+use crate::image::{Digest, Reference, Repository, Tag};
+use crate::lint::{Deletes, Filter, Purge, purges};
+use crate::server::assemble;
 use crate::settings::Settings;
 use crate::store::Store;
 
@@ -21,10 +22,11 @@ const NAMED_MAX: usize = 5;
 /// Judges each command of each script that untags or deletes images.
 pub(super) async fn scripts(settings: &Settings, scripts: &[PathBuf], findings: &mut Findings) {
     let Ok(store) = Store::open(&settings.store.path).await else { return };
-    let kept = match list(settings, &store, EARLIER).await {
+    let mut kept = match list(settings, &store, EARLIER).await {
         Ok(kept) => kept,
         Err(error) => return findings.bad("clean-up", error.what, "lockkeeper keep-list"),
     };
+    kept.read_parts(&assemble::registry(&settings.registry)).await;
     for gap in &kept.gaps {
         findings.notice(
             "clean-up",
@@ -59,7 +61,12 @@ fn judge(subject: &str, purge: &Purge, kept: &List, findings: &mut Findings) {
     let subject = format!("{subject}:{}", purge.line);
     match &purge.deletes {
         Deletes::Image(reference) => {
-            let taken = taken(kept, |repository, digest, tag| names(reference, repository, digest, tag));
+            let taken = match reference.digest {
+                Some(digest) => holding(kept, reference, digest),
+                None => taken(kept, |repository, tag| {
+                    reference.repository.is_same(repository) && reference.tag.as_ref() == Some(tag)
+                }),
+            };
             told(subject, purge, &taken, findings);
         }
         Deletes::AllUntagged => untagged(subject, "the retention policy", findings),
@@ -81,7 +88,7 @@ fn judge(subject: &str, purge: &Purge, kept: &List, findings: &mut Findings) {
                 let text = format!("`{}` takes locks off and deletes what they kept", purge.text);
                 findings.notice(&subject, text, "leave out --include-locked");
             }
-            let taken = taken(kept, |repository, _, tag| {
+            let taken = taken(kept, |repository, tag| {
                 *tags && known.iter().any(|filter| filter.takes(repository, tag))
             });
             told(subject, purge, &taken, findings);
@@ -89,14 +96,32 @@ fn judge(subject: &str, purge: &Purge, kept: &List, findings: &mut Findings) {
     }
 }
 
-/// The images that lose a tag, each with why it has to stay.
-fn taken(kept: &List, is_taken: impl Fn(&Repository, Digest, &Tag) -> bool) -> Vec<String> {
+/// The images and channels that lose a tag, each with why it has to stay.
+fn taken(list: &List, is_taken: impl Fn(&Repository, &Tag) -> bool) -> Vec<String> {
     let losing = |((repository, digest), kept): (&(Repository, Digest), &Kept)| {
-        let tag = kept.tags.iter().find(|tag| is_taken(repository, *digest, tag))?;
-        let why = kept.whys.first().map_or("", String::as_str);
-        Some(format!("{repository}:{tag} ({why})"))
+        let anchor = Tag::anchor(*digest);
+        let tag = kept.tags.iter().chain([&anchor]).find(|tag| is_taken(repository, tag))?;
+        Some(format!("{repository}:{tag} ({})", why(kept)))
     };
-    kept.images.iter().filter_map(losing).collect()
+    let images = list.images.iter().filter_map(losing);
+    let channels =
+        list.channels.iter().flat_map(|(repository, tags)| tags.iter().map(move |tag| (repository, tag)));
+    let channels = channels.filter(|(repository, tag)| is_taken(repository, tag));
+    images.chain(channels.map(|(repository, tag)| format!("{repository}:{tag} (a channel)"))).collect()
+}
+
+/// The images of which this digest is one, or a platform's part.
+fn holding(list: &List, reference: &Reference, digest: Digest) -> Vec<String> {
+    let is_it = |((repository, known), kept): &(&(Repository, Digest), &Kept)| {
+        let is_part = kept.parts.iter().any(|(_, part)| *part == digest);
+        (*known == digest || is_part) && reference.repository.is_same(repository)
+    };
+    let found = list.images.iter().filter(is_it);
+    found.map(|((repository, _), kept)| format!("{repository}@{} ({})", digest.short(), why(kept))).collect()
+}
+
+fn why(kept: &Kept) -> &str {
+    kept.whys.first().map_or("", String::as_str)
 }
 
 fn told(subject: String, purge: &Purge, taken: &[String], findings: &mut Findings) {

@@ -22,6 +22,8 @@ use crate::store::{Key, Store};
 #[derive(Debug, Default)]
 pub(in crate::cli) struct List {
     pub(in crate::cli) images: BTreeMap<(Repository, Digest), Kept>,
+    /// The channels of each repository: tags that move, and have to be there.
+    pub(in crate::cli) channels: BTreeMap<Repository, BTreeSet<Tag>>,
     /// What could not be read.
     pub(in crate::cli) gaps: Vec<String>,
 }
@@ -39,8 +41,10 @@ pub(in crate::cli) struct Kept {
 
 /// Images asked for at one time.
 const AT_ONCE: usize = 4;
-/// The newest candidates that are kept: one of them may be held until it is old enough or signed.
-const SEEN: usize = 3;
+/// Candidates that are kept in any case: one of them may be held until it is signed.
+const SEEN_MIN: usize = 3;
+/// Most that are kept, as many as a stage has releases in its record.
+const SEEN_MAX: usize = 200;
 
 /// Reads what all pipelines pin, record and may still promote.
 ///
@@ -93,6 +97,10 @@ async fn declared(
     for pipeline in &pipelines.pipelines {
         for stage in &pipeline.stages {
             list.add_pins(&mirror, tip, (&repository.name, pipeline, stage)).await;
+            for rule in &pipeline.images {
+                let channels = list.channels.entry(canonical(&rule.repository)).or_default();
+                channels.extend(stage.channels().cloned());
+            }
         }
     }
     Ok(pipelines.pipelines)
@@ -131,7 +139,7 @@ impl List {
 
     /// What the record says is live, under way, wanted, or was there before.
     pub(in crate::cli) fn add_state(&mut self, key: &Key, state: &State, earlier: usize) {
-        for (release, _) in state.seen.iter().rev().take(SEEN) {
+        for release in candidates(state) {
             self.add_release(release, &format!("{key} candidate"));
         }
         for (name, stage) in &state.stages {
@@ -177,8 +185,7 @@ impl List {
 
     fn add(&mut self, repository: &Repository, digest: Digest, tag: Option<Tag>, why: String) {
         // One image may be written in several ways: `nginx` and `docker.io/library/nginx`.
-        let name = repository.canonical().parse().unwrap_or_else(|_| repository.clone());
-        let kept = self.images.entry((name, digest)).or_default();
+        let kept = self.images.entry((canonical(repository), digest)).or_default();
         kept.tags.extend(tag);
         kept.whys.insert(why);
     }
@@ -202,6 +209,22 @@ impl List {
     }
 }
 
+fn canonical(repository: &Repository) -> Repository {
+    repository.canonical().parse().unwrap_or_else(|_| repository.clone())
+}
+
+/// The candidates since the newest that is live somewhere: each may be taken once it is old enough.
+fn candidates(state: &State) -> impl Iterator<Item = &Release> {
+    let live = live(state);
+    let newest = || state.seen.iter().rev().map(|(release, _)| release);
+    let since = newest().position(|release| live.iter().any(|live| live.is_same(release)));
+    newest().take(since.unwrap_or(SEEN_MAX).clamp(SEEN_MIN, SEEN_MAX))
+}
+
+fn live(state: &State) -> Vec<&Release> {
+    state.stages.values().filter_map(|stage| Some(&stage.stints.live()?.release)).collect()
+}
+
 /// What a stage has or is about to have.
 fn under_way(stage: &StageState) -> Vec<(&Release, &'static str)> {
     let mut found = Vec::new();
@@ -219,12 +242,12 @@ fn is_vetoed(state: &State, release: &Release) -> bool {
     state.vetoes.iter().any(|veto| digests().any(|digest| veto.digests.contains(&digest)))
 }
 
-/// The releases that went through a stage since the oldest that is still live somewhere.
+/// The releases that went through a stage since the oldest that is still live somewhere; all, where one is live somewhere
+/// that did not come through here.
 fn passing<'a>(state: &'a State, stage: &'a StageState) -> Vec<&'a Release> {
-    let live: Vec<&Release> =
-        state.stages.values().filter_map(|other| Some(&other.stints.live()?.release)).collect();
     let all: Vec<&Release> = stage.stints.newest_first().map(|stint| &stint.release).collect();
-    let oldest = all.iter().rposition(|release| live.iter().any(|live| live.is_same(release)));
-    let passed = all.into_iter().take(oldest.unwrap_or(0));
-    passed.filter(|release| !is_vetoed(state, release)).collect()
+    let place = |live: &Release| all.iter().position(|release| release.is_same(live));
+    let oldest = live(state).into_iter().map(|live| place(live).unwrap_or(all.len())).max();
+    let passed = all.iter().take(oldest.unwrap_or(0)).skip(1);
+    passed.filter(|release| !is_vetoed(state, release)).copied().collect()
 }

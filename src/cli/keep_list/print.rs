@@ -37,7 +37,11 @@ pub(super) fn document(list: &List) -> Value {
         })
     });
     let images: Vec<Value> = images.collect();
-    show::document(json!({ "complete": list.gaps.is_empty(), "gaps": list.gaps, "images": images }))
+    let channels = list.channels.iter().filter(|(_, tags)| !tags.is_empty());
+    let channels = channels.map(|(repository, tags)| json!({ "repository": repository, "tags": tags }));
+    let channels: Vec<Value> = channels.collect();
+    let complete = list.gaps.is_empty();
+    show::document(json!({ "complete": complete, "gaps": list.gaps, "images": images, "channels": channels }))
 }
 
 /// One line for each repository.
@@ -98,14 +102,23 @@ fn azure(repository: &Repository) -> Option<(&str, &str)> {
 fn alternations(list: &List) -> BTreeMap<&Repository, String> {
     let mut of_repository: BTreeMap<&Repository, BTreeSet<String>> = BTreeMap::new();
     for ((repository, digest), kept) in &list.images {
-        // A tag holds letters, digits, `_`, `.` and `-`, of which only the dot means something else.
-        let tags = kept.tags.iter().map(|tag| tag.as_str().replace('.', r"\."));
+        let tags = kept.tags.iter().map(escaped);
         let of_digest =
             [Tag::anchor(*digest).to_string(), format!(r"sha256-{}(\.(sig|att|sbom))?", digest.hex())];
         of_repository.entry(repository).or_default().extend(tags.chain(of_digest));
     }
+    for (repository, channels) in &list.channels {
+        if let Some(tags) = of_repository.get_mut(repository) {
+            tags.extend(channels.iter().map(escaped));
+        }
+    }
     let joined = |tags: BTreeSet<String>| tags.into_iter().collect::<Vec<_>>().join("|");
     of_repository.into_iter().map(|(repository, tags)| (repository, joined(tags))).collect()
+}
+
+/// A tag holds letters, digits, `_`, `.` and `-`, of which only the dot means something else.
+fn escaped(tag: &Tag) -> String {
+    tag.as_str().replace('.', r"\.")
 }
 
 fn lines(lines: impl Iterator<Item = String>) -> String {

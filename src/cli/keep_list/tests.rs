@@ -28,6 +28,16 @@ fn merged(stage: &StageName, lane: Lane, release: Release) -> Event {
 
 /// A list of what these merges into one stage leave behind.
 fn list(merges: &[(Lane, Release)], bad: Option<Release>, earlier: usize) -> List {
+    of(&state(merges, bad), earlier)
+}
+
+fn of(state: &State, earlier: usize) -> List {
+    let mut list = List::default();
+    list.add_state(&Key::pipeline("env", "web".parse().unwrap()), state, earlier);
+    list
+}
+
+fn state(merges: &[(Lane, Release)], bad: Option<Release>) -> State {
     let stage: StageName = "prod".parse().unwrap();
     let mut state = State::default();
     let at = |n: usize| format!("2026-03-02T09:{n:02}:00Z").parse().unwrap();
@@ -44,9 +54,7 @@ fn list(merges: &[(Lane, Release)], bad: Option<Release>, earlier: usize) -> Lis
         };
         state.apply(&Entry { at: at(50), event }).unwrap();
     }
-    let mut list = List::default();
-    list.add_state(&Key::pipeline("env", "web".parse().unwrap()), &state, earlier);
-    list
+    state
 }
 
 /// The kept tags and why, a line each.
@@ -85,6 +93,33 @@ fn a_pattern_keeps_anchors_and_signatures_too() {
     let json = document(&list);
     assert_eq!(json["images"][0]["signatures"], format!("sha256-{hex}"));
     assert_eq!(json["complete"], true);
+}
+
+#[test]
+fn channels_are_kept_too() {
+    let mut list = list(&[(Lane::Normal, web("1.4.2", 1))], None, 0);
+    let (repository, _) = list.images.keys().next().unwrap().clone();
+    list.channels.entry(repository).or_default().insert("prod-1.x".parse().unwrap());
+    assert!(purges(&list).contains(r"|prod-1\.x|"), "{}", purges(&list));
+    assert_eq!(document(&list)["channels"][0]["tags"], serde_json::json!(["prod-1.x"]));
+}
+
+#[test]
+fn what_may_still_be_promoted_is_kept() {
+    let merges: Vec<(Lane, Release)> = (0..9).map(|n| (Lane::Normal, web(&format!("1.{n}"), n))).collect();
+    let mut state = state(&merges, None);
+    // Another stage has what never came through here: any of them may be next there.
+    let canary: StageName = "canary".parse().unwrap();
+    let at = "2026-03-02T10:00:00Z".parse().unwrap();
+    state.apply(&Entry { at, event: Event::Adopted { stage: canary, release: web("0.9", 99) } }).unwrap();
+    for n in 100..110 {
+        let release = web(&format!("2.{n}"), n);
+        state.apply(&Entry { at, event: Event::Seen { release } }).unwrap();
+    }
+    let lines = lines(&of(&state, 0));
+    for kept in ["1.0 passed", "1.7 passed", "1.8 live", "0.9 live", "2.100 candidate", "2.109 candidate"] {
+        assert!(lines.iter().any(|line| line == kept), "{kept}: {lines:?}");
+    }
 }
 
 #[test]

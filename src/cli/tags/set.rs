@@ -96,6 +96,15 @@ impl TagSet {
                 .next("raise the version, or build with --no-version"));
         }
         self.unique.push(tag(&version.to_string())?);
+        // Whose version it is, and whether there are later ones, tags alone can tell.
+        if known.is_empty() && facts.checkout.as_ref().is_some_and(|checkout| checkout.is_shallow) {
+            self.notes.push(format!(
+                "this clone is shallow and has no tags: whether {version} is another commit's is not known, and no tag moves; \
+                 fetch them (git fetch --tags --unshallow; `fetch-depth: 0` in a checkout of GitHub's)"
+            ));
+            self.version = Some(version);
+            return Ok(());
+        }
         self.add_lines(&version, known.iter().filter_map(|tag| version_of(tag)).collect())?;
         self.version = Some(version);
         Ok(())

@@ -15,6 +15,7 @@ fn checkout(tags: &[&str], tags_here: &[&str]) -> Checkout {
         head: HEAD.parse().unwrap(),
         committed: "2026-03-02T09:00:00Z".parse().unwrap(),
         changed: None,
+        is_shallow: false,
         tags: names(tags),
         tags_here: names(tags_here),
         origin: Some("git@git.example.com:acme/checkout.git".to_owned()),
@@ -65,6 +66,15 @@ fn a_version_of_another_commit_is_refused_and_a_different_one_is_said() {
     assert_eq!(words(&TagSet::of(&commit_alone).unwrap()), "git-abc123f0aa11 | ");
     let set = TagSet::of(&facts(Some("1.4.3"), &["v1.4.2"], &["v1.4.2"])).unwrap();
     assert_eq!(set.notes, ["git calls the commit 1.4.2, the build 1.4.3"]);
+}
+
+#[test]
+fn a_shallow_clone_moves_nothing() {
+    let mut shallow = facts(Some("1.3.9"), &[], &[]);
+    shallow.checkout.as_mut().unwrap().is_shallow = true;
+    let set = TagSet::of(&shallow).unwrap();
+    assert_eq!(words(&set), "1.3.9 git-abc123f0aa11 | ");
+    assert!(set.notes[0].contains("fetch-depth: 0"), "{:?}", set.notes);
 }
 
 #[test]

@@ -8,6 +8,7 @@ use config::{Config, FileFormat};
 use semver::Version;
 use serde_json::Value;
 
+use crate::cli::show::plain;
 use crate::cli::{CliError, Exit};
 
 /// The files that are looked for, in this order; projects that have several keep the version in the first.
@@ -45,7 +46,8 @@ pub(super) fn find(folder: &Path, named: Option<&Path>) -> Result<Option<Version
 /// Exit 3 for a text that is no semantic version, or has build metadata, which no tag can hold.
 pub(super) fn parse(text: &str, place: &str) -> Result<Version, CliError> {
     let wrong = |why: String| {
-        CliError::new(Exit::Configuration, format!("`{text:.60}` of {place} is no version for tags")).why(why)
+        CliError::new(Exit::Configuration, format!("`{:.60}` of {place} is no version for tags", plain(text)))
+            .why(why)
     };
     let version = Version::parse(text.strip_prefix('v').unwrap_or(text))
         .map_err(|error| wrong(format!("{error}; a version is like 1.4.2 or 1.4.2-rc.1")))?;

@@ -173,17 +173,28 @@ impl Credentials {
         if let Some(credential) = self.still_known(host, &stamps) {
             return Ok(credential);
         }
-        let credential = match find(&self.files, host)? {
-            Some(Found::Credential(credential)) => credential,
-            Some(Found::Helper(helper)) => credential_of(helper.ask(host).await?, host)?,
-            None => Credential::Anonymous,
-        };
+        let credential = self.found(host).await?.unwrap_or(Credential::Anonymous);
         let mut known = self.lock();
         if known.len() >= HOSTS_MAX {
             known.clear();
         }
         known.insert(host.to_owned(), Known { credential: credential.clone(), stamps, at: Instant::now() });
         Ok(credential)
+    }
+
+    /// The first that a file or its helper knows for the host.
+    async fn found(&self, host: &str) -> Result<Option<Credential>, CredentialsError> {
+        for file in &self.files {
+            let found = match find(file, host)? {
+                Some(Found::Credential(credential)) => Some(credential),
+                Some(Found::Helper(helper)) => credential_of(helper.ask(host).await?, host)?,
+                None => None,
+            };
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        Ok(None)
     }
 
     /// Forgets what was found for this host, because the registry refused it.
@@ -243,15 +254,10 @@ fn stamp(path: &Path) -> Stamp {
     Some((metadata.modified().ok()?, metadata.len()))
 }
 
-/// The first that one of the files has for the host.
-fn find(files: &[AuthFile], host: &str) -> Result<Option<Found>, CredentialsError> {
-    for file in files {
-        let Some(content) = read(file)? else { continue };
-        if let Some(found) = found_in(file, &content, host)? {
-            return Ok(Some(found));
-        }
-    }
-    Ok(None)
+/// What the file has for the host.
+fn find(file: &AuthFile, host: &str) -> Result<Option<Found>, CredentialsError> {
+    let Some(content) = read(file)? else { return Ok(None) };
+    found_in(file, &content, host)
 }
 
 /// As docker looks it up: the helper for the host, what stands there for it, the helper for all others.
@@ -327,12 +333,13 @@ fn credential_in(
     }
 }
 
-/// What a helper said, as a credential.
-fn credential_of(said: Said, host: &str) -> Result<Credential, CredentialsError> {
+/// What a helper said, as a credential; none where it knows none.
+fn credential_of(said: Said, host: &str) -> Result<Option<Credential>, CredentialsError> {
     match said {
-        Said::Nothing => Ok(Credential::Anonymous),
-        Said::Password { username, password } => Ok(Credential::Basic { username, password }),
+        Said::Nothing => Ok(None),
+        Said::Password { username, password } => Ok(Some(Credential::Basic { username, password })),
         Said::IdentityToken(token) => identity_token(token, host)
+            .map(Some)
             .ok_or_else(|| helper::failed(host, format!("it gives an identity token, {ONLY_AZURE}"))),
     }
 }

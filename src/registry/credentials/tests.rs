@@ -18,7 +18,7 @@ fn check(content: &str, host: &str) -> Result<Credential, CredentialsError> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("config.json");
     fs::write(&path, content).unwrap();
-    Ok(match find(&[AuthFile { path, absence: Absence::Allowed }], host)? {
+    Ok(match find(&AuthFile { path, absence: Absence::Allowed }, host)? {
         Some(Found::Credential(credential)) => credential,
         Some(Found::Helper(helper)) => panic!("{helper:?} is asked"),
         None => Credential::Anonymous,
@@ -70,8 +70,8 @@ fn a_broken_file_is_an_error_that_names_it_and_not_its_content() {
 fn a_missing_file_is_a_mistake_only_where_it_was_named() {
     let path = PathBuf::from("/nonexistent/config.json");
     let allowed = AuthFile { path: path.clone(), absence: Absence::Allowed };
-    assert_eq!(find(&[allowed], "ghcr.io").unwrap(), None);
-    assert!(find(&[AuthFile { path, absence: Absence::Mistake }], "ghcr.io").is_err());
+    assert_eq!(find(&allowed, "ghcr.io").unwrap(), None);
+    assert!(find(&AuthFile { path, absence: Absence::Mistake }, "ghcr.io").is_err());
 }
 
 #[test]
@@ -163,7 +163,7 @@ async fn with_helpers_on_the_path() {
         r#"{{"auths":{{{plain}}},"credHelpers":{{{},{azure}}},"credsStore":"gives"}}"#,
         helpers.join(",")
     );
-    fs::write(&path, content).unwrap();
+    fs::write(&path, &content).unwrap();
     let credentials = Arc::new(Credentials::from_file(&path));
     assert_eq!(credentials.of("h0.example").await.unwrap(), basic("h0.example", "s3cret"));
     assert_eq!(credentials.of("h1.example").await.unwrap(), Credential::Anonymous);
@@ -179,6 +179,13 @@ async fn with_helpers_on_the_path() {
         assert!(matches!(error, CredentialsError::Helper { .. }), "{n}: {error}");
         assert!(!format!("{error} {error:?}").contains("s3cret"), "{error:?}");
     }
+    let next = folder.path().join("next.json");
+    fs::write(&next, format!(r#"{{"auths":{{"h9.example":{{"auth":"{}"}}}}}}"#, encoded("ci:next"))).unwrap();
+    fs::write(&path, r#"{"credsStore":"none"}"#).unwrap();
+    let files = [path.clone(), next].map(|path| AuthFile { path, absence: Absence::Mistake });
+    let found = Credentials::of_files(files.to_vec()).of("h9.example").await;
+    assert_eq!(found.unwrap(), basic("ci", "next"), "a store that knows nothing ends nothing");
+    fs::write(&path, &content).unwrap();
     let counted = futures::future::join_all((0..16).map(|_| credentials.of("h7.example"))).await;
     assert!(counted.into_iter().all(|found| found.unwrap() == basic("u", "p")));
     let pids = PathBuf::from(env::var_os("PIDS").unwrap());

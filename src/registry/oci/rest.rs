@@ -1,4 +1,4 @@
-//! When a host wants to be left alone: after a refusal for too many requests, and before one.
+//! When a host wants to be left alone: after a refusal for too many requests, and after the last one that it allows.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -29,8 +29,6 @@ struct Quota {
 const UNNAMED: Duration = Duration::from_secs(30);
 /// The longest rest that is not asked for.
 const UNNAMED_MAX: Duration = Duration::from_mins(15);
-/// Where less than this part of a window's requests is left, they are spread over it.
-const SCARCE: u64 = 10;
 
 impl Rest {
     /// How long the host still rests.
@@ -51,7 +49,7 @@ impl Rest {
             (StatusCode::TOO_MANY_REQUESTS, None) => Some(self.refused()),
             _ => {
                 self.lock().refusals = 0;
-                spread(headers)
+                used_up(headers)
             }
         };
         if let Some(rest) = rest {
@@ -70,15 +68,15 @@ impl Rest {
     }
 }
 
-/// The rest by which the requests that are left last the window, where few are.
+/// The rest after the last request of a window: until the next one can be expected. Before that nothing is held back, since
+/// one question takes several requests, of which the first would keep the others waiting.
 ///
 /// Source: Docker's "Docker Hub usage and limits": `ratelimit-limit: 100;w=21600` and `ratelimit-remaining: 76;w=21600`.
-fn spread(headers: &HeaderMap) -> Option<Duration> {
+fn used_up(headers: &HeaderMap) -> Option<Duration> {
     let quota = |name: &str| quota(headers.get(name)?.to_str().ok()?);
     let (limit, left) = (quota("ratelimit-limit")?, quota("ratelimit-remaining")?);
-    let is_scarce = left.count < limit.count / SCARCE;
-    let share = u32::try_from(left.count + 1).unwrap_or(u32::MAX);
-    is_scarce.then(|| (left.window / share).min(UNNAMED_MAX))
+    let share = u32::try_from(limit.count.max(1)).unwrap_or(u32::MAX);
+    (left.count == 0).then(|| (left.window / share).clamp(UNNAMED, UNNAMED_MAX))
 }
 
 fn quota(text: &str) -> Option<Quota> {
@@ -114,11 +112,15 @@ mod tests {
     }
 
     #[test]
-    fn the_last_requests_of_a_window_are_spread_over_it() {
+    fn a_window_that_is_used_up_is_waited_for() {
         let quota = |left: &'static str| [("ratelimit-limit", "100;w=21600"), ("ratelimit-remaining", left)];
-        for (left, want) in
-            [("76;w=21600", None), ("10;w=21600", None), ("9;w=3600", Some(360)), ("0;w=21600", Some(900))]
-        {
+        for (left, want) in [
+            ("76;w=21600", None),
+            ("1;w=21600", None),
+            ("0;w=21600", Some(216)),
+            ("0;w=60", Some(30)),
+            ("0;w=999999", Some(900)),
+        ] {
             check(&Rest::default(), 200, &quota(left), want);
         }
         for odd in ["", "9", "9;w=", "x;w=1", "9;w=-1", "9;v=5"] {

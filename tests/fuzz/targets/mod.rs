@@ -14,6 +14,7 @@
 mod bodies;
 mod comments;
 mod git;
+mod lint;
 mod manifests;
 mod markdown;
 mod messages;
@@ -29,6 +30,7 @@ pub use bodies::{
 };
 pub use comments::comments;
 pub use git::{git_wire, trailers};
+pub use lint::lint;
 pub use manifests::{pins, repin};
 pub use markdown::markdown;
 pub use messages::escape;
@@ -42,11 +44,12 @@ pub use values::references;
 pub type Target = fn(&[u8]);
 
 /// All targets by name; each has a folder of seeds, and may have one of findings.
-pub const ALL: [(&str, Target); 19] = [
+pub const ALL: [(&str, Target); 20] = [
     ("comments", comments),
     ("credentials", credentials),
     ("escape", escape),
     ("git_wire", git_wire),
+    ("lint", lint),
     ("markdown", markdown),
     ("pages", pages),
     ("pins", pins),

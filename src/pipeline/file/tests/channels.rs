@@ -19,7 +19,7 @@ fn a_stage_has_channels_where_it_names_them() {
 fn names_of_channels_are_checked() {
     let hex = "0f".repeat(32);
     for (name, reason) in [
-        ("\"a b\"", "wanted a tag"),
+        ("\"a b\"", "is not 1 to 128 characters"),
         ("lockkeeper-0123456789abcdef", "of the form of anchors or signatures"),
         (&format!("sha256-{hex}.sig"), "of the form of anchors or signatures"),
         ("7", "put it in quotes"),
