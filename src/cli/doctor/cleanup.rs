@@ -63,7 +63,7 @@ fn judge(subject: &str, purge: &Purge, kept: &List, findings: &mut Findings) {
         Deletes::Image(reference) => {
             let taken = match reference.digest {
                 Some(digest) => holding(kept, reference, digest),
-                None => taken(kept, |repository, tag| {
+                None => taken(kept, reference.tag.as_ref(), |repository, tag| {
                     reference.repository.is_same(repository) && reference.tag.as_ref() == Some(tag)
                 }),
             };
@@ -88,7 +88,7 @@ fn judge(subject: &str, purge: &Purge, kept: &List, findings: &mut Findings) {
                 let text = format!("`{}` takes locks off and deletes what they kept", purge.text);
                 findings.notice(&subject, text, "leave out --include-locked");
             }
-            let taken = taken(kept, |repository, tag| {
+            let taken = taken(kept, None, |repository, tag| {
                 *tags && known.iter().any(|filter| filter.takes(repository, tag))
             });
             told(subject, purge, &taken, findings);
@@ -96,11 +96,13 @@ fn judge(subject: &str, purge: &Purge, kept: &List, findings: &mut Findings) {
     }
 }
 
-/// The images and channels that lose a tag, each with why it has to stay.
-fn taken(list: &List, is_taken: impl Fn(&Repository, &Tag) -> bool) -> Vec<String> {
+/// The images and channels that lose a tag, each with why it has to stay. An anchor counts where the command names it, or
+/// nothing else holds its image.
+fn taken(list: &List, named: Option<&Tag>, is_taken: impl Fn(&Repository, &Tag) -> bool) -> Vec<String> {
     let losing = |((repository, digest), kept): (&(Repository, Digest), &Kept)| {
         let anchor = Tag::anchor(*digest);
-        let tag = kept.tags.iter().chain([&anchor]).find(|tag| is_taken(repository, tag))?;
+        let holds = |tag: &&Tag| !tag.is_anchor() || kept.tags.is_empty() || named == Some(*tag);
+        let tag = kept.tags.iter().chain([&anchor]).filter(holds).find(|tag| is_taken(repository, tag))?;
         Some(format!("{repository}:{tag} ({})", why(kept)))
     };
     let images = list.images.iter().filter_map(losing);
