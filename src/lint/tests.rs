@@ -513,3 +513,24 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_renamed_image_is_neither_pinned_nor_asked_for() {
+    let base = "resources: [web.yaml]\n";
+    let overlay = "resources: [../base]\nimages: [{name: web, newName: r.example/web}]\n";
+    let pinned = format!("web:1@{}", digest("x"));
+    for image in ["web", "web:1", "web:latest", &pinned] {
+        let files = [("base/kustomization.yaml", base), ("base/web.yaml", &pod(image))];
+        let with = [&files[..], &[("prod/kustomization.yaml", overlay)]].concat();
+        let of = |files: &[(&str, &str)]| {
+            let checkout = checkout(files, "lint: { rules: { missing-digest: warning } }\n");
+            let report = checkout.judge(terms(Asks::Fix), &Facts::default());
+            let asked = checkout.questions(terms(Asks::Fix), &Facts::default());
+            let fixes = report.findings.iter().filter(|finding| finding.fix.is_some()).count();
+            (asked.len(), fixes)
+        };
+        assert_eq!(of(&with), (0, 0), "{image}");
+        let is_pinned = image == pinned;
+        assert_eq!(of(&files), (1, usize::from(!is_pinned)), "{image}");
+    }
+}
