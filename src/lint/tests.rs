@@ -223,6 +223,20 @@ job:
 }
 
 #[test]
+fn scripts_of_ci_are_read_as_yaml_means_them() {
+    let text = "jobs:\n  a:\n    steps:\n      - run: \"docker pull x:1\\ndocker pull y:latest\"\n      \
+                - run: \"docker pull \\\"z:latest\\\"\"\n";
+    check_alone(
+        ".github/workflows/ci.yml",
+        text,
+        &["4:14 latest-in-ci y:latest", "5:14 latest-in-ci z:latest"],
+    );
+    let bitbucket =
+        "image: {name: acme/build:latest}\npipelines:\n  default:\n    - step: {name: x:latest}\n";
+    check_alone("bitbucket-pipelines.yml", bitbucket, &["1:15 latest-in-ci acme/build:latest"]);
+}
+
+#[test]
 fn latest_in_scripts_and_dockerfiles() {
     let script =
         "#!/bin/sh\n# docker pull a\nif true; then docker pull b; fi\nX=$(docker run --rm c:latest)\n";
