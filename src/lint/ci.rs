@@ -112,6 +112,8 @@ fn of_others(keys: &[&str]) -> Role {
     let named = keys.iter().rev().find(|key| **key != "[]").copied().unwrap_or_default();
     match named {
         "image" if keys.last() == Some(&"image") => Role::Image,
+        // Bitbucket's long form.
+        "name" if keys.ends_with(&["image", "name"]) => Role::Image,
         "run" | "command" | "commands" | "script" => Role::Script,
         _ => Role::Other,
     }
@@ -140,6 +142,10 @@ fn script(scripts: &mut Scripts<'_>, file: &str, text: &Text) {
     match text.style {
         TextStyle::Literal => scripts.read(file, span, Breaks::End),
         TextStyle::Folded => scripts.read(file, span, Breaks::Fold),
+        // What a `\` of YAML stands for is no byte of the file.
+        TextStyle::Flow if written.starts_with('"') && written.contains('\\') => {
+            scripts.read_decoded(&text.text, span);
+        }
         TextStyle::Flow => scripts.read(file, span.start + quote..span.end - quote, Breaks::Fold),
     }
 }

@@ -7,9 +7,12 @@ use std::ops::Range;
 
 use super::mention::{Mention, Source, said};
 use super::place::Lines;
+use super::shell::last_lines;
 
 /// Most times that an argument stands for one with another in it.
 const ARGUMENTS_DEPTH_MAX: usize = 4;
+/// Longest text that is taken for a reference: host, path, tag and digest have some hundred each.
+const REFERENCE_BYTES_MAX: usize = 1000;
 
 /// What a Dockerfile pulls.
 pub(super) fn mentions(text: &str, lines: &Lines<'_>) -> Vec<Mention> {
@@ -36,7 +39,11 @@ impl File<'_> {
         match word(name).to_ascii_uppercase().as_str() {
             "ARG" if self.stages.is_empty() && self.found.is_empty() => {
                 for (name, value) in rest.iter().filter_map(|range| word(range).split_once('=')) {
-                    self.arguments.insert(name.to_owned(), value.trim_matches(['"', '\'']).to_owned());
+                    let value = value.trim_matches(['"', '\'']);
+                    // A longer one is no part of a reference, and stays a variable.
+                    if value.len() <= REFERENCE_BYTES_MAX {
+                        self.arguments.insert(name.to_owned(), value.to_owned());
+                    }
                 }
             }
             "FROM" => {
@@ -85,6 +92,9 @@ impl File<'_> {
         for _ in 0..ARGUMENTS_DEPTH_MAX {
             let Some((before, name, default, after)) = variable(&text) else { break };
             let Some(value) = self.arguments.get(name).map(String::as_str).or(default) else { break };
+            if before.len() + value.len() + after.len() > REFERENCE_BYTES_MAX {
+                break;
+            }
             text = format!("{before}{value}{after}");
         }
         text
@@ -110,6 +120,7 @@ fn variable(text: &str) -> Option<(&str, &str, Option<&str>, &str)> {
 fn instructions(text: &str) -> Vec<Vec<Range<usize>>> {
     let (mut found, mut words, mut at) = (Vec::new(), Vec::new(), 0);
     let mut here: Vec<String> = Vec::new();
+    let last = last_lines(text, 0..text.len());
     for line in text.split_inclusive('\n') {
         let start = at;
         at += line.len();
@@ -128,6 +139,8 @@ fn instructions(text: &str) -> Vec<Vec<Range<usize>>> {
         words.extend(words_of(body).map(|range| start + range.start..start + range.end));
         if !is_continued {
             here = documents(text, &words);
+            // What nothing ends was something else.
+            here.retain(|mark| last.get(mark.as_str()).is_some_and(|last| *last >= at));
             found.push(std::mem::take(&mut words));
         }
     }
@@ -149,11 +162,30 @@ fn documents(text: &str, words: &[Range<usize>]) -> Vec<String> {
     let takes_them = words.first().is_some_and(|name| {
         ["RUN", "COPY", "ADD"].iter().any(|known| word(name).eq_ignore_ascii_case(known))
     });
+    let mut quote = None;
     let marks = words.iter().filter(|_| takes_them).filter_map(|range| {
-        let mark = word(range).strip_prefix("<<")?.trim_start_matches('-').trim_matches(['"', '\'']);
+        let is_quoted = quote.is_some();
+        quote = quote_behind(word(range), quote);
+        let mark = word(range).strip_prefix("<<").filter(|_| !is_quoted)?;
+        let mark = mark.trim_start_matches('-').trim_matches(['"', '\'']);
         (!mark.is_empty() && !mark.starts_with('<')).then(|| mark.to_owned())
     });
     marks.collect()
+}
+
+/// The quotes that are still open behind a word.
+fn quote_behind(word: &str, mut quote: Option<char>) -> Option<char> {
+    let mut is_escaped = false;
+    for char in word.chars() {
+        match (char, quote) {
+            _ if is_escaped => is_escaped = false,
+            ('\\', None | Some('"')) => is_escaped = true,
+            ('"' | '\'', None) => quote = Some(char),
+            (char, Some(open)) if char == open => quote = None,
+            _ => {}
+        }
+    }
+    quote
 }
 
 #[cfg(test)]
@@ -179,6 +211,12 @@ mod tests {
             ),
             ("FROM a:1\r\nRUN echo FROM b\r\n", &["a:1"]),
             ("FROM a:1\nARG X=y\nFROM $X\n", &["a:1"]),
+            (
+                "FROM a:1\nRUN echo \"x <<EOF y\"\nFROM b:1\nRUN echo EOF\nEOF\nFROM c:1\n",
+                &["a:1", "b:1", "c:1"],
+            ),
+            ("FROM a:1\nRUN echo $((1 <<2 ))\nFROM b:1\n", &["a:1", "b:1"]),
+            ("FROM a:1\nRUN 'it' <<'E' && x\nFROM b:1\nE\nFROM c:1\n", &["a:1", "c:1"]),
             ("FROM", &[]),
             ("", &[]),
         ] {
@@ -186,5 +224,15 @@ mod tests {
             let found: Vec<&str> = found.iter().map(|mention| mention.text.as_str()).collect();
             assert_eq!(found, want, "{text}");
         }
+    }
+
+    #[test]
+    fn a_long_argument_takes_no_longer() {
+        let began = std::time::Instant::now();
+        let text =
+            format!("ARG A={}\nARG B=b:latest\n{}FROM $B\n", "a".repeat(500_000), "FROM $A\n".repeat(50_000));
+        let found = mentions(&text, &Lines::of(&text));
+        assert!(began.elapsed().as_secs() < 20, "{:?}", began.elapsed());
+        assert_eq!(found.iter().map(|mention| mention.text.as_str()).collect::<Vec<_>>(), ["b:latest"]);
     }
 }

@@ -4,9 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::manifest::{self, ReadError};
 
-/// Longest chain of kustomizations that is followed; real ones have three or four.
-const CHAIN_MAX: usize = 32;
-
 /// What a kustomization says of images and of the files it takes in.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Kustomization {
@@ -15,23 +12,33 @@ pub struct Kustomization {
     /// Folders of components, as written.
     components: Vec<String>,
     /// Names of images, and what they get.
-    images: BTreeMap<String, Gives>,
+    images: BTreeMap<String, Given>,
+}
+
+/// What an entry, or several together, do to a reference.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Given {
+    gives: Gives,
+    /// Whether it becomes another repository.
+    is_renamed: bool,
 }
 
 /// What a reference gets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub(super) enum Gives {
+    #[default]
     Nothing,
     Tag,
     Digest,
 }
 
-/// All kustomizations of a checkout, by their folders.
+/// All kustomizations of a checkout.
 #[derive(Debug, Default)]
 pub(super) struct Overlays<'k> {
-    of_folder: BTreeMap<String, &'k Kustomization>,
     /// The folders of the kustomizations that take in this file, or the kustomization of this folder.
-    taken_by: BTreeMap<String, Vec<String>>,
+    taken_by: BTreeMap<String, Vec<&'k str>>,
+    /// By the name of an image: what the kustomizations of folders, their components with them, do to it.
+    own: BTreeMap<&'k str, BTreeMap<&'k str, Given>>,
 }
 
 /// Whether a file is a kustomization, by its name.
@@ -46,17 +53,18 @@ pub(super) fn is_kustomization(path: &str) -> bool {
 /// [`ReadError`] if it is no YAML.
 pub(super) fn read(bytes: &[u8]) -> Result<Kustomization, ReadError> {
     let mut kustomization = Kustomization::default();
-    let mut entries: BTreeMap<String, (String, Gives)> = BTreeMap::new();
+    let mut entries: BTreeMap<String, (String, String, Gives)> = BTreeMap::new();
     for text in manifest::texts(bytes)? {
         let keys: Vec<&str> = text.keys.iter().map(String::as_str).collect();
         match keys.as_slice() {
             ["resources" | "bases", "[]"] => kustomization.resources.push(text.text),
             ["components", "[]"] => kustomization.components.push(text.text),
-            ["images", "[]", key @ ("name" | "newTag" | "digest")] => {
+            ["images", "[]", key @ ("name" | "newName" | "newTag" | "digest")] => {
                 let entry = text.path.rsplit_once('.').map_or("", |(entry, _)| entry).to_owned();
-                let (name, gives) = entries.entry(entry).or_insert_with(|| (String::new(), Gives::Nothing));
+                let (name, new_name, gives) = entries.entry(entry).or_default();
                 match *key {
                     "name" => *name = text.text,
+                    "newName" => *new_name = text.text,
                     "digest" if !text.text.is_empty() => *gives = Gives::Digest,
                     "newTag" if !text.text.is_empty() => *gives = (*gives).max(Gives::Tag),
                     _ => {}
@@ -65,51 +73,93 @@ pub(super) fn read(bytes: &[u8]) -> Result<Kustomization, ReadError> {
             _ => {}
         }
     }
-    kustomization.images = entries.into_values().collect();
+    let given = |(name, new_name, gives): (String, String, Gives)| {
+        let is_renamed = !new_name.is_empty() && new_name != name;
+        (name, Given { gives, is_renamed })
+    };
+    kustomization.images = entries.into_values().map(given).collect();
     Ok(kustomization)
 }
 
 impl<'k> Overlays<'k> {
     pub(super) fn of(kustomizations: impl Iterator<Item = (&'k str, &'k Kustomization)>) -> Self {
-        let mut overlays = Self::default();
+        let (mut overlays, mut component_of) = (Self::default(), BTreeMap::<String, Vec<&str>>::new());
+        let mut entries = Vec::new();
         for (path, kustomization) in kustomizations {
             let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
-            overlays.of_folder.insert(folder.to_owned(), kustomization);
+            for component in kustomization.components.iter().filter_map(|path| joined(folder, path)) {
+                component_of.entry(component).or_default().push(folder);
+            }
             for resource in kustomization.resources.iter().chain(&kustomization.components) {
                 if let Some(target) = joined(folder, resource) {
-                    overlays.taken_by.entry(target).or_default().push(folder.to_owned());
+                    overlays.taken_by.entry(target).or_default().push(folder);
                 }
             }
+            entries.extend(kustomization.images.iter().map(|(name, given)| (folder, name, *given)));
+        }
+        for (folder, name, given) in entries {
+            spread(overlays.own.entry(name).or_default(), &component_of, folder, given);
         }
         overlays
     }
 
-    /// What every way by which this file is applied gives to a reference of this name.
+    /// What every way by which this file is applied gives to a reference of this name. A way ends with the first
+    /// kustomization that gives something; one that comes back to itself can be applied by nobody.
     pub(super) fn gives(&self, file: &str, name: &str) -> Gives {
-        self.chain(file, name, &mut BTreeSet::new())
-    }
-
-    fn chain(&self, target: &str, name: &str, seen: &mut BTreeSet<String>) -> Gives {
-        let Some(folders) = self.taken_by.get(target) else { return Gives::Nothing };
-        if seen.len() >= CHAIN_MAX || !seen.insert(target.to_owned()) {
-            return Gives::Nothing;
+        let Some(own) = self.own.get(name) else { return Gives::Nothing };
+        let (mut seen, mut open, mut least) = (BTreeSet::from([file]), vec![file], None);
+        while let Some(target) = open.pop() {
+            let Some(folders) = self.taken_by.get(target) else { return Gives::Nothing };
+            for folder in folders {
+                match own.get(folder).map_or(Gives::Nothing, |given| given.gives) {
+                    Gives::Nothing if seen.insert(folder) => open.push(folder),
+                    Gives::Nothing => {}
+                    gives @ (Gives::Tag | Gives::Digest) => {
+                        least = Some(least.map_or(gives, |least: Gives| least.min(gives)));
+                    }
+                }
+            }
         }
-        let each = folders.iter().map(|folder| match self.own(folder, name, 0) {
-            Gives::Nothing => self.chain(folder, name, seen),
-            gives @ (Gives::Tag | Gives::Digest) => gives,
-        });
-        each.min().unwrap_or(Gives::Nothing)
+        least.unwrap_or(Gives::Nothing)
     }
 
-    /// What the kustomization of a folder, or one of its components, gives.
-    fn own(&self, folder: &str, name: &str, depth: usize) -> Gives {
-        let Some(kustomization) = self.of_folder.get(folder).filter(|_| depth < CHAIN_MAX) else {
-            return Gives::Nothing;
+    /// Whether some way by which this file is applied makes another repository of a reference of this name.
+    pub(super) fn renames(&self, file: &str, name: &str) -> bool {
+        let Some(own) = self.own.get(name).filter(|own| own.values().any(|given| given.is_renamed)) else {
+            return false;
         };
-        let components = kustomization.components.iter().filter_map(|component| joined(folder, component));
-        let of_components = components.map(|component| self.own(&component, name, depth + 1));
-        let own = kustomization.images.get(name).copied();
-        of_components.chain(own).max().unwrap_or(Gives::Nothing)
+        let (mut seen, mut open) = (BTreeSet::from([file]), vec![file]);
+        while let Some(target) = open.pop() {
+            for folder in self.taken_by.get(target).into_iter().flatten() {
+                if own.get(folder).is_some_and(|given| given.is_renamed) {
+                    return true;
+                }
+                if seen.insert(folder) {
+                    open.push(folder);
+                }
+            }
+        }
+        false
+    }
+}
+
+/// Adds what a folder does to all that have it as a component, through others too. What is known only grows, so that
+/// components in a circle end it.
+fn spread<'k>(
+    own: &mut BTreeMap<&'k str, Given>,
+    component_of: &BTreeMap<String, Vec<&'k str>>,
+    folder: &'k str,
+    given: Given,
+) {
+    let mut open = vec![folder];
+    while let Some(folder) = open.pop() {
+        let known = own.get(folder).copied().unwrap_or_default();
+        let (gives, is_renamed) = (known.gives.max(given.gives), known.is_renamed || given.is_renamed);
+        let all = Given { gives, is_renamed };
+        if all != known {
+            own.insert(folder, all);
+            open.extend(component_of.get(folder).into_iter().flatten());
+        }
     }
 }
 
@@ -159,6 +209,54 @@ mod tests {
             Gives::Digest,
         );
         check(&[("cycle/kustomization.yaml", &cycle)], Gives::Nothing);
+    }
+
+    /// What the base `b/x.yaml` gets by these kustomizations.
+    #[track_caller]
+    fn check(all: &[(String, String)], gives: Gives, renames: bool) {
+        let read: Vec<(String, Kustomization)> =
+            all.iter().map(|(path, text)| (path.clone(), read(text.as_bytes()).unwrap())).collect();
+        let overlays = Overlays::of(read.iter().map(|(path, kustomization)| (path.as_str(), kustomization)));
+        assert_eq!(overlays.gives("b/x.yaml", "web"), gives, "{all:?}");
+        assert_eq!(overlays.renames("b/x.yaml", "web"), renames, "{all:?}");
+    }
+
+    fn file(folder: &str, text: &str) -> (String, String) {
+        (format!("{folder}/kustomization.yaml"), text.to_owned())
+    }
+
+    #[test]
+    fn components_in_a_circle_end() {
+        let own = "components: [../b, ../b, ../c]\nresources: [x.yaml]\n";
+        let other = "components: [../b, ../c, ../c]\n";
+        check(&[file("b", own), file("c", other)], Gives::Nothing, false);
+        let pins = format!("{other}images: [{{name: web, newTag: '1'}}]\n");
+        check(&[file("b", own), file("c", &pins)], Gives::Tag, false);
+    }
+
+    #[test]
+    fn many_overlays_and_those_that_meet_again_count_each() {
+        let base = file("b", "resources: [x.yaml]\n");
+        let mut all = vec![base.clone()];
+        all.extend((0..60).map(|index| file(&format!("o{index}"), "resources: [../b]\n")));
+        let folders: Vec<String> = (0..60).map(|index| format!("../o{index}")).collect();
+        let root = format!("images: [{{name: web, newTag: '1'}}]\nresources: [{}]\n", folders.join(", "));
+        all.push(file("root", &root));
+        check(&all, Gives::Tag, false);
+        let tail = "images: [{name: web, newTag: '1'}]\nresources: [../l, ../r]\n";
+        let sides = [file("l", "resources: [../m]\n"), file("r", "resources: [../m]\n")];
+        let both = [base, file("m", "resources: [../b]\n"), file("top", tail)];
+        check(&[&sides[..], &both[..]].concat(), Gives::Tag, false);
+    }
+
+    #[test]
+    fn a_new_name_is_seen_through_what_gives_a_tag() {
+        let base = file("b", "resources: [x.yaml]\n");
+        let tag = file("t", "resources: [../b]\nimages: [{name: web, newTag: '1'}]\n");
+        let name =
+            |new: &str| file("n", &format!("resources: [../t]\nimages: [{{name: web, newName: {new}}}]\n"));
+        check(&[base.clone(), tag.clone(), name("r/web")], Gives::Tag, true);
+        check(&[base, tag, name("web")], Gives::Tag, false);
     }
 
     #[test]

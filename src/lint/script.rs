@@ -6,7 +6,7 @@ use std::ops::Range;
 use crate::image::{Reference, Tag};
 
 use super::mention::{LATEST, Mention, Said, Source, said};
-use super::place::Lines;
+use super::place::{Lines, Region};
 use super::shell::{self, Breaks, Pulls};
 
 /// What the scripts of one file pull, and what they build.
@@ -24,17 +24,34 @@ impl<'l> Scripts<'l> {
 
     /// Reads the script that stands at these bytes.
     pub(super) fn read(&mut self, text: &str, at: Range<usize>, breaks: Breaks) {
+        let lines = self.lines;
+        self.each(text, at, breaks, |span| lines.region(span));
+    }
+
+    /// Reads a script that the file at these bytes writes in another way: all that it names stands there.
+    pub(super) fn read_decoded(&mut self, text: &str, at: Range<usize>) {
+        let region = self.lines.region(at);
+        self.each(text, 0..text.len(), Breaks::End, |_| region);
+    }
+
+    fn each(
+        &mut self,
+        text: &str,
+        at: Range<usize>,
+        breaks: Breaks,
+        region: impl Fn(Range<usize>) -> Region,
+    ) {
         for command in shell::commands(text, at, breaks) {
             let Pulls { references, set, built } = shell::pulls(&command);
             for word in references {
                 if let Some(said) = said(&word.text) {
-                    let region = self.lines.region(word.span);
+                    let region = region(word.span);
                     self.mentions.push(said.mention(region, &word.text, Source::Script));
                 }
             }
             for word in set {
                 let said = Said { image: None, tag: LATEST.parse().ok(), digest: None };
-                let region = self.lines.region(word.span);
+                let region = region(word.span);
                 self.mentions.push(said.mention(region, &word.text, Source::Script));
             }
             for name in built {

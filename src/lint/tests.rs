@@ -223,6 +223,20 @@ job:
 }
 
 #[test]
+fn scripts_of_ci_are_read_as_yaml_means_them() {
+    let text = "jobs:\n  a:\n    steps:\n      - run: \"docker pull x:1\\ndocker pull y:latest\"\n      \
+                - run: \"docker pull \\\"z:latest\\\"\"\n";
+    check_alone(
+        ".github/workflows/ci.yml",
+        text,
+        &["4:14 latest-in-ci y:latest", "5:14 latest-in-ci z:latest"],
+    );
+    let bitbucket =
+        "image: {name: acme/build:latest}\npipelines:\n  default:\n    - step: {name: x:latest}\n";
+    check_alone("bitbucket-pipelines.yml", bitbucket, &["1:15 latest-in-ci acme/build:latest"]);
+}
+
+#[test]
 fn latest_in_scripts_and_dockerfiles() {
     let script =
         "#!/bin/sh\n# docker pull a\nif true; then docker pull b; fi\nX=$(docker run --rm c:latest)\n";
@@ -511,5 +525,26 @@ proptest! {
                 prop_assert!(line <= text.lines().count() + text.matches('\r').count() + 1);
             }
         }
+    }
+}
+
+#[test]
+fn a_renamed_image_is_neither_pinned_nor_asked_for() {
+    let base = "resources: [web.yaml]\n";
+    let overlay = "resources: [../base]\nimages: [{name: web, newName: r.example/web}]\n";
+    let pinned = format!("web:1@{}", digest("x"));
+    for image in ["web", "web:1", "web:latest", &pinned] {
+        let files = [("base/kustomization.yaml", base), ("base/web.yaml", &pod(image))];
+        let with = [&files[..], &[("prod/kustomization.yaml", overlay)]].concat();
+        let of = |files: &[(&str, &str)]| {
+            let checkout = checkout(files, "lint: { rules: { missing-digest: warning } }\n");
+            let report = checkout.judge(terms(Asks::Fix), &Facts::default());
+            let asked = checkout.questions(terms(Asks::Fix), &Facts::default());
+            let fixes = report.findings.iter().filter(|finding| finding.fix.is_some()).count();
+            (asked.len(), fixes)
+        };
+        assert_eq!(of(&with), (0, 0), "{image}");
+        let is_pinned = image == pinned;
+        assert_eq!(of(&files), (1, usize::from(!is_pinned)), "{image}");
     }
 }

@@ -5,7 +5,7 @@
 use std::fmt::Write as _;
 
 use super::Told;
-use super::text::OFFLINE;
+use super::text::{OFFLINE, unread_files};
 use crate::lint::Region;
 use crate::pipeline::Severity;
 
@@ -21,6 +21,9 @@ pub(super) fn annotations(told: &Told<'_>) -> String {
     for unknown in &told.report.unknown {
         let message = format!("{}: {}", unknown.reference, unknown.reason);
         line(&mut text, "warning", Some((&unknown.file, unknown.region)), "not known", &message);
+    }
+    for (file, unread) in unread_files(told) {
+        line(&mut text, "warning", Some((file, unread.region)), "not read", &unread.reason);
     }
     if told.report.is_offline {
         line(&mut text, "notice", None, "offline", OFFLINE);

@@ -36,7 +36,7 @@ fn summary(told: &Told<'_>, paint: Paint) -> String {
     let mut parts = Vec::new();
     if errors + warnings > 0 {
         parts.push(format!("{}, {}", some(errors, "error"), some(warnings, "warning")));
-    } else if told.exit == Exit::Ok {
+    } else if told.exit == Exit::Ok && unread_files(told).next().is_none() {
         let clean = if told.report.is_offline { "clean, as far as the files tell" } else { "clean" };
         parts.push(paint.word(Tone::Good, clean));
     } else {
@@ -48,6 +48,10 @@ fn summary(told: &Told<'_>, paint: Paint) -> String {
     }
     if !told.report.unknown.is_empty() {
         parts.push(format!("{} unknown", some(told.report.unknown.len(), "reference")));
+    }
+    let unread = unread_files(told).count();
+    if unread > 0 {
+        parts.push(format!("{} not read", some(unread, "file")));
     }
     if let Some(fixed) = told.fixed {
         parts.push(format!("{} fixed", some(fixed.done.len(), "reference")));
@@ -109,6 +113,13 @@ fn fixes(told: &Told<'_>, is_dry_run: bool) -> Vec<String> {
     done.chain(left).collect()
 }
 
+/// The files that are asked for and were not read, but for templates, which nobody can.
+pub(super) fn unread_files<'t>(told: &Told<'t>) -> impl Iterator<Item = (&'t str, &'t Unread)> {
+    let surveys = told.files.checkout.surveys.iter().filter(|survey| survey.is_asked);
+    let all = surveys.flat_map(|survey| survey.unread.iter().map(|unread| (survey.file.as_str(), unread)));
+    all.filter(|(_, unread)| unread.path.is_none() && !unread.is_template)
+}
+
 /// Files that were not read; templates, of which there are many, in one line.
 fn unread(told: &Told<'_>) -> Vec<String> {
     let surveys = told.files.checkout.surveys.iter().filter(|survey| survey.is_asked);
@@ -141,4 +152,36 @@ fn cut(mut lines: Vec<String>, what: &str) -> Vec<String> {
         lines.push(format!("{what}: {more} more; -o json has all"));
     }
     lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::lint::files::Files;
+    use crate::cli::lint::github;
+    use crate::lint::{Checkout, Kind, Report, Survey};
+
+    /// The summary and the annotations of one file without a finding.
+    fn told(text: &str) -> (String, String) {
+        let survey = Survey::of("a.yaml", Kind::Manifest, text.as_bytes(), &[]);
+        let checkout = Checkout { surveys: vec![survey], ..Checkout::default() };
+        let files = Files { root: ".".into(), checkout, count: 1, passed_over: Vec::new() };
+        let report = Report::default();
+        let told = Told { files: &files, report: &report, fixed: None, exit: Exit::Ok };
+        (summary(&told, Paint::Plain), github::annotations(&told))
+    }
+
+    #[test]
+    fn nothing_is_clean_that_was_not_read() {
+        assert_eq!(told("a: b\n"), ("clean · 1 file, 0 references".to_owned(), String::new()));
+        let (summary, annotations) = told("image: 'b\n");
+        assert_eq!(
+            summary,
+            "nothing found in what could be looked at · 1 file, 0 references · 1 file not read"
+        );
+        assert!(annotations.starts_with("::warning file=a.yaml,line="), "{annotations}");
+        assert!(annotations.contains("title=lockkeeper%3A not read::"), "{annotations}");
+        let template = "image: {{ if }}\n{{ end }}\n";
+        assert_eq!(told(template), ("clean · 1 file, 0 references".to_owned(), String::new()));
+    }
 }

@@ -28,10 +28,12 @@ pub(super) fn questions(checkout: &Checkout, terms: Terms, facts: &Facts) -> Vec
     if terms.asks == Asks::Nothing {
         return Vec::new();
     }
-    let mentions =
-        checkout.surveys.iter().filter(|survey| survey.is_asked).flat_map(|survey| &survey.mentions);
-    let mut wanted: Vec<Question> =
-        mentions.filter_map(|mention| registry::question(mention, facts)).collect();
+    let overlays = overlays(checkout);
+    let mut wanted: Vec<Question> = Vec::new();
+    for survey in checkout.surveys.iter().filter(|survey| survey.is_asked) {
+        let mentions = survey.mentions.iter().filter(|mention| !is_renamed(&overlays, survey, mention));
+        wanted.extend(mentions.filter_map(|mention| registry::question(mention, facts)));
+    }
     if terms.asks == Asks::Fix {
         let fixes = checkout.judge(terms, facts).findings.into_iter().filter_map(|finding| finding.fix);
         wanted.extend(fixes.filter_map(|fix| Some(Question::Named(fix.repository.clone(), fix.asked()?))));
@@ -41,15 +43,11 @@ pub(super) fn questions(checkout: &Checkout, terms: Terms, facts: &Facts) -> Vec
 
 /// All findings, exempted ones too.
 pub(super) fn judge(checkout: &Checkout, terms: Terms, facts: &Facts) -> Report {
-    let kustomizations = checkout
-        .surveys
-        .iter()
-        .filter_map(|survey| Some((survey.file.as_str(), survey.kustomization.as_ref()?)));
     let is_offline = terms.asks == Asks::Nothing;
     let mut rules = Rules {
         checkout,
         stages: Stages::of(checkout.rules.as_ref()),
-        overlays: Overlays::of(kustomizations),
+        overlays: overlays(checkout),
         facts,
         report: Report { is_offline, ..Report::default() },
     };
@@ -57,6 +55,11 @@ pub(super) fn judge(checkout: &Checkout, terms: Terms, facts: &Facts) -> Report 
         let at = rules.stages.of_file(&survey.file).to_vec();
         for mention in &survey.mentions {
             rules.report.references += 1;
+            if is_renamed(&rules.overlays, survey, mention) {
+                // What is pulled is of another repository: the digest of this one would be a wrong one there.
+                rules.reference(survey, &Mention { place: None, ..mention.clone() }, &at);
+                continue;
+            }
             rules.reference(survey, mention, &at);
             if !is_offline {
                 registry::mention(&mut rules, survey, mention, &at);
@@ -65,6 +68,21 @@ pub(super) fn judge(checkout: &Checkout, terms: Terms, facts: &Facts) -> Report 
     }
     pinned::stages(&mut rules);
     rules.report
+}
+
+fn overlays(checkout: &Checkout) -> Overlays<'_> {
+    let surveys = checkout.surveys.iter();
+    Overlays::of(surveys.filter_map(|survey| Some((survey.file.as_str(), survey.kustomization.as_ref()?))))
+}
+
+/// Whether a kustomization makes another repository of what is written.
+fn is_renamed(overlays: &Overlays<'_>, survey: &Survey, mention: &Mention) -> bool {
+    matches!(mention.source, Source::Manifest(_)) && overlays.renames(&survey.file, name(mention))
+}
+
+/// The name of an image as written, by which kustomizations know it.
+fn name(mention: &Mention) -> &str {
+    mention.image.as_ref().map_or("", |image| image.as_str())
 }
 
 /// A finding before its severity is known.
@@ -147,8 +165,7 @@ impl Rules<'_> {
 
     /// What the kustomizations around the file give to a reference, by its name as written.
     fn given(&self, survey: &Survey, mention: &Mention) -> Gives {
-        let name = mention.image.as_ref().map_or("", |image| image.as_str());
-        self.overlays.gives(&survey.file, name)
+        self.overlays.gives(&survey.file, name(mention))
     }
 }
 

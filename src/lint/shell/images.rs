@@ -89,6 +89,33 @@ const PULL_VALUES: [&str; 14] = [
     "--cosign-key",
     "--verify",
 ];
+/// Options of `kubectl set image` that take a value.
+const KUBECTL_VALUES: [&str; 24] = [
+    "-l",
+    "--selector",
+    "-f",
+    "--filename",
+    "-k",
+    "--kustomize",
+    "-o",
+    "--output",
+    "-n",
+    "--namespace",
+    "-s",
+    "--server",
+    "-v",
+    "--field-manager",
+    "--field-selector",
+    "--template",
+    "--context",
+    "--cluster",
+    "--user",
+    "--kubeconfig",
+    "--as",
+    "--as-group",
+    "--token",
+    "--request-timeout",
+];
 /// Options of crane that take none.
 const CRANE_FLAGS: [&str; 8] = [
     "--insecure",
@@ -212,10 +239,9 @@ fn docker_command(name: &str, rest: &[Word]) -> Pulls {
         }
         "pull" => pulled(rest),
         "build" | "bud" => built_as(rest),
-        "tag" => {
-            let words = positionals(rest, |_| false);
-            built(words.get(1).map(|word| word.text.clone()).into_iter().collect())
-        }
+        "tag" => built_second(rest, &[]),
+        "commit" => built_second(rest, &["-a", "--author", "-c", "--change", "-m", "--message"]),
+        "import" => built_second(rest, &["-c", "--change", "-m", "--message", "--platform"]),
         _ => Pulls::default(),
     }
 }
@@ -236,13 +262,22 @@ fn pulled(rest: &[Word]) -> Pulls {
     if is_all { Pulls::default() } else { references(words) }
 }
 
+/// The second word that is no option.
+fn built_second(rest: &[Word], values: &[&str]) -> Pulls {
+    let words = positionals(rest, |option| values.contains(&option));
+    built(words.get(1).map(|word| word.text.clone()).into_iter().collect())
+}
+
 /// The names of `-t` and `--tag`, wherever they stand.
 fn built_as(rest: &[Word]) -> Pulls {
     let mut names = Vec::new();
     for (index, word) in rest.iter().enumerate() {
         match word.text.as_str() {
             "-t" | "--tag" => names.extend(rest.get(index + 1).map(|name| name.text.clone())),
-            text => names.extend(text.strip_prefix("--tag=").or(text.strip_prefix("-t=")).map(str::to_owned)),
+            text => {
+                let name = ["--tag=", "-t=", "-t"].iter().find_map(|option| text.strip_prefix(option));
+                names.extend(name.map(str::to_owned));
+            }
         }
     }
     built(names)
@@ -304,12 +339,11 @@ fn kubectl(words: &[Word]) -> Pulls {
             text => found.extend(text.strip_prefix("--image=").map(|text| within(word, text))),
         }
     }
-    let is_set = words.windows(2).any(|pair| pair[0].text == "set" && pair[1].text == "image");
-    for word in words.iter().filter(|_| is_set) {
-        if let Some((name, image)) = word.text.split_once('=')
-            && !name.starts_with('-')
-        {
-            found.push(within(word, image));
+    let set = words.windows(2).position(|pair| pair[0].text == "set" && pair[1].text == "image");
+    let rest = set.and_then(|at| words.get(at + 2..)).unwrap_or_default();
+    for word in positionals(rest, |option| KUBECTL_VALUES.contains(&option)) {
+        if let Some((_, image)) = word.text.split_once('=') {
+            found.push(within(&word, image));
         }
     }
     references(found)
@@ -323,17 +357,20 @@ fn within(word: &Word, text: &str) -> Word {
 /// `--set image.tag=latest`.
 fn helm(words: &[Word]) -> Pulls {
     let mut set = Vec::new();
-    for pair in words.windows(2) {
-        let values = match pair[0].text.as_str() {
-            "--set" | "--set-string" => pair[1].text.as_str(),
-            _ => continue,
+    for (index, word) in words.iter().enumerate() {
+        let (at, values) = match (word.text.as_str(), words.get(index + 1)) {
+            ("--set" | "--set-string", Some(next)) => (next, next.text.as_str()),
+            (text, _) => match text.strip_prefix("--set=").or(text.strip_prefix("--set-string=")) {
+                Some(values) => (word, values),
+                None => continue,
+            },
         };
         let is_latest = |value: &&str| {
             let (key, value) = value.split_once('=').unwrap_or_default();
             value == "latest"
                 && key.rsplit('.').next().is_some_and(|last| last.to_ascii_lowercase().ends_with("tag"))
         };
-        set.extend(values.split(',').filter(is_latest).map(|value| within(&pair[1], value)));
+        set.extend(values.split(',').filter(is_latest).map(|value| within(at, value)));
     }
     Pulls { set, ..Pulls::default() }
 }
@@ -396,8 +433,12 @@ mod tests {
             ("kubectl run x --image web:latest -- --image=y", &["web:latest"]),
             ("kubectl create deployment x --image=web", &["web"]),
             ("kubectl -n a set image deploy/x c=web:latest", &["web:latest"]),
+            ("kubectl set image deployment -l app=web web=web:latest", &["web:latest"]),
+            ("kubectl set image --selector app=web deploy c=a d=b --record", &["a", "b"]),
             ("helm upgrade x y --set image.repository=w,image.tag=latest", &["image.tag=latest"]),
             ("helm upgrade x y --set mode=latest", &[]),
+            ("helm upgrade --set=image.tag=latest x y", &["image.tag=latest"]),
+            ("helm upgrade x y --set", &[]),
             ("kustomize edit set image web=r/web:latest", &["r/web:latest"]),
             ("docker run", &[]),
             ("docker", &[]),
@@ -413,6 +454,9 @@ mod tests {
             ("docker build . -t a -t b:1 --tag=c", &["a", "b:1", "c"][..]),
             ("docker buildx build --push -t a .", &["a"]),
             ("docker tag a b:2", &["b:2"]),
+            ("docker build -ta -q .", &["a"]),
+            ("docker commit -m text box b:2", &["b:2"]),
+            ("docker import --platform linux/amd64 x.tar b:2", &["b:2"]),
         ] {
             let commands = commands(text, 0..text.len(), Breaks::End);
             assert_eq!(pulls(&commands[0]).built, want, "{text}");

@@ -8,12 +8,16 @@
 
 mod images;
 
+use std::cell::OnceCell;
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 pub(super) use images::{Pulls, pulls};
 
 /// Deepest nesting of `$( )`.
 const DEPTH_MAX: usize = 16;
+/// Longest `(( ))` that is taken for arithmetic.
+const ARITHMETIC_BYTES_MAX: usize = 1000;
 
 /// One word of a command, without its quotes.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -34,8 +38,14 @@ pub(super) enum Breaks {
 
 /// The commands of a script that stands at these bytes of a file.
 pub(super) fn commands(text: &str, at: Range<usize>, breaks: Breaks) -> Vec<Vec<Word>> {
-    let mut lexer =
-        Lexer { text, end: at.end.min(text.len()), breaks, commands: Vec::new(), here: Vec::new() };
+    let mut lexer = Lexer {
+        text,
+        end: at.end.min(text.len()),
+        breaks,
+        commands: Vec::new(),
+        here: Vec::new(),
+        last: OnceCell::new(),
+    };
     lexer.list(at.start, 0, None);
     lexer.commands
 }
@@ -47,6 +57,8 @@ struct Lexer<'t> {
     commands: Vec<Vec<Word>>,
     /// Ends of here-documents that begin on the next line.
     here: Vec<String>,
+    /// Where lines stand last, from the end of the first that begins a here-document.
+    last: OnceCell<BTreeMap<&'t str, usize>>,
 }
 
 /// A command that is being read.
@@ -109,7 +121,10 @@ impl Lexer<'_> {
                 b'&' if self.byte(at + 1) == Some(b'>') => self.redirection(&mut open, at + 1),
                 b'(' if depth < DEPTH_MAX => {
                     open.end(at, &mut self.commands);
-                    self.list(at + 1, depth + 1, Some(b')'))
+                    match self.behind_arithmetic(at) {
+                        Some(end) => self.arithmetic(at + 1..end, depth),
+                        None => self.list(at + 1, depth + 1, Some(b')')),
+                    }
                 }
                 b';' | b'&' | b'|' | b'(' | b')' => {
                     open.end(at, &mut self.commands);
@@ -145,8 +160,13 @@ impl Lexer<'_> {
         std::mem::take(&mut self.here).iter().fold(next, |at, mark| self.behind_document(at, mark))
     }
 
-    /// What follows a here-document that ends with this line.
+    /// What follows a here-document that ends with this line; without such a line it was something else, and nothing
+    /// is passed over.
     fn behind_document(&self, mut at: usize, mark: &str) -> usize {
+        let last = self.last.get_or_init(|| last_lines(self.text, at..self.end));
+        if last.get(mark).is_none_or(|last| *last < at) {
+            return at;
+        }
         while at < self.end {
             let end = self.find(at, b'\n');
             let line = self.text.get(at..end).unwrap_or_default();
@@ -199,7 +219,10 @@ impl Lexer<'_> {
             }
             Some(b'(') => {
                 open.push(at, "$()");
-                self.list(at + 2, depth + 1, Some(b')'))
+                match self.behind_arithmetic(at + 1) {
+                    Some(end) => self.arithmetic(at + 2..end, depth),
+                    None => self.list(at + 2, depth + 1, Some(b')')),
+                }
             }
             Some(b'{') => {
                 let end = self.behind_brace(at + 1);
@@ -208,6 +231,35 @@ impl Lexer<'_> {
             }
             _ => self.plain(open, at),
         }
+    }
+
+    /// What follows the `((…))` that begins here; none where two commands in brackets begin.
+    fn behind_arithmetic(&self, at: usize) -> Option<usize> {
+        if self.byte(at + 1) != Some(b'(') {
+            return None;
+        }
+        let mut depth = 0_usize;
+        for at in at..(at + ARITHMETIC_BYTES_MAX).min(self.end) {
+            match self.byte(at)? {
+                b'(' => depth += 1,
+                b')' if depth == 2 => return (self.byte(at + 1) == Some(b')')).then_some(at + 2),
+                b')' => depth -= 1,
+                _ => {}
+            }
+        }
+        None
+    }
+
+    /// Of arithmetic, the commands whose output it takes.
+    fn arithmetic(&mut self, within: Range<usize>, depth: usize) -> usize {
+        let (mut open, mut at) = (Open::default(), within.start);
+        while at < within.end {
+            at = match self.byte(at) {
+                Some(b'$' | b'`') => self.expansion(&mut open, at, depth + 1),
+                _ => at + 1,
+            };
+        }
+        at
     }
 
     /// What follows the brace that closes the one here.
@@ -253,6 +305,17 @@ impl Lexer<'_> {
         }
         at + begin + length
     }
+}
+
+/// The lines at these bytes without the blanks around them, each with its byte where it stands last.
+pub(super) fn last_lines(text: &str, within: Range<usize>) -> BTreeMap<&str, usize> {
+    let mut at = within.start;
+    let lines = text.get(within).unwrap_or_default().split_inclusive('\n').map(|line| {
+        let start = at;
+        at += line.len();
+        (line.trim(), start)
+    });
+    lines.collect()
 }
 
 #[cfg(test)]

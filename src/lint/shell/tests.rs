@@ -28,6 +28,14 @@ fn scripts_are_taken_apart_into_commands() {
         ("é \"🚀\"", vec![vec!["é", "🚀"]]),
         ("", vec![]),
         ("a) b", vec![vec!["a"], vec!["b"]]),
+        ("x=$((1<<2))\na b", vec![vec!["x=$()"], vec!["a", "b"]]),
+        ("a \"$(( 1 << 20 ))\" b\nc", vec![vec!["a", "$()", "b"], vec!["c"]]),
+        ("(( x <<= (1) ))\na b", vec![vec!["a", "b"]]),
+        ("x=$((a<<b))\nc\nb\nd", vec![vec!["x=$()"], vec!["c"], vec!["b"], vec!["d"]]),
+        ("x=$(( $(a b) << 2 )); c", vec![vec!["a", "b"], vec!["x=$()"], vec!["c"]]),
+        ("$((a b); c) d", vec![vec!["a", "b"], vec!["c"], vec!["$()", "d"]]),
+        ("let x=1<<2\na b", vec![vec!["let", "x=1"], vec!["a", "b"]]),
+        ("a <<X <<Y\nb\nX\nc", vec![vec!["a"], vec!["c"]]),
     ] {
         assert_eq!(words(text), want, "{text}");
     }
@@ -52,4 +60,11 @@ fn folded_lines_are_one_command() {
 fn deep_nesting_ends() {
     let text = "$(".repeat(10_000) + &"\"`".repeat(1000);
     let _ = words(&text);
+}
+
+#[test]
+fn many_documents_without_an_end_take_no_longer() {
+    let lines: Vec<String> = (0..20_000).map(|index| format!("a <<M{index}")).collect();
+    let text = lines.join("\n");
+    assert_eq!(words(&text).len(), 20_000);
 }
