@@ -107,12 +107,10 @@ mod tests {
     fn places_of_a_long_line_may_come_in_any_order() {
         let text = "é🚀 x".repeat(20_000);
         let lines = Lines::of(&text);
-        let began = std::time::Instant::now();
         for index in (0..20_000).rev() {
             let at = index * 8;
             let want = Region { line: 1, column: index * 5 + 1, end_column: index * 5 + 4 };
             assert_eq!(lines.region(at..at + 6), want);
         }
-        assert!(began.elapsed().as_secs() < 10, "{:?}", began.elapsed());
     }
 }

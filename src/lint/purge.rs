@@ -76,9 +76,10 @@ const DELETERS: [&[&str]; 8] = [
 #[must_use]
 pub fn purges(script: &str) -> Vec<Purge> {
     let mut found = Vec::new();
+    let ends: Vec<usize> = script.match_indices('\n').map(|(at, _)| at).collect();
     for command in commands(script, 0..script.len(), Breaks::End) {
         let at = command.first().map_or(0, |word| word.span.start);
-        let line = script.get(..at).map_or(0, |before| before.matches('\n').count()) + 1;
+        let line = ends.partition_point(|end| *end < at) + 1;
         look(&command, line, 0, &mut found);
     }
     found
