@@ -4,8 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures::future::join_all;
 
-use super::Reconcile;
-use super::gather::within;
+use super::{Reconcile, WorldSettings};
 use crate::image::Repository;
 use crate::plan::{Probed, Question, Snapshot, concerned, questions};
 use crate::store::Hint;
@@ -35,19 +34,19 @@ pub(super) async fn known(run: &Reconcile<'_>, snapshot: &Snapshot) -> BTreeMap<
     known
 }
 
-/// Whether somebody is named who may set the tags that have to be set. Where a person waits, nobody is asked.
+/// Whether somebody is named who may set the tags that have to be set. That credentials are slow says nothing of what the
+/// registry would answer, so nothing else is given up for it.
 pub(super) async fn tagging(
     run: &Reconcile<'_>,
     snapshot: &Snapshot,
     is_hurried: bool,
 ) -> BTreeMap<Repository, Result<bool, String>> {
-    if is_hurried {
-        return BTreeMap::new();
-    }
+    let WorldSettings { hurried_timeout, unhurried_timeout, .. } = run.world.settings;
+    let limit = if is_hurried { hurried_timeout } else { unhurried_timeout };
     let read = concerned(snapshot).into_iter().map(|repository| async move {
-        let may = match within(run, is_hurried, run.world.registry.may_tag(&repository)).await {
-            Some(may) => may.map_err(|error| error.to_string()),
-            None => Err("its credentials take too long".to_owned()),
+        let may = match tokio::time::timeout(limit, run.world.registry.may_tag(&repository)).await {
+            Ok(may) => may.map_err(|error| error.to_string()),
+            Err(_) => Err("its credentials take too long".to_owned()),
         };
         (repository, may)
     });
