@@ -178,9 +178,7 @@ impl Filter {
     /// Whether it is about this repository, by its path.
     #[must_use]
     pub fn is_about(&self, repository: &Repository) -> bool {
-        let name = repository.as_str();
-        let path = repository.host().and_then(|host| name.strip_prefix(host)?.strip_prefix('/'));
-        self.repository.is_in(path.unwrap_or(name))
+        self.repository.is_in(repository.path())
     }
 }
 

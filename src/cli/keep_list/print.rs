@@ -8,9 +8,7 @@ use serde_json::{Value, json};
 use super::collect::List;
 use crate::cli::show::{self, plain};
 use crate::image::{Digest, Repository, Tag};
-
-/// The hosts of Azure's registries: `acr purge` knows no others.
-const AZURE_SUFFIXES: [&str; 3] = [".azurecr.io", ".azurecr.cn", ".azurecr.us"];
+use crate::registry::credentials::is_azure;
 
 pub(super) fn table(list: &List) -> String {
     let rows = list.images.iter().map(|((repository, digest), kept)| {
@@ -91,11 +89,10 @@ pub(super) fn warnings(list: &List, is_azure: bool) -> Vec<String> {
     warnings
 }
 
-/// The registry and the path there, of a repository at Azure.
+/// The registry and the path there, of a repository at Azure: `acr purge` knows no others.
 fn azure(repository: &Repository) -> Option<(&str, &str)> {
     let host = repository.host()?;
-    let path = repository.as_str().strip_prefix(host)?.strip_prefix('/')?;
-    AZURE_SUFFIXES.iter().any(|suffix| host.ends_with(suffix)).then_some((host, path))
+    is_azure(host).then(|| (host, repository.path()))
 }
 
 /// By repository, an alternation of all tags that keep its images and their signatures.

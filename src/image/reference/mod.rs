@@ -85,6 +85,12 @@ impl Repository {
         (first.contains(['.', ':']) || first == "localhost").then_some(first)
     }
 
+    /// What stands behind the host; all of it where no host is named.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        self.host().map_or(&self.0, |host| &self.0[host.len() + 1..])
+    }
+
     /// The spelling in which two names of one repository are equal: host and `library/` written out.
     #[must_use]
     pub fn canonical(&self) -> String {
@@ -100,9 +106,8 @@ impl Repository {
     #[must_use]
     pub fn stem(&self) -> &str {
         let path = match self.host() {
-            Some(host @ (DEFAULT_HOST | DEFAULT_HOST_ONCE)) => &self.0[host.len() + 1..],
+            Some(DEFAULT_HOST | DEFAULT_HOST_ONCE) | None => self.path(),
             Some(_) => return &self.0,
-            None => &self.0,
         };
         path.strip_prefix("library/").unwrap_or(path)
     }

@@ -344,10 +344,15 @@ fn credential_of(said: Said, host: &str) -> Result<Option<Credential>, Credentia
     }
 }
 
+/// Whether this host is a registry of Azure's, in any of its clouds.
+#[must_use]
+pub fn is_azure(host: &str) -> bool {
+    AZURE_SUFFIXES.iter().any(|suffix| host.ends_with(suffix))
+}
+
 /// An identity token as a password, where it is taken as one.
 fn identity_token(password: String, host: &str) -> Option<Credential> {
-    let is_azure = AZURE_SUFFIXES.iter().any(|suffix| host.ends_with(suffix));
-    is_azure.then(|| Credential::Basic { username: AZURE_TOKEN_USER.to_owned(), password })
+    is_azure(host).then(|| Credential::Basic { username: AZURE_TOKEN_USER.to_owned(), password })
 }
 
 /// Why nothing stands in the file that can be used; none where nothing stands there for the host.
