@@ -11,6 +11,7 @@ pub mod pipeline;
 pub mod manifest;
 pub mod commit;
 pub mod pull_request;
+pub mod observation;
 pub mod command;
 pub mod promotion;
 pub mod plan;

@@ -22,13 +22,14 @@ const OWNERS: [(&str, &[&str]); 13] = [
 ];
 
 /// The pure core, and what no file of it may hold.
-const PURE: [&str; 10] = [
+const PURE: [&str; 11] = [
     "image",
     "signature",
     "pipeline",
     "manifest",
     "commit",
     "pull_request",
+    "observation",
     "command",
     "promotion",
     "plan",
