@@ -1,3 +1,6 @@
+mod readiness;
+mod tags;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
