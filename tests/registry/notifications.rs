@@ -10,12 +10,14 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, StatusCode};
 use jiff::Timestamp;
 use lockkeeper::demo::registry::{DemoRegistry, Endpoint};
+use lockkeeper::registry::Registry as _;
 use lockkeeper::server::webhooks::verify::{Authentication, Secret};
 use lockkeeper::server::webhooks::{Kind, ReceiveError, Received, Sent, receive};
 use tokio::net::TcpListener;
 
-use super::support::docker_registry::{DockerRegistry, Options};
-use super::{copy_all, spec, tag};
+use super::oci_layout::Layout;
+use super::support::docker_registry::{DockerRegistry, HTPASSWD, Options, PASSWORD, USER};
+use super::{anonymous, copy_all, repository, skopeo, spec, tag};
 
 const SECRET: &str = "Bearer hook-token";
 
@@ -111,4 +113,85 @@ async fn the_demo_registry_tells_what_a_real_one_tells() {
     let told = events(&real_inbox, "1.4.2").await;
     assert_eq!(told.len(), 1);
     assert_eq!(told, events(&demo_inbox, "1.4.2").await);
+}
+
+/// An index of two platforms and a single image, as skopeo reads them, and their digests.
+fn images(folder: &tempfile::TempDir) -> [(String, String); 2] {
+    let mut layout = Layout::new(folder.path().join("layout"));
+    let (index, single) = (layout.index("index", &["amd64", "arm64"]), layout.single("single"));
+    [(layout.reference("index"), index), (layout.reference("single"), single)]
+}
+
+/// Pushes, a tag more, other bytes under a tag, a deletion: each push is told once, by its tag and the digest of what was
+/// pushed; children and deletions are not.
+#[tokio::test]
+async fn a_real_registry_tells_of_each_push_by_tag_and_of_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let [(index, index_digest), (single, single_digest)] = images(&folder);
+    for htpasswd in [None, Some(HTPASSWD.to_owned())] {
+        let (url, inbox) = listen(0).await;
+        let options = Options { htpasswd: htpasswd.clone(), notify: Some((url, SECRET.to_owned())) };
+        let Some(real) = DockerRegistry::start(&options) else { return };
+        let login = |option: &str| htpasswd.as_ref().map(|_| format!("--{option}={USER}:{PASSWORD}"));
+        let to = |tag: &str| format!("docker://{}/shop/web:{tag}", real.address());
+        let plain = ["--src-tls-verify=false", "--dest-tls-verify=false", "--preserve-digests", "--all"];
+        let copy = async |from: &str, tag: &str| {
+            let is_ours = from.starts_with("docker:");
+            let logins = [login("dest-creds"), login("src-creds").filter(|_| is_ours)];
+            let logins: Vec<&str> = logins.iter().flatten().map(String::as_str).collect();
+            skopeo(&[&["copy"][..], &plain, &logins, &[from, &to(tag)]].concat()).await
+        };
+        let again = to("1");
+        for (from, tag) in [(&index, "1"), (&single, "2"), (&again, "prod"), (&single, "1"), (&single, "1")] {
+            let Some(_) = copy(from, tag).await else { return };
+        }
+        let (prod, logins) = (to("prod"), login("creds"));
+        let words = ["delete", "--tls-verify=false"].into_iter().chain(logins.as_deref());
+        skopeo(&words.chain([prod.as_str()]).collect::<Vec<_>>()).await.unwrap();
+        copy(&single, "end").await.unwrap();
+        let want = [
+            ("1", &index_digest),
+            ("2", &single_digest),
+            ("prod", &index_digest),
+            ("1", &single_digest),
+            ("1", &single_digest),
+            ("end", &single_digest),
+        ];
+        let want = want.map(|(tag, digest)| format!("shop/web:{tag}@{digest}"));
+        assert_eq!(events(&inbox, "end").await, want, "{htpasswd:?}");
+    }
+}
+
+/// Its queue is in memory: what it was refused before it was started anew is never told again, and a look finds it.
+#[tokio::test]
+async fn what_a_real_registry_forgets_in_mid_retry_is_found_by_looking() {
+    let folder = tempfile::tempdir().unwrap();
+    let [(index, _), (single, single_digest)] = images(&folder);
+    let (url, inbox) = listen(usize::MAX).await;
+    let options = Options { notify: Some((url, SECRET.to_owned())), ..Options::default() };
+    let Some(mut real) = DockerRegistry::start(&options) else { return };
+    let address = real.address();
+    let push = async |from: &str, tag: &str| {
+        let to = format!("docker://{address}/shop/web:{tag}");
+        skopeo(&["copy", "--all", "--dest-tls-verify=false", from, &to]).await
+    };
+    let Some(_) = push(&index, "1").await else { return };
+    for _ in 0..500 {
+        if inbox.lock().unwrap().ids.len() > 1 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    {
+        let ids = &inbox.lock().unwrap().ids;
+        assert!(ids.len() > 1 && ids.iter().all(|id| *id == ids[0]), "one is tried again and again: {ids:?}");
+    }
+    real.restart();
+    inbox.lock().unwrap().refusals_left = 0;
+    push(&single, "2").await.unwrap();
+    assert_eq!(events(&inbox, "2").await, [format!("shop/web:2@{single_digest}")]);
+    let web = repository(address, "shop/web");
+    let tags = anonymous().tags(&web).await.unwrap();
+    let found: Vec<String> = tags.iter().map(ToString::to_string).collect();
+    assert_eq!(found, ["1", "2"]);
 }

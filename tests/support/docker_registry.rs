@@ -15,6 +15,7 @@ use super::parts::part;
 #[derive(Debug)]
 pub(crate) struct DockerRegistry {
     process: Child,
+    program: PathBuf,
     address: SocketAddr,
     folder: TempDir,
 }
@@ -64,36 +65,53 @@ impl DockerRegistry {
         data(self.folder.path())
     }
 
+    /// Ends the process as a crash does, and starts it anew over the same files.
+    ///
+    /// # Panics
+    /// If it does not answer within ten seconds.
+    pub(crate) fn restart(&mut self) {
+        end(&mut self.process);
+        self.process = serve(&self.program, self.folder.path(), self.address).unwrap();
+    }
+
     fn attempt(program: &Path, options: &Options) -> Option<Self> {
         let folder = folder();
         let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let file = folder.path().join("registry.yml");
-        fs::write(&file, configuration(folder.path(), address, options)).unwrap();
-        let mut process = Command::new(program)
-            .arg("serve")
-            .arg(&file)
-            .env("OTEL_TRACES_EXPORTER", "none")
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let deadline = Instant::now() + Duration::from_secs(10);
-        while Instant::now() < deadline && process.try_wait().unwrap().is_none() {
-            if TcpStream::connect(address).is_ok() {
-                return Some(Self { process, address, folder });
-            }
-            sleep(Duration::from_millis(20));
-        }
-        let _ = process.kill();
-        let _ = process.wait();
-        None
+        fs::write(file(folder.path()), configuration(folder.path(), address, options)).unwrap();
+        let process = serve(program, folder.path(), address)?;
+        Some(Self { process, program: program.to_owned(), address, folder })
     }
+}
+
+/// The process, once it answers.
+fn serve(program: &Path, folder: &Path, address: SocketAddr) -> Option<Child> {
+    let mut process = Command::new(program)
+        .arg("serve")
+        .arg(file(folder))
+        .env("OTEL_TRACES_EXPORTER", "none")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while Instant::now() < deadline && process.try_wait().unwrap().is_none() {
+        if TcpStream::connect(address).is_ok() {
+            return Some(process);
+        }
+        sleep(Duration::from_millis(20));
+    }
+    end(&mut process);
+    None
+}
+
+fn end(process: &mut Child) {
+    let _ = process.kill();
+    let _ = process.wait();
 }
 
 impl Drop for DockerRegistry {
     fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+        end(&mut self.process);
     }
 }
 
@@ -106,6 +124,10 @@ fn folder() -> TempDir {
 
 fn data(folder: &Path) -> PathBuf {
     folder.join("data")
+}
+
+fn file(folder: &Path) -> PathBuf {
+    folder.join("registry.yml")
 }
 
 fn configuration(folder: &Path, address: SocketAddr, options: &Options) -> String {

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::{IMAGES, at, came, record, release, snapshot};
 use crate::image::{Digest, Repository, Tag};
-use crate::plan::effect::{Effect, Plan};
+use crate::plan::effect::{Effect, Plan, SetTag};
 use crate::plan::snapshot::{Answer, FileState, Probed, Question};
 use crate::plan::{Snapshot, tags};
 use crate::promotion::Event;
@@ -41,13 +41,13 @@ fn effects(world: &Snapshot) -> Vec<Effect> {
 fn told(world: &Snapshot) -> Vec<String> {
     let versions = ["1.0.0", "1.1.0", "1.2.0", "1.3.0"];
     let version = |found: Digest| versions.into_iter().find(|version| digest(version) == found).unwrap();
-    let word = |effect: Effect| match effect {
-        Effect::Tag(set) => {
+    let word = |effect: Effect| {
+        if let Effect::Tag(set) = effect {
             let name = if set.tag.is_anchor() { "anchor" } else { set.tag.as_str() };
-            format!("{name}={}{}", version(set.digest), if set.moves { "!" } else { "" })
+            return format!("{name}={}{}", version(set.digest), if set.moves { "!" } else { "" });
         }
-        Effect::Untag { digest, .. } => format!("-anchor={}", version(digest)),
-        effect => panic!("{effect:?}"),
+        let Effect::Untag { digest, .. } = effect else { panic!("{effect:?}") };
+        format!("-anchor={}", version(digest))
     };
     effects(world).into_iter().map(word).collect()
 }
@@ -55,20 +55,12 @@ fn told(world: &Snapshot) -> Vec<String> {
 /// Carries out what is due, as the registry would let it be done.
 fn carry_out(world: &mut Snapshot) {
     for effect in effects(world) {
-        let event = match effect {
-            Effect::Tag(set) => Event::Tagged {
-                stage: set.stage,
-                repository: set.repository,
-                tag: set.tag,
-                digest: set.digest,
-                was: None,
-            },
-            Effect::Untag { repository, digest } => {
-                Event::Untagged { repository, tag: Tag::anchor(digest), kept: None }
-            }
-            effect => panic!("{effect:?}"),
-        };
-        record(world, event);
+        if let Effect::Tag(set) = effect {
+            let SetTag { stage, repository, tag, digest, .. } = *set;
+            record(world, Event::Tagged { stage, repository, tag, digest, was: None });
+        } else if let Effect::Untag { repository, digest } = effect {
+            record(world, Event::Untagged { repository, tag: Tag::anchor(digest), kept: None });
+        }
     }
 }
 
