@@ -21,6 +21,7 @@ pub mod settings;
 pub mod telemetry;
 pub mod witness;
 pub mod registry;
+pub mod cluster;
 pub mod repository;
 pub mod forge;
 pub mod store;

@@ -1,6 +1,6 @@
 //! The world around a reconcile: store, registry, repositories with their forges, and the clock.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +11,10 @@ use super::poll::{Intervals, Polls};
 use super::probes::Probes;
 use super::retag::TagWrites;
 use super::rules::RulesCache;
+use crate::cluster::{Cluster, ClusterError};
 use crate::forge::Forge;
+use crate::image::Repository;
+use crate::observation::{Observation, Workloads};
 use crate::pull_request::MergeMethod;
 use crate::registry::Registry;
 use crate::repository::Mirror;
@@ -26,6 +29,8 @@ pub struct World {
     pub registry: Arc<dyn Registry>,
     /// The environment repositories, by their name in the settings.
     pub repositories: BTreeMap<String, EnvironmentRepository>,
+    /// The clusters, by their name in the settings.
+    pub clusters: BTreeMap<String, Arc<dyn Cluster>>,
     /// The clock.
     pub now: Arc<dyn Fn() -> Timestamp + Send + Sync>,
     /// Who is told what was read. The store, the mirrors and the local forges tell it what they wrote.
@@ -83,6 +88,23 @@ pub struct WorldSettings {
     pub source_links: Vec<String>,
     /// The author of our commits: name and address.
     pub author: (String, String),
+}
+
+impl World {
+    /// What runs of `images`, and how the rollouts of `workloads` stand.
+    ///
+    /// # Errors
+    /// [`ClusterError`] if the settings name no such cluster, or it does not tell.
+    pub async fn observe_workloads(
+        &self,
+        workloads: &Workloads,
+        images: &BTreeSet<Repository>,
+    ) -> Result<Observation, ClusterError> {
+        match self.clusters.get(&workloads.cluster) {
+            Some(cluster) => cluster.observe(workloads, images).await,
+            None => Err(ClusterError::Unknown { cluster: workloads.cluster.clone() }),
+        }
+    }
 }
 
 impl fmt::Debug for World {

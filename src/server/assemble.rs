@@ -137,6 +137,7 @@ pub async fn assemble(settings: &Settings, witness: Arc<dyn Witness>) -> Result<
         store,
         registry: Arc::new(registry(&settings.registry).witnessed(Arc::clone(&witness))),
         repositories,
+        clusters: BTreeMap::new(),
         now: Arc::new(Timestamp::now),
         witness,
         settings: world_settings(settings),

@@ -254,6 +254,7 @@ fn world(
         store,
         registry: registry.clone(),
         repositories: BTreeMap::from([("env".to_owned(), repository)]),
+        clusters: BTreeMap::new(),
         now: clock(place),
         witness: tally.clone(),
         settings: WorldSettings {

@@ -95,6 +95,7 @@ impl Story {
             store,
             registry: self.registry.clone(),
             repositories: BTreeMap::from([("env".to_owned(), repository)]),
+            clusters: BTreeMap::new(),
             now,
             witness: self.faults.clone(),
             settings: WorldSettings {

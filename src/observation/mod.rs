@@ -1,9 +1,15 @@
 //! What runs in a stage, as a cluster or a deployer tells it.
 
+mod selector;
+mod workloads;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+
+pub use selector::{Condition, Requirement, Selector, SelectorError};
+pub use workloads::{Which, WorkloadKind, WorkloadName, WorkloadNameError, Workloads};
 
 use crate::image::{Digest, Repository};
 
