@@ -1,4 +1,5 @@
-# The git host refuses a branch: it is said, other stages go on, and a rollback of the same stage is not in its way.
+# The git host refuses a branch: it is said, other stages go on and are protected, and a rollback of the same stage is not
+# in its way.
 rules:
   version: 1
   pipelines:
@@ -9,11 +10,12 @@ rules:
       stages:
         - { name: dev, pins: [env/dev/web.yaml], merge: automatic }
         - { name: eu, after: [dev], pins: [env/eu/web.yaml], merge: automatic }
-        - { name: us, after: [dev], pins: [env/us/web.yaml], merge: automatic }
+        - { name: us, after: [dev], pins: [env/us/web.yaml], merge: automatic, channel: us }
 pin dev web 1.0.0
 pin eu web 1.0.0
 pin us web 1.0.0
 push web 1.0.0
+registry takes tags
 start
 push web 1.1.0
 expect eu pins web 1.1.0
@@ -22,6 +24,8 @@ push web 1.2.0
 expect us pins web 1.2.0
 expect eu pins web 1.1.0
 expect eu hold not in these days
+expect tag web us is 1.2.0
+expect tag web anchor-of-1.2.0 is 1.2.0
 comment operations by sam: /rollback eu
 expect eu pins web 1.0.0
 git accepts
