@@ -20,6 +20,7 @@ pub mod lint;
 pub mod settings;
 pub mod telemetry;
 pub mod witness;
+pub mod bounded;
 pub mod registry;
 pub mod cluster;
 pub mod repository;

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::{CliError, Exit, Format, Outcome};
+use crate::bounded;
 use crate::image::Digest;
 use crate::manifest::{self, Pin};
 use crate::repository::{self, RepositoryError};
@@ -258,11 +259,7 @@ fn collect(folder: &Path, depth: usize, files: &mut BTreeMap<PathBuf, File>) {
 
 /// The bytes of a file that is not too large.
 pub(super) fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let bytes = fs::metadata(path)?.len();
-    if bytes > FILE_BYTES_MAX {
-        return Err(io::Error::other(format!("file has {bytes} bytes, at most {FILE_BYTES_MAX} are read")));
-    }
-    fs::read(path)
+    bounded::read(path, FILE_BYTES_MAX)
 }
 
 /// Prints to standard output; a reader that has gone away is no error.

@@ -1,10 +1,9 @@
 //! Whether scripts that clean a registry up leave alone what has to stay.
 
-use std::fs::File;
-use std::io::Read as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::Findings;
+use crate::bounded;
 use crate::cli::keep_list::collect::{Kept, List, list};
 use crate::image::{Digest, Reference, Repository, Tag};
 use crate::lint::{Deletes, Filter, Purge, purges};
@@ -21,7 +20,20 @@ const NAMED_MAX: usize = 5;
 
 /// Judges each command of each script that untags or deletes images.
 pub(super) async fn scripts(settings: &Settings, scripts: &[PathBuf], findings: &mut Findings) {
-    let Ok(store) = Store::open(&settings.store.path).await else { return };
+    let store = match Store::open(&settings.store.path).await {
+        Ok(store) => store,
+        Err(error) => {
+            for script in scripts {
+                let text = format!("was not judged, since the store cannot be opened: {error}");
+                findings.bad(
+                    format!("clean-up {}", script.display()),
+                    text,
+                    "mend what is said of the store",
+                );
+            }
+            return;
+        }
+    };
     let mut kept = match list(settings, &store, EARLIER).await {
         Ok(kept) => kept,
         Err(error) => return findings.bad("clean-up", error.what, "lockkeeper keep-list"),
@@ -36,10 +48,10 @@ pub(super) async fn scripts(settings: &Settings, scripts: &[PathBuf], findings: 
     }
     for script in scripts {
         let subject = format!("clean-up {}", script.display());
-        match read(script) {
+        match bounded::read(script, SCRIPT_BYTES_MAX) {
             Err(error) => findings.bad(subject, error.to_string(), "name a script that can be read"),
-            Ok(text) => {
-                let found = purges(&text);
+            Ok(content) => {
+                let found = purges(&String::from_utf8_lossy(&content));
                 if found.is_empty() {
                     findings.good(&subject, "has no command that is known to untag or delete images");
                 }
@@ -49,12 +61,6 @@ pub(super) async fn scripts(settings: &Settings, scripts: &[PathBuf], findings: 
             }
         }
     }
-}
-
-fn read(path: &Path) -> std::io::Result<String> {
-    let mut text = Vec::new();
-    File::open(path)?.take(SCRIPT_BYTES_MAX).read_to_end(&mut text)?;
-    Ok(String::from_utf8_lossy(&text).into_owned())
 }
 
 fn judge(subject: &str, purge: &Purge, kept: &List, findings: &mut Findings) {

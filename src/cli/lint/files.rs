@@ -5,6 +5,7 @@ use std::fs;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
+use crate::bounded;
 use crate::cli::{CliError, Exit, pins};
 use crate::lint::{Checkout, Kind, Named, Region, Survey, Unread};
 use crate::pipeline::{self, FILE_NAME, Pipelines};
@@ -251,8 +252,5 @@ fn survey(candidate: &Candidate, marked: &[&str]) -> Survey {
 
 fn bytes(path: &Path, kind: Kind) -> io::Result<Vec<u8>> {
     let is_script = matches!(kind, Kind::Script | Kind::Dockerfile);
-    if is_script && fs::metadata(path)?.len() > SCRIPT_BYTES_MAX {
-        return Err(io::Error::other(format!("script has more than {SCRIPT_BYTES_MAX} bytes")));
-    }
-    pins::read(path)
+    if is_script { bounded::read(path, SCRIPT_BYTES_MAX) } else { pins::read(path) }
 }

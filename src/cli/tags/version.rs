@@ -1,13 +1,13 @@
 //! The version that a project's own file says it has.
 
-use std::fs::File;
-use std::io::{ErrorKind, Read as _};
+use std::io::ErrorKind;
 use std::path::Path;
 
 use config::{Config, FileFormat};
 use semver::Version;
 use serde_json::Value;
 
+use crate::bounded;
 use crate::cli::show::plain;
 use crate::cli::{CliError, Exit};
 
@@ -56,18 +56,13 @@ pub(super) fn parse(text: &str, place: &str) -> Result<Version, CliError> {
 
 /// The text of the file; none where there is none.
 fn read(path: &Path) -> Result<Option<String>, CliError> {
-    let file = match File::open(path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        opened => opened.map_err(|error| broken(path, &error.to_string()))?,
-    };
-    let mut text = String::new();
-    file.take(FILE_BYTES_MAX + 1)
-        .read_to_string(&mut text)
-        .map_err(|error| broken(path, &error.to_string()))?;
-    if text.len() as u64 > FILE_BYTES_MAX {
-        return Err(broken(path, &format!("it is longer than {FILE_BYTES_MAX} bytes")));
+    match bounded::read(path, FILE_BYTES_MAX) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(broken(path, &error.to_string())),
+        Ok(content) => String::from_utf8(content)
+            .map(Some)
+            .map_err(|error| broken(path, &error.utf8_error().to_string())),
     }
-    Ok(Some(text))
 }
 
 /// What the file says the version is. A package or workspace file need not say one.

@@ -10,7 +10,7 @@ mod helper;
 use std::collections::BTreeMap;
 use std::env;
 use std::fmt;
-use std::io::Read as _;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
@@ -20,6 +20,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use self::helper::{Helper, Said};
+use crate::bounded;
 
 /// What a registry is told about who asks.
 #[derive(Clone, PartialEq, Eq)]
@@ -296,20 +297,11 @@ fn read(file: &AuthFile) -> Result<Option<Vec<u8>>, CredentialsError> {
     if file.absence == Absence::Variable {
         return Ok(env::var_os(&file.path).map(|text| text.to_string_lossy().into_owned().into_bytes()));
     }
-    let error = |reason: String| broken(file, &reason);
-    let opened = match std::fs::File::open(&file.path) {
-        Ok(opened) => opened,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound && file.absence == Absence::Allowed => {
-            return Ok(None);
-        }
-        Err(e) => return Err(error(e.to_string())),
-    };
-    let mut content = Vec::new();
-    opened.take(FILE_BYTES_MAX + 1).read_to_end(&mut content).map_err(|e| error(e.to_string()))?;
-    if content.len() as u64 > FILE_BYTES_MAX {
-        return Err(error(format!("it is longer than {FILE_BYTES_MAX} bytes")));
+    match bounded::read(&file.path, FILE_BYTES_MAX) {
+        Ok(content) => Ok(Some(content)),
+        Err(error) if error.kind() == ErrorKind::NotFound && file.absence == Absence::Allowed => Ok(None),
+        Err(error) => Err(broken(file, &error.to_string())),
     }
-    Ok(Some(content))
 }
 
 /// What stands in the file itself.
