@@ -143,6 +143,8 @@ fn the_story_comes_true_and_other_tools_see_the_same() {
     let authors = git(&folder.join("checkout.git"), &["log", "--format=%an", "main"]);
     assert_eq!(authors.lines().collect::<Vec<_>>(), ["maria", "tom", "maria", "maria"]);
 
+    check_offline(&repository, outside.path());
+
     let image = format!("oci:{}:1.5.1", folder.join("registry/shop/checkout").display());
     let Some(index) = skopeo(&["inspect", "--raw", &image]) else { return };
     assert_eq!(Digest::of(&index), digest, "prod pins what was pushed, byte for byte");
@@ -151,6 +153,74 @@ fn the_story_comes_true_and_other_tools_see_the_same() {
     let inspected = text(&skopeo(&["inspect", &image]).unwrap());
     let tip = git(&folder.join("checkout.git"), &["rev-parse", "main"]);
     assert!(inspected.contains(tip.trim()), "{inspected}");
+}
+
+/// Nobody answers any more: a clone is enough to go back, to the release that the server would have taken.
+fn check_offline(repository: &Path, outside: &Path) {
+    let clone = outside.join("clone");
+    git(outside, &["clone", "--quiet", repository.to_str().unwrap(), clone.to_str().unwrap()]);
+    let rollback = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_lockkeeper"));
+        let output = command
+            .args(["rollback", "checkout"])
+            .args(arguments)
+            .args(["--offline", "--clone", clone.to_str().unwrap()])
+            .env("HOME", outside)
+            .env("GIT_CONFIG_NOSYSTEM", "1")
+            .output()
+            .unwrap();
+        (output.status.code(), text(&output.stdout), text(&output.stderr))
+    };
+    let refs = || git(&clone, &["for-each-ref"]);
+    let before = refs();
+    let (code, told, error) = rollback(&["prod", "--dry-run"]);
+    assert_eq!((code, error.as_str()), (Some(0), ""), "{told}");
+    assert!(told.contains("prod: 1.5.1 → 1.4.2\n") && told.contains("nothing was written"), "{told}");
+    let (code, _, error) = rollback(&["prod"]);
+    assert_eq!(code, Some(6), "{error}");
+    assert!(error.contains("set user.name and user.email"), "{error}");
+    git(&clone, &["config", "user.name", "Sam Smith"]);
+    git(&clone, &["config", "user.email", "sam@example.com"]);
+    for (arguments, exit, why) in [
+        (&["nowhere"][..], 5, "there are dev, staging, canary, prod"),
+        (&["prod", "--to", "9.9.9"], 6, "no release `9.9.9` was live in this stage; seen here: "),
+        (&["prod", "--base", "nowhere"], 5, "nowhere"),
+    ] {
+        let (code, _, error) = rollback(arguments);
+        assert_eq!(code, Some(exit), "{error}");
+        assert!(error.contains(why), "{error}");
+    }
+    assert_eq!(refs(), before, "nothing was written");
+
+    let (code, told, error) = rollback(&["prod", "--reason", "INC-3000 no bot"]);
+    assert_eq!((code, error.as_str()), (Some(0), ""), "{told}");
+    let branch = told.lines().find_map(|line| line.strip_prefix("branch ")?.split(',').next()).unwrap();
+    let message = git(&clone, &["log", "-1", "--format=%B", branch]);
+    let title = "rollback(prod): checkout 1.5.1 → 1.4.2 (INC-3000)";
+    assert_eq!(message.lines().next(), Some(title));
+    for (name, value) in [
+        ("Lockkeeper-Lane", "rollback"),
+        ("Lockkeeper-Stage", "prod"),
+        ("Lockkeeper-Requested-By", "sam@example.com 0 offline"),
+        ("Lockkeeper-Reason", "INC-3000 no bot"),
+    ] {
+        assert_eq!(trailer(&message, name), Some(value));
+    }
+    let files = git(&clone, &["diff", "--name-only", "main", branch]);
+    assert_eq!(
+        files.lines().collect::<Vec<_>>(),
+        ["apps/checkout/prod/eu.yaml", "apps/checkout/prod/us.yaml"]
+    );
+    let status = git(&clone, &["status", "--porcelain"]);
+    assert_eq!(status, "", "what is checked out is left alone");
+    // Merged with its message, it is a rollback of the record: there is nothing more to do, and 1.5.1 is bad.
+    git(&clone, &["merge", "--quiet", "--ff-only", branch]);
+    let (code, _, error) = rollback(&["prod", "--base", "main"]);
+    assert_eq!(code, Some(6), "{error}");
+    assert!(error.contains("it was rolled back to 1.4.2 already"), "{error}");
+    let (code, told, error) = rollback(&["prod", "--base", "main", "--to", "1.4.1", "-n", "-o", "json"]);
+    assert_eq!(code, Some(0), "{error}");
+    assert!(told.contains(r#""to": "1.4.1""#) && told.contains(r#""branch": null"#), "{told}");
 }
 
 #[test]

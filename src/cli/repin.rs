@@ -5,10 +5,9 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
-use similar::TextDiff;
 
 use super::pins::{self, File, Unread};
-use super::{CliError, Exit, Outcome};
+use super::{CliError, Exit, Outcome, show};
 use crate::image::{Pinned, Reference, Repository};
 use crate::manifest;
 
@@ -171,10 +170,7 @@ fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
 
 impl Edited {
     pub(super) fn diff(&self) -> String {
-        let (before, after) = (String::from_utf8_lossy(&self.before), String::from_utf8_lossy(&self.after));
-        let name = self.file.name.trim_start_matches('/');
-        let (from, to) = (format!("a/{name}"), format!("b/{name}"));
-        TextDiff::from_lines(before.as_ref(), after.as_ref()).unified_diff().header(&from, &to).to_string()
+        show::difference(self.file.name.trim_start_matches('/'), &self.before, &self.after)
     }
 }
 

@@ -41,7 +41,7 @@ pub use concerned::{coming, there};
 pub use earlier::earlier;
 pub use effect::{Close, Effect, Gate, HoldReason, MergeNow, Open, Plan, SetTag};
 pub use order::compare;
-pub use pins::{FileEdit, Files, Pins, read_pins};
+pub use pins::{FileEdit, Files, Pins, edits, read_pins};
 pub use readiness::questions;
 pub use reviewers::reviewers;
 pub use snapshot::{

@@ -51,7 +51,7 @@ pub fn read_pins(pipeline: &Pipeline, stage: &Stage, files: &Files) -> Pins {
 ///
 /// # Errors
 /// The file and the reason, as one line, where a pin cannot be changed exactly.
-pub(super) fn edits(stage: &Stage, release: &Release, files: &Files) -> Result<Vec<FileEdit>, String> {
+pub fn edits(stage: &Stage, release: &Release, files: &Files) -> Result<Vec<FileEdit>, String> {
     let mut edited: BTreeMap<&str, (Vec<u8>, Vec<u8>)> = BTreeMap::new();
     for target in &stage.pins {
         let before = bytes_of(target, files)?;

@@ -77,9 +77,10 @@ pub use pick::pick;
 pub use poll::{Intervals, Polls};
 pub use preview::{Previewed, declared, preview};
 pub use probes::{Probes, probe_always, probe_due};
+pub use rebuild::{COMMITS_MAX, recorded_in};
 pub use retag::TagWrites;
 pub use route::{branch_key, deliver_activity, deliver_comment, note_activity, thread_key};
-pub use rules::RulesCache;
+pub use rules::{LAST_VALID_COMMITS_MAX, RulesCache};
 pub use work::{run_key, run_one, start, work};
 pub use world::{EnvironmentRepository, World, WorldSettings};
 

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use super::{Reconcile, ReconcileError};
 use crate::image::Release;
-use crate::pipeline::StageName;
+use crate::pipeline::{PipelineName, StageName};
 use crate::plan::messages;
 use crate::promotion::{Actor, Entry, Event};
-use crate::repository::trailers;
+use crate::repository::{Commit, trailers};
 
 /// Commits of the base looked through: years of promotions, read in about a second.
-const COMMITS_MAX: usize = 20_000;
+pub const COMMITS_MAX: usize = 20_000;
 
 /// Records what the merge commits of this pipeline say.
 pub(super) async fn rebuild(run: &mut Reconcile<'_>) -> Result<(), ReconcileError> {
@@ -27,21 +27,27 @@ pub(super) async fn read(run: &Reconcile<'_>) -> Result<Vec<Entry>, ReconcileErr
     let Some(pipeline) = run.lease.key.pipeline.clone() else { return Ok(Vec::new()) };
     let repository = run.repository;
     let Some(tip) = repository.mirror.tip(&repository.base).await? else { return Ok(Vec::new()) };
-    let mut commits = repository.mirror.first_parents(tip, COMMITS_MAX).await?;
-    commits.reverse();
+    let commits = repository.mirror.first_parents(tip, COMMITS_MAX).await?;
+    Ok(recorded_in(&pipeline, &commits))
+}
+
+/// What these commits, newest first, say of a pipeline, oldest first.
+#[must_use]
+pub fn recorded_in(pipeline: &PipelineName, commits: &[Commit]) -> Vec<Entry> {
     let mut live: BTreeMap<StageName, Release> = BTreeMap::new();
     let mut entries: Vec<Entry> = Vec::new();
-    for commit in commits {
+    for commit in commits.iter().rev() {
         let lines = trailers(&commit.message);
-        if let Some(recorded) = messages::recorded(&pipeline, &lines, commit.at, &commit.id.to_string()) {
+        if let Some(recorded) = messages::recorded(pipeline, &lines, commit.at, &commit.id.to_string()) {
             let stage = recorded.stage.clone();
             let (release, new) = recorded.entries(live.get(&stage));
             live.insert(stage, release);
             entries.extend(new);
         }
     }
-    let Some(first) = entries.first() else { return Ok(entries) };
-    let by = Actor { id: 0, name: "lockkeeper".to_owned(), via: "git history".to_owned() };
-    entries.insert(0, Entry { at: first.at, event: Event::Started { by } });
-    Ok(entries)
+    if let Some(first) = entries.first() {
+        let by = Actor { id: 0, name: "lockkeeper".to_owned(), via: "git history".to_owned() };
+        entries.insert(0, Entry { at: first.at, event: Event::Started { by } });
+    }
+    entries
 }

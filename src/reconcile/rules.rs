@@ -16,7 +16,7 @@ pub(super) type Parsed = Result<Arc<Declared>, Arc<Vec<FileError>>>;
 /// Files kept of each repository: that of the tip, and those at the base of pull requests under way.
 const FILES_MAX: usize = 4;
 /// Commits looked through for the last valid file.
-const LAST_VALID_COMMITS_MAX: usize = 200;
+pub const LAST_VALID_COMMITS_MAX: usize = 200;
 
 /// The pipelines of a valid file, and the ways to one of them without looking at all.
 #[derive(Debug)]

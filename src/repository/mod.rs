@@ -43,6 +43,7 @@ mod history;
 mod trailers;
 mod local;
 mod checkout;
+mod clone;
 mod ignored;
 // The mirror.
 mod folder;
@@ -58,6 +59,7 @@ use jiff::Timestamp;
 
 pub use crate::commit::{CommitId, CommitIdError};
 pub use checkout::{Checkout, checkout};
+pub use clone::LocalClone;
 pub use credentials::{Credentials, TokenSource};
 pub use error::{ProtocolError, RepositoryError};
 pub use ignored::Ignored;

@@ -8,6 +8,7 @@ mod answer;
 mod carry;
 mod identity;
 mod line;
+mod offline;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -15,7 +16,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::context::{find_key, of_store, pipelines};
-use super::{Context, Format, Outcome as Ended};
+use super::{CliError, Context, Exit, Format, Outcome as Ended};
 use crate::plan::PipelineView;
 use crate::promotion::Outcome;
 use crate::store::{Delivery, Hint};
@@ -47,7 +48,8 @@ pub struct Promote {
 #[command(after_help = "Examples:\n  \
     lockkeeper rollback checkout prod --reason \"INC-2041 p99 too high\"\n  \
     lockkeeper rollback checkout prod --to 1.4.0\n  \
-    lockkeeper rollback checkout prod --dry-run")]
+    lockkeeper rollback checkout prod --dry-run\n  \
+    lockkeeper rollback checkout prod --offline --clone ../environments")]
 pub struct Rollback {
     /// The pipeline, or `repository/pipeline`.
     pipeline: String,
@@ -56,6 +58,16 @@ pub struct Rollback {
     /// The release, by version or digest; none: the good one before.
     #[arg(long, value_name = "VERSION|DIGEST")]
     to: Option<String>,
+    /// Make the commit from the history of a clone alone, on a branch to be pushed: for when no server, store or registry
+    /// can be reached. Nobody's permission is asked.
+    #[arg(long, conflicts_with = "token_file")]
+    offline: bool,
+    /// The clone of the environment repository; none: the one around the current folder.
+    #[arg(long, value_name = "FOLDER", requires = "offline")]
+    clone: Option<PathBuf>,
+    /// The commit to begin from; none: origin/HEAD as it was fetched last, else HEAD.
+    #[arg(long, value_name = "REVISION", requires = "offline")]
+    base: Option<String>,
     #[command(flatten)]
     giving: Giving,
 }
@@ -140,7 +152,12 @@ pub async fn promote(context: &Context, args: Promote) -> Ended {
 /// # Errors
 /// As [`promote`].
 pub async fn rollback(context: &Context, args: Rollback) -> Ended {
-    let Rollback { pipeline, stage, to, giving } = args;
+    if args.offline {
+        return tokio::task::spawn_blocking(move || offline::rollback(args)).await.map_err(|error| {
+            CliError::new(Exit::Integrity, "the rollback stopped half way").why(error.to_string())
+        })?;
+    }
+    let Rollback { pipeline, stage, to, giving, .. } = args;
     let middle = to.map(|to| ("to", to));
     give(context, Order { pipeline, stage: Some(stage), middle, verb: "rollback" }, giving).await
 }

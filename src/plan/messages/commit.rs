@@ -15,7 +15,7 @@ pub(in super::super) fn branch_commit(snapshot: &Snapshot, stage: &Stage, propos
     let mut message = title(snapshot, stage, proposal);
     message.push_str("\n\n");
     message.push_str(&trailer("Promotion", promotion_id(proposal)));
-    for change in changes(proposal) {
+    for change in changes(&proposal.release, proposal.was.as_ref()) {
         message.push_str(&trailer("Change", &change));
     }
     message
@@ -38,7 +38,7 @@ pub(in super::super) fn merge_commit(
     if let Some(group) = &stage.group {
         message.push_str(&trailer("Group", group.as_str()));
     }
-    for change in changes(proposal) {
+    for change in changes(&proposal.release, proposal.was.as_ref()) {
         message.push_str(&trailer("Change", &change));
     }
     if let Some(reason) = &gates.unknown_authors {
@@ -64,7 +64,7 @@ pub(in super::super) fn merge_commit(
 }
 
 /// One line of the trailer block; the value stays on its line.
-fn trailer(key: &str, value: &str) -> String {
+pub(super) fn trailer(key: &str, value: &str) -> String {
     format!("Lockkeeper-{key}: {}\n", one_line_untruncated(value))
 }
 
@@ -75,14 +75,14 @@ fn one_line_untruncated(value: &str) -> String {
 }
 
 /// `repository tag@digest was tag@digest`, one line an image that changes.
-fn changes(proposal: &Proposal) -> Vec<String> {
-    let changed = proposal.release.images().filter(|(repository, pinned)| {
-        let before = proposal.was.as_ref().and_then(|was| was.get(repository));
+pub(super) fn changes(release: &Release, was: Option<&Release>) -> Vec<String> {
+    let changed = release.images().filter(|(repository, pinned)| {
+        let before = was.and_then(|was| was.get(repository));
         before.is_none_or(|before| before.digest != pinned.digest)
     });
     changed
         .map(|(repository, pinned)| {
-            let before = proposal.was.as_ref().and_then(|was| was.get(repository));
+            let before = was.and_then(|was| was.get(repository));
             let before = before.map_or_else(|| "-".to_owned(), ToString::to_string);
             format!("{repository} {pinned} was {before}")
         })

@@ -7,12 +7,14 @@ mod body;
 mod commit;
 mod escape;
 mod facts;
+mod offline;
 mod reply;
 mod source;
 
 pub use commit::{Recorded, recorded};
 pub use escape::{code, escape, one_line, prose};
 pub use facts::amount;
+pub use offline::offline_rollback;
 pub use reply::{explain, history, reply, status};
 
 pub(super) use body::{check, issue, pull_request};
