@@ -122,6 +122,8 @@ pub struct Stage {
     pub supersede: bool,
     /// Who may roll back; empty: owner and write.
     pub rollback_by: Vec<Principal>,
+    /// Whose approvals a rollback waits for; none: it is merged at once.
+    pub rollback_approvals: Option<Approvals>,
     /// Whether a person's own pull request may change the pins.
     pub out_of_band: OutOfBand,
     /// The tag that names, in each image's repository, what is live here.

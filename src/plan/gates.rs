@@ -6,6 +6,7 @@ use super::candidate::minute;
 use super::effect::{Gate, HoldReason};
 use super::fitness;
 use super::pins::Pins;
+use super::reviewers;
 use super::snapshot::{Snapshot, is};
 use crate::pipeline::{Approvals, Principal, RequiredCheck, RoleName, Stage};
 use crate::promotion::{self, Approval, Ballot, Discount, HoldKind, Lane, Proposal, Signature};
@@ -38,7 +39,7 @@ pub(super) struct MergeGates {
 /// Our own name among the checks.
 pub(super) const CHECK_NAME: &str = "lockkeeper";
 
-/// Evaluates the merge gates. The rollback lane passes hold, soak, checks and approvals.
+/// Evaluates the merge gates. The rollback lane passes hold, soak and checks, and has approvals of its own.
 pub(super) fn merge_gates(
     snapshot: &Snapshot,
     stage: &Stage,
@@ -54,9 +55,9 @@ pub(super) fn merge_gates(
         fitness::platforms(snapshot, stage, proposal, &mut gates);
         fitness::signed(snapshot, stage, proposal, &mut gates);
         checks(stage, pull_request, &mut gates);
-        if let Some(rule) = &stage.gates.approvals {
-            approvals(snapshot, stage, rule, proposal, pull_request, &mut gates);
-        }
+    }
+    if let Some(rule) = reviewers::rule(stage, proposal.lane) {
+        approvals(snapshot, stage, rule, proposal, pull_request, &mut gates);
     }
     if let Some(obstacle) = pull_request.obstacle {
         in_the_way(stage, proposal, obstacle, &mut gates);

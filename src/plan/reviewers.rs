@@ -1,18 +1,24 @@
 //! Who is asked for a review: those whose approval would count.
 
 use super::snapshot::Snapshot;
-use crate::pipeline::{Principal, Stage};
+use crate::pipeline::{Approvals, Principal, Stage};
 use crate::promotion::{Actor, Lane};
 use crate::pull_request::{Authors, Person, Reviewers};
 
-/// Whose approval a stage wants; the owner's where anybody who may write can give it. Nobody's in the rollback lane.
+/// Whose approvals a pull request of this lane waits for.
+pub(super) fn rule(stage: &Stage, lane: Lane) -> Option<&Approvals> {
+    match lane {
+        Lane::Normal => stage.gates.approvals.as_ref(),
+        Lane::Rollback => stage.rollback_approvals.as_ref(),
+    }
+}
+
+/// Whose approval a stage wants; the owner's where anybody who may write can give it.
 pub(super) fn approvers(snapshot: &Snapshot, stage: &Stage, lane: Lane) -> Vec<Principal> {
-    match &stage.gates.approvals {
-        Some(rule) if lane == Lane::Normal && rule.from.is_empty() => {
-            snapshot.pipeline.owner.iter().cloned().collect()
-        }
-        Some(rule) if lane == Lane::Normal => rule.from.clone(),
-        Some(_) | None => Vec::new(),
+    match rule(stage, lane) {
+        Some(rule) if rule.from.is_empty() => snapshot.pipeline.owner.iter().cloned().collect(),
+        Some(rule) => rule.from.clone(),
+        None => Vec::new(),
     }
 }
 

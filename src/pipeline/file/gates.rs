@@ -101,6 +101,16 @@ fn count(node: &Node<'_>, report: &mut Report) -> u32 {
     count.and_then(|count| u32::try_from(count).ok()).unwrap_or(1)
 }
 
+/// How many approvals; none for 0.
+pub(super) fn count_or_none(node: &Node<'_>, report: &mut Report) -> Option<u32> {
+    let wanted = format!("a number from 0 to {APPROVALS_MAX}");
+    let count = node.number(&wanted, report)?;
+    if count > APPROVALS_MAX {
+        report.add(node, format!("wanted {wanted}, found `{count}`"));
+    }
+    u32::try_from(count).ok().filter(|count| *count > 0)
+}
+
 fn checks(list: &Node<'_>, report: &mut Report) -> Vec<RequiredCheck> {
     let mut checks = Vec::new();
     for node in list.items(CHECKS_MAX, report).unwrap_or_default() {

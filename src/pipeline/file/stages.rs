@@ -2,7 +2,9 @@
 
 use super::node::{Names, Node, Report, shown};
 use super::{channels, gates};
-use crate::pipeline::{FILE_NAME, MergePolicy, OutOfBand, PinTarget, Principal, Stage, StageName, is_hidden};
+use crate::pipeline::{
+    Approvals, FILE_NAME, MergePolicy, OutOfBand, PinTarget, Principal, Stage, StageName, is_hidden,
+};
 
 /// Most stages of one pipeline: eight environments in eight regions.
 const STAGES_MAX: usize = 64;
@@ -31,7 +33,7 @@ const STAGE_NAMES: Names = Names {
     later: &["watch", "window", "windows", "freeze", "signed_by", "healthy"],
 };
 const PIN_NAMES: Names = Names { known: &["file", "path"], later: &[] };
-const ROLLBACK_NAMES: Names = Names { known: &["by"], later: &["approvals", "force", "to"] };
+const ROLLBACK_NAMES: Names = Names { known: &["by", "approvals"], later: &["force", "to"] };
 /// Words that commands use in the place where a stage's name may stand.
 const COMMAND_WORDS: [&str; 3] = ["to", "until", "all"];
 
@@ -81,11 +83,13 @@ fn stage<'a>(node: &Node<'a>, before: Option<StageName>, report: &mut Report) ->
     if let Some(live) = node.get("live") {
         live.one_of(&[("merged", ())], &["observed", "cluster"], report);
     }
+    let rollback_by = rollback_by(node, report);
     let stage = Stage {
         channel: channels::channel(node, "channel", report),
         rollback_channel: channels::channel(node, "rollback_channel", report),
         gates: gates::gates(node, merge, upstream.is_empty(), report),
-        rollback_by: rollback_by(node, report),
+        rollback_approvals: rollback_approvals(node, &rollback_by, report),
+        rollback_by,
         name: name?,
         group,
         after: upstream,
@@ -181,6 +185,12 @@ fn rollback_by(stage: &Node<'_>, report: &mut Report) -> Vec<Principal> {
     }
     let Some(by) = rollback.required("by", report) else { return Vec::new() };
     principals(&by, report)
+}
+
+/// Another of those who may roll back has to agree, where the file says so; who wrote the code may.
+fn rollback_approvals(stage: &Node<'_>, by: &[Principal], report: &mut Report) -> Option<Approvals> {
+    let min = gates::count_or_none(&stage.get("rollback")?.get("approvals")?, report)?;
+    Some(Approvals { min, from: by.to_vec(), independent: false, unknown_authors_allowed: false })
 }
 
 /// A list of people and teams that is not empty: left out, it has a default; written, it names somebody.

@@ -35,6 +35,10 @@ pub fn loosened(before: &Stage, after: &Stage) -> Vec<String> {
     if before.out_of_band == OutOfBand::Refused && after.out_of_band == OutOfBand::Allowed {
         found.push("changes out of band allowed".to_owned());
     }
+    let count = |stage: &Stage| stage.rollback_approvals.as_ref().map_or(0, |rule| rule.min);
+    if count(after) < count(before) {
+        found.push(format!("approvals of a rollback lowered from {} to {}", count(before), count(after)));
+    }
     let added = added(&before.rollback_by, &after.rollback_by);
     found.extend(added.into_iter().map(|principal| format!("`{principal}` may now roll back")));
     found

@@ -1,5 +1,7 @@
 //! The body of a pull request, its check, and the operations issue.
 
+use std::time::Duration;
+
 use super::super::candidate::minute;
 use super::super::effect::{Gate, HoldReason};
 use super::super::fitness::signature_line;
@@ -10,7 +12,7 @@ use super::facts::{details_image, version_after, what_changes};
 use super::{code, escape, one_line, promotion_id, prose, title, was_version};
 use crate::image::Release;
 use crate::pipeline::Stage;
-use crate::promotion::{Lane, Origin, Proposal, State};
+use crate::promotion::{Lane, Origin, Proposal, State, Stints};
 use crate::pull_request::{Check, CheckStatus};
 
 /// Longest summary of a check, in bytes: forges cut or refuse longer ones.
@@ -134,13 +136,17 @@ fn rollback(snapshot: &Snapshot, stage: &Stage, proposal: &Proposal, gates: Opti
     ];
     lines.extend(preflight(snapshot, proposal));
     lines.extend(signature_lines(snapshot, proposal));
+    lines.extend(lived(snapshot, stage, proposal));
     lines.push(format!("- ✓ changes {} and nothing else", pins_text(proposal)));
     lines.extend(
         gates.iter().flat_map(|gates| gates.holds()).map(|hold| format!("- ▲ **{}**", prose(&hold.text))),
     );
     lines.extend([
         String::new(),
-        "**Skipped in this lane:** soak, approvals, checks, holds, queue. **Not skipped:** identity, digests, record. Configuration changed since is kept.".to_owned(),
+        format!("**Skipped in this lane:** soak, checks, holds, queue{}. Configuration changed since is kept.", match &stage.rollback_approvals {
+            Some(_) => ". **Not skipped:** identity, digests, record, approvals",
+            None => ", approvals. **Not skipped:** identity, digests, record",
+        }),
         format!(
             "**After merge:** {} is held at {}; nothing newer is proposed until `/resume {}`. {} is vetoed here and downstream until `/unveto`.",
             code(stage.name.as_str()),
@@ -269,6 +275,25 @@ fn preflight(snapshot: &Snapshot, proposal: &Proposal) -> Vec<String> {
             }
         })
         .collect()
+}
+
+/// What the stage itself knows of the release: how long it was here, and whether somebody said no to it.
+fn lived(snapshot: &Snapshot, stage: &Stage, proposal: &Proposal) -> Vec<String> {
+    let stints = snapshot.state.stints(&stage.name).into_iter().flat_map(Stints::newest_first);
+    let was_here: Duration = stints
+        .filter(|stint| stint.release.is_same(&proposal.release))
+        .map(|stint| stint.length(snapshot.now))
+        .sum();
+    let here = format!(
+        "- ✓ was live in {} for {}; its health then is unknown: merged counts as live",
+        code(stage.name.as_str()),
+        super::duration(was_here)
+    );
+    let no = match snapshot.state.veto(&snapshot.pipeline, &stage.name, &proposal.release) {
+        Some(veto) => format!("- ▲ **vetoed by {}**", code(&veto.by.name)),
+        None => "- ✓ not vetoed".to_owned(),
+    };
+    vec![here, no]
 }
 
 fn signature_lines(snapshot: &Snapshot, proposal: &Proposal) -> Vec<String> {

@@ -1,6 +1,8 @@
 //! Replies to commands.
 
-use super::super::candidate::minute;
+use std::time::Duration;
+
+use super::super::candidate::{later, minute};
 use super::super::effect::Plan;
 use super::super::pins::Pins;
 use super::super::snapshot::Snapshot;
@@ -10,6 +12,8 @@ use crate::promotion::{End, Lane, Origin, Outcome, Reply, Stint};
 
 /// Stints shown by `/history`.
 const HISTORY_LINES_MAX: usize = 15;
+/// How long after a rollback somebody has to have looked at why it was needed.
+const REVIEW_TIME: Duration = Duration::from_hours(24);
 
 /// A reply as it stands under the comment.
 #[must_use]
@@ -51,6 +55,7 @@ pub(in super::super) fn announcement(snapshot: &Snapshot, stage: &StageName, num
             String::new(),
             format!("⏸ **Held** by {} until `/resume {stage}`.", code(&hold.by.name)),
         ]);
+        lines.extend(review_task(snapshot, stint));
     } else if stint.origin == Origin::Promoted(Lane::Normal) {
         lines.extend([
             String::new(),
@@ -58,6 +63,25 @@ pub(in super::super) fn announcement(snapshot: &Snapshot, stage: &StageName, num
         ]);
     }
     lines.join("\n")
+}
+
+/// What is still to be done after a rollback, by whom and until when.
+fn review_task(snapshot: &Snapshot, stint: &Stint) -> Vec<String> {
+    if stint.origin != Origin::Promoted(Lane::Rollback) {
+        return Vec::new();
+    }
+    let by = snapshot
+        .pipeline
+        .owner
+        .as_ref()
+        .map_or_else(|| "the owner".to_owned(), |owner| code(&owner.to_string()));
+    let due = minute(later(stint.from, REVIEW_TIME));
+    vec![
+        String::new(),
+        format!(
+            "**Review due {due}**, by {by}: what broke, what would have stopped it before, and whether the veto stays. Answer here."
+        ),
+    ]
 }
 
 /// Where each of these stages stands; what a phone shows first comes first.
