@@ -57,6 +57,10 @@ fn each_key_of_a_stage_is_read() {
     assert!(!stage.supersede);
     assert_eq!(prod("out_of_band: allowed").out_of_band, OutOfBand::Allowed);
     assert_eq!(prod("rollback: { by: [\"role:admin\"] }, live: merged").rollback_by.len(), 1);
+    for (approvals, want) in [("0", None), ("2", Some(2))] {
+        let stage = prod(&format!("rollback: {{ by: [\"user:a\"], approvals: {approvals} }}"));
+        assert_eq!(stage.rollback_approvals.map(|rule| rule.min), want);
+    }
     assert_eq!(prod("after: []").after, []);
     assert_eq!(prod("group: all-prod").group.unwrap().as_str(), "all-prod");
 }
@@ -174,9 +178,9 @@ fn values_of_a_stage_are_checked() {
         ("rollback: {}", "rollback", "wanted the key `by`"),
         ("rollback: { by: [] }", "rollback.by", "empty list"),
         (
-            "rollback: { by: [\"user:a\"], approvals: 0 }",
+            "rollback: { by: [\"user:a\"], approvals: 17 }",
             "rollback.approvals",
-            "not supported by this version",
+            "wanted a number from 0 to 16, found `17`",
         ),
         ("mergee: approved", "mergee", "unknown key"),
         ("after: 1", "after", "wanted a list, found the number `1`"),
