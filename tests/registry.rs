@@ -8,6 +8,8 @@ mod support;
 mod copies;
 #[path = "registry/credentials.rs"]
 mod credentials;
+#[path = "registry/keyless.rs"]
+mod keyless;
 #[path = "registry/lint.rs"]
 mod lint;
 #[path = "registry/facts.rs"]

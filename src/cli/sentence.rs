@@ -4,7 +4,7 @@ use super::show::{minute, plain};
 use crate::image::{Digest, Release};
 use crate::pipeline::StageName;
 use crate::plan::Effect;
-use crate::promotion::{Actor, Event, HoldKind, Lane, Outcome, Why};
+use crate::promotion::{Actor, Event, HoldKind, Lane, Outcome, Signer, Why};
 use crate::pull_request::DeploymentStanding;
 
 /// An event, for people.
@@ -217,9 +217,16 @@ fn merged(event: &Event) -> String {
     text.extend(requested_by.as_ref().map(|by| format!(", asked for by {}", actor(by))));
     let names: Vec<&str> = approvals.iter().map(|approval| approval.person.name.as_str()).collect();
     text.extend((!names.is_empty()).then(|| format!(", approved by {}", names.join(", "))));
-    let keys: Vec<&str> = signatures.iter().map(|signature| signature.key.as_str()).collect();
-    text.extend((!keys.is_empty()).then(|| format!(", signed by key {}", keys.join(", "))));
+    let signers: Vec<String> = signatures.iter().map(|signature| signer(&signature.by)).collect();
+    text.extend((!signers.is_empty()).then(|| format!(", signed by {}", signers.join(", "))));
     text + &why(reason.as_deref())
+}
+
+fn signer(by: &Signer) -> String {
+    match by {
+        Signer::Key { key, .. } => format!("key {key}"),
+        Signer::Keyless(keyless) => keyless.identity().to_owned(),
+    }
 }
 
 /// Says what would be done, one line for each thing.

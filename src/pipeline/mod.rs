@@ -32,7 +32,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::image::{Platform, Repository, Tag};
-use crate::signature::PublicKey;
+use crate::signature::{Keyless, PublicKey, Signers};
 
 /// The name of a pipeline: 1 to 63 of `[a-z0-9-]`, a letter or digit at both ends (it becomes part of branch names).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -79,8 +79,8 @@ pub struct ImageRule {
     pub platforms: Vec<Platform>,
     /// How long ago a digest must have been picked first before it counts.
     pub minimum_age: Duration,
-    /// Keys of which one must have signed the digest that is pinned; empty: no signature is needed.
-    pub signed_by: Vec<SigningKey>,
+    /// Of whom one must have signed the digest that is pinned; empty: no signature is needed.
+    pub signed_by: SignedBy,
     /// Which labels tell of the build.
     pub build_labels: BuildLabels,
 }
@@ -92,6 +92,15 @@ pub struct BuildLabels {
     pub build: Option<String>,
     /// The one that has the address of its run.
     pub run: Option<String>,
+}
+
+/// Who may sign an image.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct SignedBy {
+    /// Keys of the file.
+    pub keys: Vec<SigningKey>,
+    /// Identities in certificates.
+    pub keyless: Vec<Keyless>,
 }
 
 /// A key of the file.
@@ -254,6 +263,23 @@ impl Pipeline {
             Principal::User(_) | Principal::Role(_) => None,
         })
         .collect()
+    }
+}
+
+impl SignedBy {
+    /// Whether nobody has to sign.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty() && self.keyless.is_empty()
+    }
+
+    /// Whose signatures are looked for.
+    #[must_use]
+    pub fn signers(&self) -> Signers {
+        Signers {
+            keys: self.keys.iter().map(|signer| signer.key.clone()).collect(),
+            keyless: self.keyless.clone(),
+        }
     }
 }
 

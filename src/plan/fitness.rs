@@ -9,8 +9,8 @@ use super::pins::Pins;
 use super::snapshot::{SignatureState, Snapshot, Unread};
 use crate::image::{Digest, Pinned, Platform, Release, Repository};
 use crate::pipeline::{ImageRule, SigningKey, Stage};
-use crate::promotion::{Proposal, Signature};
-use crate::signature::Signed;
+use crate::promotion::{Proposal, Signature, Signer};
+use crate::signature::{Keyless, Signed, Verified};
 
 /// Who can put a signature to an image.
 const SIGNERS: &str = "whoever builds and signs the image";
@@ -48,14 +48,12 @@ pub(super) fn signed(snapshot: &Snapshot, stage: &Stage, proposal: &Proposal, ga
     }
     for (rule, digest) in to_be_signed(snapshot, &proposal.release) {
         let Some(signature) = good(snapshot, rule, digest) else { continue };
-        let text = format!(
-            "{} is signed by `{}` (key {}, kept as {})",
-            code(rule.repository.short_name()),
-            signature.key,
-            signature.key_id.short(),
-            signature.scheme
-        );
-        gates.open(Gate::Signed, text);
+        let name = code(rule.repository.short_name());
+        let by = match &signature.by {
+            Signer::Key { scheme, .. } => format!("{}, kept as {scheme}", signer_of(&signature)),
+            Signer::Keyless(_) => signer_of(&signature),
+        };
+        gates.open(Gate::Signed, format!("{name} is signed by {by}"));
         gates.signatures.push(signature);
     }
 }
@@ -66,9 +64,7 @@ pub(super) fn signature_line(snapshot: &Snapshot, repository: &Repository, diges
     let signers = signers(rule)?;
     let name = code(repository.short_name());
     Some(match (good(snapshot, rule, digest), snapshot.signature(rule, digest)) {
-        (Some(signature), _) => {
-            format!("- ✓ {name} is signed by `{}` (key {})", signature.key, signature.key_id.short())
-        }
+        (Some(signature), _) => format!("- ✓ {name} is signed by {}", signer_of(&signature)),
         (None, Some(SignatureState::Missing(reason))) => {
             format!("- ▲ **{name} is not signed by {signers}:** {}", escape(reason))
         }
@@ -228,24 +224,37 @@ fn to_be_signed<'a>(
     rules.filter_map(|rule| Some((rule, release.get(&rule.repository)?.digest)))
 }
 
-/// The good signature of a digest, by a key of the rule.
+/// The good signature of a digest, by somebody whom the rule names.
 fn good(snapshot: &Snapshot, rule: &ImageRule, digest: Digest) -> Option<Signature> {
-    let Some(SignatureState::Good(Signed { key, scheme })) = snapshot.signature(rule, digest) else {
-        return None;
+    let Some(SignatureState::Good(verified)) = snapshot.signature(rule, digest) else { return None };
+    let by = match verified {
+        Verified::Key(Signed { key, scheme }) => {
+            let signer = rule.signed_by.keys.iter().find(|signer| signer.key.id() == *key)?;
+            Signer::Key { key: signer.name.clone(), key_id: *key, scheme: *scheme }
+        }
+        Verified::Keyless(found) => {
+            Signer::Keyless(rule.signed_by.keyless.iter().find(|keyless| *keyless == found)?.clone())
+        }
     };
-    let signer = rule.signed_by.iter().find(|signer| signer.key.id() == *key)?;
-    Some(Signature {
-        repository: rule.repository.clone(),
-        digest,
-        key: signer.name.clone(),
-        key_id: *key,
-        scheme: *scheme,
-    })
+    Some(Signature { repository: rule.repository.clone(), digest, by })
+}
+
+/// Who made a signature, for people.
+fn signer_of(signature: &Signature) -> String {
+    match &signature.by {
+        Signer::Key { key, key_id, .. } => format!("`{key}` (key {})", key_id.short()),
+        Signer::Keyless(keyless) => format!("{}, as cosign says", named(keyless)),
+    }
+}
+
+fn named(keyless: &Keyless) -> String {
+    format!("`{}` of {}", keyless.identity(), code(keyless.issuer()))
 }
 
 /// `release` or `release-2025`; nothing where nobody has to sign.
 fn signers(rule: &ImageRule) -> Option<String> {
     let name = |signer: &SigningKey| format!("`{}`", signer.name);
-    let names: Vec<String> = rule.signed_by.iter().map(name).collect();
+    let keys = rule.signed_by.keys.iter().map(name);
+    let names: Vec<String> = keys.chain(rule.signed_by.keyless.iter().map(named)).collect();
     (!names.is_empty()).then(|| names.join(" or "))
 }

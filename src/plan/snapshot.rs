@@ -15,7 +15,7 @@ use crate::promotion::{Actor, State};
 use crate::pull_request::{
     Authors, MergeMethod, Number, Permission, Person, PersonId, PullRequest, Standing,
 };
-use crate::signature::Signed;
+use crate::signature::Verified;
 
 /// One pipeline and the world around it.
 #[derive(Debug, Clone)]
@@ -178,11 +178,11 @@ pub enum Answer {
     Names(Option<Digest>),
 }
 
-/// Whether a digest is signed by one of the keys that have to have signed it.
+/// Whether a digest is signed by one of those who have to have signed it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SignatureState {
     /// It is.
-    Good(Signed),
+    Good(Verified),
     /// The registry has no signature that counts; why.
     Missing(String),
     /// The registry could not be asked, or what it has cannot be read; why.
@@ -258,7 +258,7 @@ impl Snapshot {
         })
     }
 
-    /// What is known of the signature of a digest, by the keys of this rule.
+    /// What is known of the signature of a digest, by those whom this rule names.
     #[must_use]
     pub fn signature(&self, rule: &ImageRule, digest: Digest) -> Option<&SignatureState> {
         self.signatures.get(&(rule.repository.clone(), digest))

@@ -15,7 +15,7 @@ pub use rollback::{TargetError, names, target};
 pub use stage::{MissingImage, StageState};
 pub use state::{CloseIntent, Hold, IllegalEvent, MergeIntent, Proposal, Reply, Request, State, Veto, Word};
 pub use stint::{End, Origin, Stint, Stints};
-pub use terms::{Actor, Approval, HoldKind, Lane, Outcome, Signature, Why};
+pub use terms::{Actor, Approval, HoldKind, Lane, Outcome, Signature, Signer, Why};
 pub use written::{Drift, WrittenTag, WrittenTags};
 
 #[cfg(test)]

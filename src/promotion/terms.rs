@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::image::{Digest, Repository};
 use crate::pipeline::KeyName;
-use crate::signature::Scheme;
+use crate::signature::{Keyless, Scheme};
 
 /// The way a release takes into a stage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -47,12 +47,26 @@ pub struct Signature {
     pub repository: Repository,
     /// The digest that is signed.
     pub digest: Digest,
-    /// What `lockkeeper.yaml` called the key then.
-    pub key: KeyName,
-    /// The id of the key: the SHA-256 of its DER bytes.
-    pub key_id: Digest,
-    /// The form in which the registry keeps it.
-    pub scheme: Scheme,
+    /// Who made it.
+    #[serde(flatten)]
+    pub by: Signer,
+}
+
+/// Who made a signature.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Signer {
+    /// The holder of a key; verified here.
+    Key {
+        /// What `lockkeeper.yaml` called the key then.
+        key: KeyName,
+        /// The id of the key: the SHA-256 of its DER bytes.
+        key_id: Digest,
+        /// The form in which the registry keeps it.
+        scheme: Scheme,
+    },
+    /// The holder of a certificate with this identity; cosign said so.
+    Keyless(Keyless),
 }
 
 /// Why a pull request was closed without a merge.

@@ -10,7 +10,6 @@ use super::gather::{digests, is_settled, within};
 use crate::image::{Digest, Repository};
 use crate::pipeline::ImageRule;
 use crate::plan::{self, SignatureState, Snapshot};
-use crate::registry::SignatureError;
 
 /// What the registries say of those of the releases that may go into a stage next.
 pub(super) async fn signatures(
@@ -42,14 +41,12 @@ async fn signature(
     digest: Digest,
     is_hurried: bool,
 ) -> SignatureState {
-    let keys: Vec<_> = rule.signed_by.iter().map(|signer| signer.key.clone()).collect();
-    let asked = run.world.registry.signature(&rule.repository, digest, &keys);
+    let signers = rule.signed_by.signers();
+    let asked = run.world.registry.signature(&rule.repository, digest, &signers);
     match within(run, is_hurried, asked).await {
-        Some(Ok(signed)) => SignatureState::Good(signed),
-        Some(Err(error @ (SignatureError::Missing | SignatureError::NoneCounts { .. }))) => {
-            SignatureState::Missing(error.to_string())
-        }
-        Some(Err(SignatureError::Registry(error))) => SignatureState::Unknown(error.to_string()),
+        Some(Ok(verified)) => SignatureState::Good(verified),
+        Some(Err(error)) if error.is_answer() => SignatureState::Missing(error.to_string()),
+        Some(Err(error)) => SignatureState::Unknown(error.to_string()),
         None => SignatureState::Unknown("the registry takes too long".to_owned()),
     }
 }

@@ -1,5 +1,6 @@
 //! The registry: where tags move and digests do not.
 
+mod program;
 pub mod credentials;
 pub mod oci;
 
@@ -10,7 +11,7 @@ use jiff::Timestamp;
 
 pub use crate::image::Image;
 use crate::image::{Digest, Platform, Repository, Tag};
-use crate::signature::{ClaimError, PublicKey, Signed};
+use crate::signature::{ClaimError, Signers, Verified};
 
 /// Why the registry gave no answer that can be used.
 #[derive(Debug, thiserror::Error)]
@@ -76,9 +77,32 @@ pub enum SignatureError {
         /// Why the newest one does not.
         reason: ClaimError,
     },
+    /// It has none that cosign counts as one of these identities.
+    #[error("cosign finds no keyless signature that counts: {reason}")]
+    NotKeyless {
+        /// What it says, shortened.
+        reason: String,
+    },
+    /// cosign cannot be asked, or says nothing to go by: whether there is a good one is not known.
+    #[error("keyless signatures cannot be verified: {reason}")]
+    NoCosign {
+        /// What is in the way.
+        reason: String,
+    },
     /// The registry could not be asked, or what it has cannot be read: whether there is a good one is not known.
     #[error(transparent)]
     Registry(#[from] RegistryError),
+}
+
+impl SignatureError {
+    /// Whether there is none that counts; otherwise it is not known.
+    #[must_use]
+    pub fn is_answer(&self) -> bool {
+        match self {
+            Self::Missing | Self::NoneCounts { .. } | Self::NotKeyless { .. } => true,
+            Self::NoCosign { .. } | Self::Registry(_) => false,
+        }
+    }
 }
 
 /// Whether a tag that names another digest is moved.
@@ -165,8 +189,8 @@ pub trait Registry: Send + Sync {
     /// [`RegistryError::NotFound`] names what is missing; every other error means "unknown".
     async fn probe(&self, repository: &Repository, digest: Digest) -> Result<Vec<Platform>, RegistryError>;
 
-    /// A signature of this digest by one of these keys, verified here. A good one is good for ever and may be told from
-    /// memory; where there was none, the registry is asked again.
+    /// A signature of this digest by one of these: by a key, verified here, or by an identity, verified by cosign. A good
+    /// one is good for ever and may be told from memory; where there was none, it is asked for again.
     ///
     /// # Errors
     /// [`SignatureError`]: no signature counts, for whatever reason.
@@ -174,8 +198,8 @@ pub trait Registry: Send + Sync {
         &self,
         repository: &Repository,
         digest: Digest,
-        keys: &[PublicKey],
-    ) -> Result<Signed, SignatureError>;
+        signers: &Signers,
+    ) -> Result<Verified, SignatureError>;
 
     /// Whether somebody is named who may set tags at the registry of this repository: reading and writing are done by
     /// identities of their own.

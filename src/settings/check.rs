@@ -102,6 +102,12 @@ fn check_registry(raw: RawRegistry, layers: &Layers) -> Result<Registry, Setting
         let wanted = format!("wanted hosts or folders as in `github.com/acme`, found {found:?}");
         return Err(layers.invalid("registry.source_links", wanted));
     }
+    let cosign_program = named(raw.cosign_program);
+    if let Some(found) = cosign_program.as_ref().filter(|path| !path.is_absolute()) {
+        let wanted =
+            format!("wanted a path from the root as in `/usr/bin/cosign`, found `{}`", found.display());
+        return Err(layers.invalid("registry.cosign_program", wanted));
+    }
     Ok(Registry {
         timeout: raw.timeout,
         poll_interval: raw.poll_interval,
@@ -110,6 +116,7 @@ fn check_registry(raw: RawRegistry, layers: &Layers) -> Result<Registry, Setting
         docker_config: named(raw.docker_config),
         retag_docker_config: named(raw.retag_docker_config),
         untag_hosts: raw.untag_hosts,
+        cosign_program,
         probe_interval: raw.probe_interval,
         realm_hosts: raw.realm_hosts,
         plain_http_hosts: raw.plain_http_hosts,

@@ -51,29 +51,29 @@ pub enum ClaimError {
 /// Most signatures of one envelope: cosign writes one.
 const ENVELOPE_SIGNATURES_MAX: usize = 8;
 /// What a payload of simple signing says that it is.
-const SIMPLE_TYPE: &str = "cosign container image signature";
+pub(super) const SIMPLE_TYPE: &str = "cosign container image signature";
 const STATEMENT_PAYLOAD_TYPE: &str = "application/vnd.in-toto+json";
 const STATEMENT_TYPE: &str = "https://in-toto.io/Statement/v1";
 /// The predicate of a plain signature; others are attestations, by which the same key says other things.
-const SIGNATURE_PREDICATE: &str = "https://sigstore.dev/cosign/sign/v1";
+pub(super) const SIGNATURE_PREDICATE: &str = "https://sigstore.dev/cosign/sign/v1";
 
 #[derive(Deserialize)]
-struct Payload {
-    critical: Critical,
+pub(super) struct Payload {
+    pub(super) critical: Critical,
 }
 
 /// The name in it (`identity.docker-reference`) is not looked at: images are copied and keep their signatures.
 #[derive(Deserialize)]
-struct Critical {
+pub(super) struct Critical {
     #[serde(rename = "type")]
-    kind: String,
-    image: Subject,
+    pub(super) kind: String,
+    pub(super) image: Subject,
 }
 
 #[derive(Deserialize)]
-struct Subject {
+pub(super) struct Subject {
     #[serde(rename = "docker-manifest-digest")]
-    digest: String,
+    pub(super) digest: String,
 }
 
 #[derive(Deserialize)]

@@ -11,7 +11,7 @@ use lockkeeper::registry::{Registry, RegistryError, SignatureError};
 use lockkeeper::server::assemble::assemble;
 use lockkeeper::server::run::Tally;
 use lockkeeper::settings::Settings;
-use lockkeeper::signature::{PublicKey, Signed};
+use lockkeeper::signature::{Signers, Verified};
 use lockkeeper::store::Key;
 use tokio::sync::watch;
 
@@ -68,9 +68,9 @@ impl Registry for Watched {
         &self,
         repository: &Repository,
         digest: Digest,
-        keys: &[PublicKey],
-    ) -> Result<Signed, SignatureError> {
-        self.inner.signature(repository, digest, keys).await
+        signers: &Signers,
+    ) -> Result<Verified, SignatureError> {
+        self.inner.signature(repository, digest, signers).await
     }
 }
 

@@ -12,7 +12,7 @@ use http::{StatusCode, header};
 use lockkeeper::image::Digest;
 use lockkeeper::registry::oci::OciRegistry;
 use lockkeeper::registry::{Registry as _, SignatureError};
-use lockkeeper::signature::{PublicKey, Signed};
+use lockkeeper::signature::{PublicKey, Signers, Verified};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
@@ -61,9 +61,13 @@ fn listing(manifests: &[(&[u8], &str)]) -> Vec<u8> {
 }
 
 /// What came of it, in words.
-fn word(found: &Result<Signed, SignatureError>) -> String {
+fn word(found: &Result<Verified, SignatureError>) -> String {
     match found {
-        Ok(signed) => signed.scheme.to_string(),
+        Ok(Verified::Key(signed)) => signed.scheme.to_string(),
+        Ok(Verified::Keyless(keyless)) => keyless.identity().to_owned(),
+        Err(error @ (SignatureError::NotKeyless { .. } | SignatureError::NoCosign { .. })) => {
+            error.to_string()
+        }
         Err(SignatureError::Missing) => "missing".to_owned(),
         Err(SignatureError::NoneCounts { count, reason }) => format!("{count}: {reason}"),
         Err(SignatureError::Registry(error)) => super::kind(error).to_owned(),
@@ -159,23 +163,26 @@ async fn a_real_registry_keeps_signatures_in_both_forms() {
     let (registry, web) = (anonymous(), repository(real.address(), NAME));
     let keys = [right.key()];
     for (image, want) in &all {
-        let found = registry.signature(&web, *image, &keys).await;
+        let found = registry.signature(&web, *image, &Signers::of_keys(&keys)).await;
         assert_eq!(word(&found), *want, "{image}");
-        assert!(found.ok().is_none_or(|signed| signed.key == keys[0].id()));
+        assert!(found.ok().is_none_or(|verified| Signers::of_keys(&keys).have(&verified)));
     }
     // Any of several keys.
-    let found = registry.signature(&web, Digest::of(b"stranger"), &[right.key(), wrong.key()]).await;
-    assert_eq!(found.unwrap().key, wrong.key().id());
+    let found = registry
+        .signature(&web, Digest::of(b"stranger"), &Signers::of_keys(&[right.key(), wrong.key()]))
+        .await;
+    assert!(Signers::of_keys(&[wrong.key()]).have(&found.unwrap()));
     drop(real);
     // Without the registry, what was good stays so for the key that made it; nothing else does.
     for (image, want) in &all {
-        let found = word(&registry.signature(&web, *image, &keys).await);
+        let found = word(&registry.signature(&web, *image, &Signers::of_keys(&keys)).await);
         let is_good = matches!(*want, "tag" | "bundle");
         assert_eq!(found, if is_good { want } else { "unavailable" }, "{image}");
     }
-    let found = registry.signature(&web, Digest::of(b"simple"), &[wrong.key()]).await;
+    let found = registry.signature(&web, Digest::of(b"simple"), &Signers::of_keys(&[wrong.key()])).await;
     assert_eq!(word(&found), "unavailable");
-    assert_eq!(word(&anonymous().signature(&web, Digest::of(b"simple"), &keys).await), "unavailable");
+    let found = anonymous().signature(&web, Digest::of(b"simple"), &Signers::of_keys(&keys)).await;
+    assert_eq!(word(&found), "unavailable");
 }
 
 /// A registry that has what it was given, by path.
@@ -233,7 +240,7 @@ impl Shelf {
 
     async fn check(&self, registry: &OciRegistry, image: Digest, keys: &[PublicKey], want: &str) -> usize {
         self.asked.lock().unwrap().clear();
-        let found = registry.signature(&repository(self.address, NAME), image, keys).await;
+        let found = registry.signature(&repository(self.address, NAME), image, &Signers::of_keys(keys)).await;
         let asked = self.asked.lock().unwrap().clone();
         assert_eq!(word(&found), want, "{asked:?}");
         asked.len()

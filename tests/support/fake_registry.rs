@@ -9,7 +9,7 @@ use lockkeeper::image::{Content, Digest, Image, LABEL_PREFIX, Layer, Part, Platf
 use lockkeeper::registry::{
     Registry, RegistryError, SignatureError, TAGS_ASKED_MAX, TagError, Taken, Untagged,
 };
-use lockkeeper::signature::{Claim, PublicKey, Signed};
+use lockkeeper::signature::{Claim, Keyless, Signers, Verified};
 
 use super::faults::{Fault, Faults};
 
@@ -30,7 +30,11 @@ pub struct World {
     /// What may be a signature, by the digest that it is kept for; the newest last.
     claims: BTreeMap<Digest, Vec<Claim>>,
     /// Good signatures, which the client remembers.
-    signed: BTreeMap<Digest, Signed>,
+    verified: BTreeMap<Digest, Verified>,
+    /// Who signed without a key.
+    keyless: BTreeMap<Digest, Vec<String>>,
+    /// Why cosign cannot be asked.
+    no_cosign: Option<String>,
     /// Tags found on digests, which it remembers as well.
     tagged: BTreeMap<Digest, Vec<Tag>>,
     /// Whether our client may set tags.
@@ -280,26 +284,29 @@ impl Registry for FakeRegistry {
         &self,
         repository: &Repository,
         digest: Digest,
-        keys: &[PublicKey],
-    ) -> Result<Signed, SignatureError> {
-        let known = self.world().signed.get(&digest).copied();
-        if let Some(signed) = known.filter(|signed| keys.iter().any(|key| key.id() == signed.key)) {
-            return Ok(signed);
+        signers: &Signers,
+    ) -> Result<Verified, SignatureError> {
+        let known = self.world().verified.get(&digest).cloned();
+        if let Some(verified) = known.filter(|verified| signers.have(verified)) {
+            return Ok(verified);
         }
         let what = format!("the signatures of {repository}@{digest}");
         let claims =
             self.ask(&what, |world| Some(world.claims.get(&digest).cloned().unwrap_or_default())).await?;
         let mut refused = None;
         for claim in claims.iter().rev() {
-            match claim.check(digest, keys) {
+            match claim.check(digest, &signers.keys) {
                 Ok(signed) => {
-                    self.world.lock().unwrap().signed.insert(digest, signed);
-                    return Ok(signed);
+                    self.world.lock().unwrap().verified.insert(digest, Verified::Key(signed));
+                    return Ok(Verified::Key(signed));
                 }
                 Err(reason) => {
                     refused.get_or_insert(reason);
                 }
             }
+        }
+        if !signers.keyless.is_empty() {
+            return self.keyless(digest, &signers.keyless);
         }
         Err(refused.map_or(SignatureError::Missing, |reason| SignatureError::NoneCounts {
             count: claims.len(),
@@ -309,6 +316,36 @@ impl Registry for FakeRegistry {
 }
 
 impl FakeRegistry {
+    /// What cosign would say.
+    fn keyless(&self, digest: Digest, wanted: &[Keyless]) -> Result<Verified, SignatureError> {
+        let mut world = self.world.lock().unwrap();
+        if let Some(reason) = world.no_cosign.clone() {
+            return Err(SignatureError::NoCosign { reason });
+        }
+        let signers = world.keyless.get(&digest).cloned().unwrap_or_default();
+        let fits = |keyless: &&Keyless| {
+            signers.iter().any(|found| match keyless.stem() {
+                Some(stem) => found.starts_with(stem),
+                None => found == keyless.identity(),
+            })
+        };
+        let Some(found) = wanted.iter().find(fits).cloned() else {
+            return Err(SignatureError::NotKeyless { reason: "no matching signatures".to_owned() });
+        };
+        world.verified.insert(digest, Verified::Keyless(found.clone()));
+        Ok(Verified::Keyless(found))
+    }
+
+    /// Somebody signs without a key.
+    pub fn sign_keyless(&self, digest: Digest, identity: &str) {
+        self.world.lock().unwrap().keyless.entry(digest).or_default().push(identity.to_owned());
+    }
+
+    /// Why cosign cannot be asked from now on.
+    pub fn set_no_cosign(&self, reason: Option<&str>) {
+        self.world.lock().unwrap().no_cosign = reason.map(str::to_owned);
+    }
+
     async fn fetch(&self, repository: &Repository, digest: Digest) -> Result<Image, RegistryError> {
         let image =
             self.ask(&format!("{repository}@{digest}"), |world| world.images.get(&digest).cloned()).await?;
@@ -320,7 +357,7 @@ impl FakeRegistry {
     pub fn forget(&self) {
         let mut world = self.world.lock().unwrap();
         world.read.clear();
-        world.signed.clear();
+        world.verified.clear();
         world.tagged.clear();
     }
 }

@@ -7,6 +7,7 @@ use std::path::Path;
 use jiff::Timestamp;
 
 use super::Findings;
+use crate::pipeline::Pipelines;
 use crate::repository::Location;
 use crate::server::is_serving;
 use crate::settings::{Proof, Settings};
@@ -27,14 +28,39 @@ pub(super) async fn programs(settings: &Settings, findings: &mut Findings) {
     }
 }
 
+/// Whether there is one who verifies keyless signatures, where they are needed.
+pub(super) async fn cosign(
+    settings: &Settings,
+    repository: &str,
+    pipelines: &Pipelines,
+    findings: &mut Findings,
+) {
+    let mut images = pipelines.pipelines.iter().flat_map(|pipeline| &pipeline.images);
+    let Some(rule) = images.find(|rule| !rule.signed_by.keyless.is_empty()) else { return };
+    match settings.registry.cosign_program.as_ref().and_then(|path| path.to_str()) {
+        Some(path) => program(path, "version", findings).await,
+        None => findings.bad(
+            "program cosign",
+            format!(
+                "{} in {repository} needs a keyless signature, and the settings name no program that verifies them",
+                rule.repository
+            ),
+            "install cosign, and set `cosign_program` of `[registry]` to its whole path",
+        ),
+    }
+}
+
 async fn program(name: &str, argument: &str, findings: &mut Findings) {
     let subject = format!("program {name}");
     match tokio::process::Command::new(name).arg(argument).output().await {
         Ok(output) if output.status.success() => {
             // ssh says its version on standard error.
             let said = if output.stdout.is_empty() { output.stderr } else { output.stdout };
-            let said = String::from_utf8_lossy(&said).lines().next().unwrap_or_default().to_owned();
-            findings.good(subject, said);
+            let said = String::from_utf8_lossy(&said);
+            // cosign paints its name first.
+            let version =
+                said.lines().find(|line| line.starts_with("GitVersion")).or_else(|| said.lines().next());
+            findings.good(subject, version.unwrap_or_default());
         }
         Ok(output) => findings.bad(subject, format!("ends with {}", output.status), "install it anew"),
         Err(error) => findings.bad(subject, error.to_string(), format!("install {name}")),

@@ -116,6 +116,7 @@ async fn check(settings: &Settings, findings: &mut Findings) {
         repository::credentials(repository, findings);
         github::look(settings, repository, findings).await;
         if let Some(pipelines) = repository::look(settings, repository, findings).await {
+            host::cosign(settings, &repository.name, &pipelines, findings).await;
             for pipeline in &pipelines.pipelines {
                 registry::images(&oci, &repository.name, pipeline, findings).await;
             }

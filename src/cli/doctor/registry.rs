@@ -6,7 +6,7 @@ use crate::pipeline::{ImageRule, Pipeline};
 use crate::plan::Pick;
 use crate::reconcile::pick;
 use crate::registry::{Registry, RegistryError, SignatureError};
-use crate::signature::PublicKey;
+use crate::signature::Verified;
 
 /// Picks and resolves each image of the pipeline.
 pub(super) async fn images(
@@ -46,25 +46,36 @@ async fn signature(
     subject: String,
     findings: &mut Findings,
 ) {
-    let keys: Vec<PublicKey> = rule.signed_by.iter().map(|signer| signer.key.clone()).collect();
-    if keys.is_empty() {
+    if rule.signed_by.is_empty() {
         return;
     }
-    match registry.signature(&rule.repository, digest, &keys).await {
-        Ok(signed) => {
-            let signer = rule.signed_by.iter().find(|signer| signer.key.id() == signed.key);
+    match registry.signature(&rule.repository, digest, &rule.signed_by.signers()).await {
+        Ok(Verified::Key(signed)) => {
+            let signer = rule.signed_by.keys.iter().find(|signer| signer.key.id() == signed.key);
             let name = signer.map_or("", |signer| signer.name.as_str());
             let text = format!("{} is signed by key {name} ({})", digest.short(), signed.key.short());
+            findings.good(subject, text);
+        }
+        Ok(Verified::Keyless(keyless)) => {
+            let text = format!("{} is signed by {}, as cosign says", digest.short(), keyless.identity());
             findings.good(subject, text);
         }
         Err(SignatureError::Registry(error)) => {
             let text = format!("whether {} is signed is unknown: {error}", digest.short());
             findings.bad(subject, text, fix_of(&error));
         }
-        Err(error @ (SignatureError::Missing | SignatureError::NoneCounts { .. })) => findings.notice(
+        Err(error @ SignatureError::NoCosign { .. }) => {
+            let text = format!("whether {} is signed is unknown: {error}", digest.short());
+            findings.bad(
+                subject,
+                text,
+                "see what is said of program cosign; run `cosign verify` as the user of the server",
+            );
+        }
+        Err(error) => findings.notice(
             subject,
-            format!("{} is not signed by a key of `signed_by`: {error}", digest.short()),
-            "sign it (cosign sign --key), or change `signed_by` in lockkeeper.yaml: until then it is not proposed",
+            format!("{} is not signed by any of `signed_by`: {error}", digest.short()),
+            "sign it (cosign sign), or change `signed_by` in lockkeeper.yaml: until then it is not proposed",
         ),
     }
 }

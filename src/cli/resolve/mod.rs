@@ -14,7 +14,7 @@ use crate::plan::messages::{amount, one_line};
 use crate::registry::credentials::Credentials;
 use crate::registry::oci::{OciRegistry, OciSettings};
 use crate::registry::{Image, Registry, RegistryError, SignatureError};
-use crate::signature::{PublicKey, PublicKeyError, Signed};
+use crate::signature::{PublicKey, PublicKeyError, Signed, Signers, Verified};
 
 /// Show what a tag is now: digest, platforms, sizes, labels, as the registry's own bytes say.
 #[derive(Debug, clap::Args)]
@@ -115,14 +115,16 @@ async fn signed(
     digest: Digest,
     keys: &[PublicKey],
 ) -> Result<Signed, CliError> {
-    let found = registry.signature(&reference.repository, digest, keys).await;
-    found.map_err(|error| match error {
-        SignatureError::Registry(error) => failure(&error),
-        SignatureError::Missing | SignatureError::NoneCounts { .. } => {
-            let pin = Reference { digest: Some(digest), ..reference.clone() };
-            CliError::new(Exit::Negative, format!("{pin} is not signed by these keys")).why(error.to_string())
-        }
-    })
+    let not_signed = |why: String| {
+        let pin = Reference { digest: Some(digest), ..reference.clone() };
+        CliError::new(Exit::Negative, format!("{pin} is not signed by these keys")).why(why)
+    };
+    match registry.signature(&reference.repository, digest, &Signers::of_keys(keys)).await {
+        Ok(Verified::Key(signed)) => Ok(signed),
+        Ok(Verified::Keyless(_)) => Err(not_signed("somebody else did, without a key".to_owned())),
+        Err(SignatureError::Registry(error)) => Err(failure(&error)),
+        Err(error) => Err(not_signed(error.to_string())),
+    }
 }
 
 fn read_key(file: &Path) -> Result<PublicKey, CliError> {

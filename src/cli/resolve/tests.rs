@@ -5,7 +5,7 @@ use clap::Parser as _;
 
 use super::*;
 use crate::image::{Content, Layer, Part, Repository};
-use crate::signature::Scheme;
+use crate::signature::{Scheme, Signers};
 
 #[derive(Debug, clap::Parser)]
 struct Program {
@@ -57,10 +57,11 @@ impl Registry for Told {
         &self,
         repository: &Repository,
         digest: Digest,
-        keys: &[PublicKey],
-    ) -> Result<Signed, SignatureError> {
+        signers: &Signers,
+    ) -> Result<Verified, SignatureError> {
         if digest == Digest::of(b"signed") {
-            return Ok(Signed { key: keys[0].id(), scheme: Scheme::Bundle });
+            let key = signers.keys[0].id();
+            return Ok(Verified::Key(Signed { key, scheme: Scheme::Bundle }));
         }
         if digest == Digest::of(b"asleep") {
             let (what, reason) = (repository.to_string(), "told so".to_owned());

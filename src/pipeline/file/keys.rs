@@ -1,30 +1,27 @@
-//! The public keys of the file, and which of them has to have signed an image.
+//! The public keys of the file, and who has to have signed an image.
 //!
 //! The keys stand in the file itself: what may sign is a rule like the others, reviewed with them, read from the base
 //! branch at the same commit, and compared when the rules change. A public key is no secret.
 
 use std::collections::BTreeMap;
 
-use super::node::{Node, Report, shown, shown_reason};
-use crate::pipeline::{KeyName, SigningKey, nearest};
-use crate::signature::PublicKey;
+use super::node::{Names, Node, Report, shown, shown_reason};
+use crate::pipeline::{KeyName, SignedBy, SigningKey, nearest};
+use crate::signature::{Keyless, PublicKey};
 
 /// Most keys of a file: some teams, each with a key in use and one that is rotated in or out.
 const KEYS_MAX: usize = 64;
-/// Most keys that may sign one image; each costs a verification for each signature found.
+/// Most who may sign one image: each key costs a verification for each signature found, each identity a run of cosign.
 const SIGNERS_MAX: usize = 8;
 /// Most edits between a mistyped name and the one meant.
 const TYPO_EDITS_MAX: usize = 2;
-/// How keyless signatures are asked for elsewhere: refused by name, for a rule that is not held to is worse than none.
-const KEYLESS: [&str; 7] = [
-    "keyless",
-    "identity",
-    "issuer",
-    "certificate_identity",
-    "certificate_identity_regexp",
-    "certificate_oidc_issuer",
-    "certificate_oidc_issuer_regexp",
-];
+/// A signer who is no key of the file.
+const SIGNER_NAMES: Names = Names { known: &["keyless"], later: &[] };
+/// An identity; patterns of cosign's are refused by name, for they are seldom as narrow as they look.
+const KEYLESS_NAMES: Names = Names {
+    known: &["identity", "issuer"],
+    later: &["identity_regexp", "issuer_regexp", "identity_pattern", "subject"],
+};
 
 /// The keys by their names.
 pub(super) type Keys = BTreeMap<KeyName, PublicKey>;
@@ -52,36 +49,66 @@ pub(super) fn keys(root: &Node<'_>, report: &mut Report) -> Keys {
     keys
 }
 
-/// The keys of which one has to have signed an image: a name, or a list of names.
-pub(super) fn signed_by(node: &Node<'_>, keys: &Keys, report: &mut Report) -> Vec<SigningKey> {
-    if let Some(keyless) = KEYLESS.iter().find_map(|name| node.get(name)) {
-        report.add(
-            &keyless,
-            "keyless signatures are not supported by this version; wanted the name of a key under `keys`",
-        );
-        return Vec::new();
-    }
-    let mut signers: Vec<SigningKey> = Vec::new();
-    let Some(names) = node.items_or_one(SIGNERS_MAX, report) else { return signers };
-    if names.is_empty() {
+/// Who has to have signed an image, one of them: the name of a key, `{ keyless: … }`, or a list of such.
+pub(super) fn signed_by(node: &Node<'_>, keys: &Keys, report: &mut Report) -> SignedBy {
+    let mut signers = SignedBy::default();
+    let nodes = if node.get("keyless").is_some() {
+        vec![node.clone()]
+    } else {
+        let Some(nodes) = node.items_or_one(SIGNERS_MAX, report) else { return signers };
+        nodes
+    };
+    if nodes.is_empty() {
         report.add(
             node,
             "wanted at least one key, found an empty list: an image without `signed_by` needs none",
         );
     }
-    for node in names {
-        let Some(text) = node.text("the name of a key", report) else { continue };
-        let Some((name, key)) = keys.iter().find(|(name, _)| name.as_str() == text) else {
-            report.add(&node, unknown(text, keys));
-            continue;
-        };
-        if signers.iter().any(|known| known.name == *name) {
-            report.add(&node, format!("key `{name}` is listed twice"));
-            continue;
+    for node in nodes {
+        if node.is_map() {
+            signers.keyless.extend(keyless(&node, &signers.keyless, report));
+        } else {
+            signers.keys.extend(key(&node, keys, &signers.keys, report));
         }
-        signers.push(SigningKey { name: name.clone(), key: key.clone() });
     }
     signers
+}
+
+fn key(node: &Node<'_>, keys: &Keys, known: &[SigningKey], report: &mut Report) -> Option<SigningKey> {
+    let text = node.text("the name of a key", report)?;
+    let Some((name, key)) = keys.iter().find(|(name, _)| name.as_str() == text) else {
+        report.add(node, unknown(text, keys));
+        return None;
+    };
+    if known.iter().any(|known| known.name == *name) {
+        report.add(node, format!("key `{name}` is listed twice"));
+        return None;
+    }
+    Some(SigningKey { name: name.clone(), key: key.clone() })
+}
+
+fn keyless(node: &Node<'_>, known: &[Keyless], report: &mut Report) -> Option<Keyless> {
+    if !node.is_map_of(&SIGNER_NAMES, report) {
+        return None;
+    }
+    let node = node.required("keyless", report)?;
+    if !node.is_map_of(&KEYLESS_NAMES, report) {
+        return None;
+    }
+    let (identity, issuer) = (node.required("identity", report), node.required("issuer", report));
+    let identity = identity?.text("the identity in the certificate", report)?;
+    let issuer = issuer?.text("the address of who vouches for the identity", report)?;
+    match Keyless::new(identity, issuer) {
+        Ok(keyless) if known.contains(&keyless) => {
+            report.add(&node, format!("identity `{identity}` is listed twice"));
+            None
+        }
+        Ok(keyless) => Some(keyless),
+        Err(error) => {
+            report.add(&node, error.to_string());
+            None
+        }
+    }
 }
 
 fn unknown(text: &str, keys: &Keys) -> String {

@@ -180,6 +180,10 @@ impl<'a> Node<'a> {
         }
     }
 
+    pub(super) fn is_map(&self) -> bool {
+        self.value.is_mapping()
+    }
+
     pub(super) fn is_text(&self) -> bool {
         self.value.is_string()
     }

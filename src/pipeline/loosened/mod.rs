@@ -6,6 +6,7 @@ use super::{
     SigningKey, Stage, duration_text,
 };
 use crate::image::Platform;
+use crate::signature::Keyless;
 
 /// What an empty list of approvers means, and (beside the owner) an empty list of those who may roll back.
 const BY_DEFAULT: [Principal; 1] = [Principal::Role(RoleName::Write)];
@@ -105,13 +106,18 @@ fn loosened_signatures(before: &ImageRule, after: &ImageRule) -> Vec<String> {
     if after.signed_by.is_empty() {
         return vec![format!("signature of `{}` no longer needed", before.repository)];
     }
-    let is_known = |signer: &&SigningKey| before.signed_by.iter().any(|known| known.key == signer.key);
-    let new = after.signed_by.iter().filter(|signer| !is_known(signer));
+    let is_known = |signer: &&SigningKey| before.signed_by.keys.iter().any(|known| known.key == signer.key);
+    let new = after.signed_by.keys.iter().filter(|signer| !is_known(signer));
     let line = |signer: &SigningKey| {
         let (name, id) = (&signer.name, signer.key.id().short());
         format!("signatures of `{}` by key `{name}` ({id}) now count", before.repository)
     };
-    new.map(line).collect()
+    let is_named = |signer: &&Keyless| before.signed_by.keyless.contains(signer);
+    let named = after.signed_by.keyless.iter().filter(|signer| !is_named(signer)).map(|signer| {
+        let (identity, issuer) = (signer.identity(), signer.issuer());
+        format!("keyless signatures of `{}` by `{identity}` of {issuer} now count", before.repository)
+    });
+    new.map(line).chain(named).collect()
 }
 
 fn loosened_approvals(before: &Approvals, after: &Approvals) -> Vec<String> {

@@ -148,7 +148,7 @@ fn signers_of_images_are_compared_by_their_keys() {
     let compare = |before: &[&SigningKey], after: &[&SigningKey]| {
         let with = |signed_by: &[&SigningKey]| {
             let mut pipeline = pipeline("", "");
-            pipeline.images[0].signed_by = signed_by.iter().copied().cloned().collect();
+            pipeline.images[0].signed_by.keys = signed_by.iter().copied().cloned().collect();
             pipeline
         };
         loosened_images(&with(before), &with(after))
@@ -162,4 +162,21 @@ fn signers_of_images_are_compared_by_their_keys() {
     let counts = |name: &str| [format!("signatures of `r/a` by key `{name}` ({id}) now count")];
     assert_eq!(compare(&[&one], &[&one, &two]), counts("next"));
     assert_eq!(compare(&[&one], &[&signer("release", &other)]), counts("release"));
+}
+
+#[test]
+fn identities_that_may_sign_are_compared_as_they_stand() {
+    let issuer = "https://issuer.example";
+    let with = |identities: &[&str]| {
+        let mut pipeline = pipeline("", "");
+        let keyless = identities.iter().map(|identity| Keyless::new(identity, issuer).unwrap());
+        pipeline.images[0].signed_by.keyless = keyless.collect();
+        pipeline
+    };
+    let compare = |before: &[&str], after: &[&str]| loosened_images(&with(before), &with(after));
+    assert_eq!(compare(&["kim@x"], &[]), ["signature of `r/a` no longer needed"]);
+    assert_eq!(compare(&[], &["kim@x"]), [""; 0]);
+    assert_eq!(compare(&["kim@x", "sam@x"], &["sam@x"]), [""; 0]);
+    let want = "keyless signatures of `r/a` by `sam@x` of https://issuer.example now count";
+    assert_eq!(compare(&["kim@x"], &["kim@x", "sam@x"]), [want]);
 }

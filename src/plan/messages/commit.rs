@@ -7,8 +7,8 @@ use super::super::snapshot::Snapshot;
 use super::{promotion_id, title};
 use crate::image::{Digest, Pinned, Release, Repository};
 use crate::pipeline::{PipelineName, Stage, StageName};
-use crate::promotion::{Actor, Approval, Entry, Event, HoldKind, Lane, Proposal, Signature};
-use crate::signature::Scheme;
+use crate::promotion::{Actor, Approval, Entry, Event, HoldKind, Lane, Proposal, Signature, Signer};
+use crate::signature::{Keyless, Scheme};
 
 /// The message of the commit on the branch. It names the promotion, so that a branch of ours is known again.
 pub(in super::super) fn branch_commit(snapshot: &Snapshot, stage: &Stage, proposal: &Proposal) -> String {
@@ -235,23 +235,35 @@ fn approval(value: &str) -> Option<Approval> {
     Some(Approval { person, review, head: (*head).to_owned() })
 }
 
-/// `repository digest by key key-id kept as scheme`.
+/// `repository digest by key key-id kept as scheme`, or `repository digest by identity of issuer said by cosign`.
 fn signed(signature: &Signature) -> String {
-    let Signature { repository, digest, key, key_id, scheme } = signature;
-    format!("{repository} {digest} by {key} {key_id} kept as {scheme}")
+    let Signature { repository, digest, by } = signature;
+    match by {
+        Signer::Key { key, key_id, scheme } => {
+            format!("{repository} {digest} by {key} {key_id} kept as {scheme}")
+        }
+        Signer::Keyless(keyless) => {
+            let (identity, issuer) = (keyless.identity(), keyless.issuer());
+            format!("{repository} {digest} by {identity} of {issuer} said by cosign")
+        }
+    }
 }
 
 fn signature(value: &str) -> Option<Signature> {
     let words: Vec<&str> = value.split(' ').collect();
-    let [repository, digest, "by", key, key_id, "kept", "as", scheme] = words.as_slice() else { return None };
-    let scheme = [Scheme::Tag, Scheme::Bundle].into_iter().find(|known| known.to_string() == *scheme)?;
-    Some(Signature {
-        repository: repository.parse().ok()?,
-        digest: digest.parse().ok()?,
-        key: key.parse().ok()?,
-        key_id: key_id.parse().ok()?,
-        scheme,
-    })
+    let [repository, digest, "by", by @ ..] = words.as_slice() else { return None };
+    let by = match by {
+        [key, key_id, "kept", "as", scheme] => Signer::Key {
+            key: key.parse().ok()?,
+            key_id: key_id.parse().ok()?,
+            scheme: [Scheme::Tag, Scheme::Bundle].into_iter().find(|known| known.to_string() == *scheme)?,
+        },
+        [identity, "of", issuer, "said", "by", "cosign"] => {
+            Signer::Keyless(Keyless::new(identity, issuer).ok()?)
+        }
+        _ => return None,
+    };
+    Some(Signature { repository: repository.parse().ok()?, digest: digest.parse().ok()?, by })
 }
 
 fn requester(value: &str) -> Option<Actor> {
@@ -266,20 +278,38 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_signature_of_an_older_record_is_read() {
+        let (digest, key_id) = (Digest::of(b"image"), Digest::of(b"key"));
+        let stored = format!(
+            r#"{{"repository":"r.example/web","digest":"{digest}","key":"release","key_id":"{key_id}","scheme":"tag"}}"#
+        );
+        let read: Signature = serde_json::from_str(&stored).unwrap();
+        assert_eq!(serde_json::to_string(&read).unwrap(), stored);
+    }
+
+    #[test]
     fn a_signature_is_read_back_from_its_trailer() {
-        for scheme in [Scheme::Tag, Scheme::Bundle] {
+        let key = |scheme| {
+            let (key, key_id) = ("release".parse().unwrap(), Digest::of(b"key"));
+            Signer::Key { key, key_id, scheme }
+        };
+        let workflow = "https://git.example/acme/web/.ci/release.yml@refs/tags/*";
+        let keyless = Keyless::new(workflow, "https://issuer.example").unwrap();
+        for by in [key(Scheme::Tag), key(Scheme::Bundle), Signer::Keyless(keyless)] {
             let made = Signature {
                 repository: "registry.example:5000/shop/web".parse().unwrap(),
                 digest: Digest::of(b"image"),
-                key: "release".parse().unwrap(),
-                key_id: Digest::of(b"key"),
-                scheme,
+                by,
             };
             let line = signed(&made);
-            assert_eq!(signature(&line), Some(made));
-            for other in
-                [line.replace(" by ", " "), line.replace("kept as ", "kept as x"), format!("{line} x")]
-            {
+            assert_eq!(signature(&line), Some(made.clone()));
+            let stored = serde_json::to_string(&made).unwrap();
+            assert_eq!(serde_json::from_str::<Signature>(&stored).unwrap(), made, "{stored}");
+            for other in [
+                line.replacen(" by ", " ", 1),
+                line.replace("kept as ", "kept as x").replace("said by cosign", "said by nobody"),
+                format!("{line} x"),
+            ] {
                 assert_eq!(signature(&other), None, "{other}");
             }
         }

@@ -1,12 +1,10 @@
 //! Programs that know credentials: docker's credential helpers.
 
-use std::process::Stdio;
-
 use serde::Deserialize;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::process::{Child, Command};
+use tokio::process::Command;
 
 use super::{CredentialsError, HELPER_TIMEOUT};
+use crate::registry::program::{self, Bounds, ProgramError};
 
 /// A helper, and what it is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,8 +35,8 @@ struct Answer {
     secret: String,
 }
 
-/// Longest answer: tokens have a few kilobytes.
-const ANSWER_BYTES_MAX: u64 = 64 * 1024;
+/// Tokens have a few kilobytes.
+const BOUNDS: Bounds = Bounds { timeout: HELPER_TIMEOUT, bytes_max: 64 * 1024 };
 /// The user name that says that the secret is an identity token.
 const TOKEN_USER: &str = "<token>";
 /// Part of the helper protocol: it tells "none stored" from "broken".
@@ -55,32 +53,15 @@ impl Helper {
         if self.name.is_empty() || !self.name.chars().all(is_letter) {
             return Err(failed(host, "its name is none of a program on the search path".to_owned()));
         }
-        match tokio::time::timeout(HELPER_TIMEOUT, self.run()).await {
-            Ok(Ok((is_done, said))) => self.read(is_done, &said, host),
-            // Not even the error is passed on: nothing of what a helper prints is.
-            Ok(Err(_)) => Err(failed(host, "it cannot be run".to_owned())),
-            Err(_) => Err(CredentialsError::Slow { host: host.to_owned() }),
+        let mut command = Command::new(self.program());
+        command.arg("get");
+        match program::run(command, format!("{}\n", self.key).as_bytes(), BOUNDS).await {
+            // Nothing of what a helper prints is passed on.
+            Ok(ended) => self.read(ended.status.success(), &ended.output, host),
+            Err(ProgramError::Slow(_)) => Err(CredentialsError::Slow { host: host.to_owned() }),
+            Err(ProgramError::Start(_)) => Err(failed(host, "it cannot be run".to_owned())),
+            Err(error @ ProgramError::Long(_)) => Err(failed(host, error.to_string())),
         }
-    }
-
-    /// Whether it ended well, and what it printed.
-    async fn run(&self) -> std::io::Result<(bool, Vec<u8>)> {
-        let mut child: Child = Command::new(self.program())
-            .arg("get")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .kill_on_drop(true)
-            .spawn()?;
-        if let Some(mut input) = child.stdin.take() {
-            // One that does not read what it is asked may know all the same.
-            let _ = input.write_all(format!("{}\n", self.key).as_bytes()).await;
-        }
-        let mut said = Vec::new();
-        if let Some(output) = child.stdout.take() {
-            output.take(ANSWER_BYTES_MAX).read_to_end(&mut said).await?;
-        }
-        Ok((child.wait().await?.success(), said))
     }
 
     fn read(&self, is_done: bool, said: &[u8], host: &str) -> Result<Said, CredentialsError> {

@@ -15,6 +15,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use docker_credential::{CredentialRetrievalError, DockerCredential};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -220,6 +222,18 @@ impl Credentials {
 
     fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Known>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Credential {
+    /// A docker configuration with this alone, for a program that asks at this host in our place.
+    pub(super) fn docker_config(&self, host: &str) -> String {
+        let mut auths = Map::new();
+        if let (Self::Basic { username, password }, Some(key)) = (self, keys(host).first()) {
+            let pair = STANDARD.encode(format!("{username}:{password}"));
+            auths.insert((*key).to_owned(), json!({ "auth": pair }));
+        }
+        json!({ "auths": auths }).to_string()
     }
 }
 

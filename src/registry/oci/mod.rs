@@ -12,6 +12,7 @@ mod challenge;
 mod counted;
 mod document;
 mod facts;
+mod keyless;
 mod name;
 mod presence;
 mod rest;
@@ -35,6 +36,7 @@ use http::header::ETAG;
 use self::answer::{Answer, claimed_digest, no_credential, untrusted};
 use self::cache::Cache;
 use self::document::{ACCEPT_MANIFESTS, Document, ImageConfig};
+use self::keyless::Cosign;
 use self::name::Name;
 use self::presence::Part;
 use self::rest::Rest;
@@ -43,7 +45,7 @@ use self::tagged::Listed;
 use super::credentials::{Credential, Credentials};
 use super::{FirstNamed, Image, Registry, RegistryError, SignatureError, TagError, Taken, Untagged};
 use crate::image::{Digest, Platform, Repository, Tag};
-use crate::signature::{PublicKey, Signed};
+use crate::signature::{Signers, Verified};
 use crate::witness::{self, Witness};
 
 pub use self::settings::OciSettings;
@@ -68,7 +70,8 @@ pub struct OciRegistry {
     /// What has to be there for a digest to run.
     parts: Cache<Digest, Arc<Vec<Part>>>,
     /// Good signatures.
-    signed: Cache<Digest, Signed>,
+    verified: Cache<Digest, Verified>,
+    cosign: Cosign,
     /// Tags that named a digest when they were asked for it.
     tagged: Cache<Digest, Vec<Tag>>,
     /// Which tags there are, of the repositories listed last.
@@ -120,7 +123,8 @@ impl OciRegistry {
             named: Cache::new(NAMED_MAX),
             resolved: Cache::new(RESOLVED_MAX),
             parts: Cache::new(IMAGES_MAX),
-            signed: Cache::new(IMAGES_MAX),
+            verified: Cache::new(IMAGES_MAX),
+            cosign: Cosign::default(),
             tagged: Cache::new(IMAGES_MAX),
             listed: Cache::new(LISTED_MAX),
             witness: witness::nobody(),
@@ -342,16 +346,16 @@ impl Registry for OciRegistry {
         &self,
         repository: &Repository,
         digest: Digest,
-        keys: &[PublicKey],
-    ) -> Result<Signed, SignatureError> {
+        signers: &Signers,
+    ) -> Result<Verified, SignatureError> {
         let name = Name::of(repository);
-        let known = self.signed.get(&name.canonical, digest);
-        if let Some(signed) = known.filter(|signed| keys.iter().any(|key| key.id() == signed.key)) {
-            return Ok(signed);
+        let known = self.verified.get(&name.canonical, digest);
+        if let Some(verified) = known.filter(|verified| signers.have(verified)) {
+            return Ok(verified);
         }
-        let signed = signatures::find(self, &name, digest, keys).await?;
-        self.signed.put(&name.canonical, digest, signed);
-        Ok(signed)
+        let verified = signatures::verify(self, &name, digest, signers).await?;
+        self.verified.put(&name.canonical, digest, verified.clone());
+        Ok(verified)
     }
 
     async fn may_tag(&self, repository: &Repository) -> Result<bool, RegistryError> {

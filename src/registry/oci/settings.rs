@@ -1,6 +1,7 @@
 //! How registries are reached.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// How registries are reached, whatever their host.
@@ -14,6 +15,8 @@ pub struct OciSettings {
     pub realm_hosts: Vec<String>,
     /// Hosts that remove a tag, and only that, when asked to.
     pub untag_hosts: Vec<String>,
+    /// The `cosign` that verifies keyless signatures; none: nobody does, and they count for nothing.
+    pub cosign_program: Option<PathBuf>,
 }
 
 impl Default for OciSettings {
@@ -24,6 +27,7 @@ impl Default for OciSettings {
             // The token servers of docker.io and registry.gitlab.com.
             realm_hosts: vec!["auth.docker.io".to_owned(), "gitlab.com".to_owned()],
             untag_hosts: Vec::new(),
+            cosign_program: None,
         }
     }
 }

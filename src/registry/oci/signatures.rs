@@ -19,10 +19,10 @@ use super::answer::untrusted;
 use super::document::ACCEPT_MANIFESTS;
 use super::session::Ask;
 use super::tags::next_page;
-use super::{MANIFEST_BYTES_MAX, Name, OciRegistry};
+use super::{MANIFEST_BYTES_MAX, Name, OciRegistry, keyless};
 use crate::image::Digest;
 use crate::registry::{RegistryError, SignatureError};
-use crate::signature::{Claim, ClaimError, PublicKey, Signed};
+use crate::signature::{Claim, ClaimError, PublicKey, Signed, Signers, Verified};
 
 /// Most signatures of one digest and form that are looked at, the newest first: each key and each signing again adds
 /// one, and each costs up to two requests.
@@ -83,8 +83,35 @@ struct Search<'a> {
     problem: Option<RegistryError>,
 }
 
+/// A signature of the digest by one of the signers: first by keys, which costs some requests, and only then by identities,
+/// which costs runs of a program. Where one of both is not known, that is the answer.
+pub(super) async fn verify(
+    registry: &OciRegistry,
+    name: &Name,
+    digest: Digest,
+    signers: &Signers,
+) -> Result<Verified, SignatureError> {
+    let by_key = match signers.keys.as_slice() {
+        [] => Err(SignatureError::Missing),
+        keys => find(registry, name, digest, keys).await,
+    };
+    let by_key = match by_key {
+        Ok(signed) => return Ok(Verified::Key(signed)),
+        Err(error) if signers.keyless.is_empty() => return Err(error),
+        Err(error) => error,
+    };
+    match keyless::find(registry, name, digest, &signers.keyless).await {
+        Ok(keyless) => Ok(Verified::Keyless(keyless)),
+        Err(_) if !by_key.is_answer() => Err(by_key),
+        Err(SignatureError::NotKeyless { reason }) if !signers.keys.is_empty() => {
+            Err(SignatureError::NotKeyless { reason: format!("{reason}; by key: {by_key}") })
+        }
+        Err(error) => Err(error),
+    }
+}
+
 /// A signature of the digest by one of the keys.
-pub(super) async fn find(
+async fn find(
     registry: &OciRegistry,
     name: &Name,
     digest: Digest,

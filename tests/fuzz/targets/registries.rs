@@ -14,6 +14,7 @@ use lockkeeper::image::{Digest, Repository};
 use lockkeeper::registry::credentials::{Credential, Credentials};
 use lockkeeper::registry::oci::{OciRegistry, OciSettings, TAGS_MAX};
 use lockkeeper::registry::{Registry as _, RegistryError, SignatureError};
+use lockkeeper::signature::Signers;
 use tokio::runtime::Runtime;
 
 /// Stands between the answers of the registry.
@@ -60,6 +61,7 @@ impl Host {
             plain_http_hosts: vec![],
             realm_hosts: vec![],
             untag_hosts: vec![],
+            cosign_program: None,
         };
         let registry = OciRegistry::new(settings, Credentials::from_file(file));
         Self { runtime, address, registry, folder }
@@ -94,7 +96,7 @@ pub fn registry(data: &[u8]) {
         assert!(tags.len() <= TAGS_MAX && tags.is_sorted() && tags.windows(2).all(|two| two[0] != two[1]));
     }
     play();
-    let keys = [SIGNER.parse().unwrap()];
+    let keys = Signers::of_keys(&[SIGNER.parse().unwrap()]);
     match host.runtime.block_on(host.registry.signature(&repository, Digest::of(b"image"), &keys)) {
         // Only the holder of the key can make one.
         Ok(_) => assert!(SIGNED.iter().any(|signature| text.contains(signature)), "{text}"),

@@ -1,7 +1,7 @@
 //! Signatures as registries keep them, and the keys of `lockkeeper.yaml`.
 
 use lockkeeper::image::Digest;
-use lockkeeper::signature::{Claim, PublicKey, Signed};
+use lockkeeper::signature::{Claim, PublicKey, Signed, told};
 use serde_json::Value;
 
 const KEY: &str = include_str!("../../fixtures/signatures/key.pub");
@@ -34,7 +34,17 @@ pub fn signatures(data: &[u8]) {
         assert!(!checked(&claim, Digest::of(b"other"), &key), "{claim:?}");
         assert!(claim.check(Digest::of(b"image"), &[]).is_err());
     }
+    let printed = told(data, Digest::of(b"image"));
+    assert!(printed.is_err() || given.is_some_and(|given| names(&given, Digest::of(b"image"))));
     keys(&text);
+}
+
+/// Whether one of the payloads that cosign printed names the digest.
+fn names(given: &Value, digest: Digest) -> bool {
+    let payloads = given.as_array().into_iter().flatten();
+    let named =
+        |payload: &Value| payload["critical"]["image"]["docker-manifest-digest"] == digest.to_string();
+    payloads.into_iter().any(named)
 }
 
 /// Whether the envelope holds what was signed.

@@ -115,10 +115,23 @@ impl Story {
             [] => (0, tag),
             ["as", "bundle"] => (1, tag),
             ["of", other] => (0, *other),
-            _ => return Err("sign IMAGE TAG by KEY [as bundle] [of OTHER]".to_owned()),
+            ["without", "key"] => {
+                self.registry.sign_keyless(FakeRegistry::digest(&name, tag), by);
+                return Ok(());
+            }
+            _ => return Err("sign IMAGE TAG by KEY [as bundle] [of OTHER] [without key]".to_owned()),
         };
         let [simple, bundle] = signing::pair(by).claims(FakeRegistry::digest(&name, signed));
         self.registry.sign(FakeRegistry::digest(&name, tag), if form == 0 { simple } else { bundle });
+        Ok(())
+    }
+
+    pub(super) fn cosign_is(&self, words: &[&str]) -> Checked {
+        match words {
+            ["fails:", why @ ..] => self.registry.set_no_cosign(Some(&why.join(" "))),
+            ["back"] => self.registry.set_no_cosign(None),
+            _ => return Err("cosign fails: WHY, or cosign back".to_owned()),
+        }
         Ok(())
     }
 

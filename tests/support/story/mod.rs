@@ -131,6 +131,7 @@ impl Story {
             ["pin", stage, image, tag, rest @ ..] => self.pin(stage, image, tag, rest).await,
             ["push", image, tag, rest @ ..] => self.push(image, tag, rest).await,
             ["sign", image, tag, "by", key, rest @ ..] => self.sign(image, tag, key, rest),
+            ["cosign", rest @ ..] => self.cosign_is(rest),
             ["remove", image, tag] => {
                 self.registry.remove(FakeRegistry::digest(&repository(image), tag));
                 Ok(())

@@ -257,7 +257,27 @@ fn images_are_checked() {
         (
             "{ repository: r/a, follow: { tag: m }, signed_by: { keyless: { issuer: x } } }",
             ".signed_by.keyless",
-            "keyless signatures are not supported by this version",
+            "wanted the key `identity`",
+        ),
+        (
+            "{ repository: r/a, follow: { tag: m }, signed_by: { keyless: { identity_regexp: x } } }",
+            ".signed_by.keyless.identity_regexp",
+            "not supported by this version",
+        ),
+        (
+            "{ repository: r/a, follow: { tag: m }, signed_by: { keyless: { identity: '*', issuer: 'https://x' } } }",
+            ".signed_by.keyless",
+            "wanted an exact identity",
+        ),
+        (
+            "{ repository: r/a, follow: { tag: m }, signed_by: [{ keyless: { identity: k@x, issuer: x } }] }",
+            ".signed_by[0].keyless",
+            "wanted the issuer as `https://…`",
+        ),
+        (
+            "{ repository: r/a, follow: { tag: m }, signed_by: [{ issuer: x }] }",
+            ".signed_by[0].issuer",
+            "unknown key; wanted `keyless`",
         ),
         (
             "{ repository: r/a, follow: { tag: m }, signed_by: keys/release.pub }",
@@ -370,13 +390,23 @@ fn keys_stand_in_the_file_and_images_name_them() {
     let block = format!("  release: |\n    {}\n", pem.trim_end().replace('\n', "\n    "));
     for signed_by in ["release", "[release]"] {
         let signers = parsed(&signed(&block, signed_by)).pipelines.remove(0).images.remove(0).signed_by;
-        assert_eq!(signers.len(), 1);
-        assert_eq!((signers[0].name.as_str(), &signers[0].key), ("release", &pem.parse().unwrap()));
+        let [signer] = signers.keys.as_slice() else { panic!("{signers:?}") };
+        assert_eq!((signer.name.as_str(), &signer.key), ("release", &pem.parse().unwrap()));
+        assert!(signers.keyless.is_empty());
+    }
+    let kim = "{ keyless: { identity: kim@example.com, issuer: 'https://issuer.example' } }";
+    for (signed_by, keys) in [(kim.to_owned(), 0), (format!("[{kim}]"), 0), (format!("[release, {kim}]"), 1)]
+    {
+        let signers = parsed(&signed(&block, &signed_by)).pipelines.remove(0).images.remove(0).signed_by;
+        let [keyless] = signers.keyless.as_slice() else { panic!("{signers:?}") };
+        assert_eq!((keyless.identity(), keyless.issuer()), ("kim@example.com", "https://issuer.example"));
+        assert_eq!((signers.keys.len(), signers.is_empty()), (keys, false));
     }
     let image = "pipelines[0].images[0].signed_by";
     check_error(&signed(&block, "relaese"), image, "did you mean `release`?");
     check_error(&signed(&block, "[release, release]"), &format!("{image}[1]"), "listed twice");
     check_error(&signed(&block, "[1]"), &format!("{image}[0]"), "found the number `1`");
+    check_error(&signed(&block, &format!("[{kim}, {kim}]")), &format!("{image}[1].keyless"), "listed twice");
     let again = format!("{block}{}", block.replace("release", "other"));
     check_error(&signed(&again, "release"), "keys.other", "the same key as `release`");
     let rsa = include_str!("../../../../tests/fixtures/signatures/rsa.pub").replace('\n', "\n    ");
