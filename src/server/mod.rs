@@ -130,7 +130,7 @@ pub fn router(app: App, routers: Vec<Router>) -> Router {
     let github = app.github.clone().map(github::router);
     let app = Arc::new(app);
     let ours = Router::new()
-        .route("/webhooks/{name}", post(receive::receive))
+        .route("/webhooks/{name}", post(receive::receive).options(receive::allow))
         .route("/webhooks/{name}/{secret}", post(receive::receive).options(receive::allow))
         .route("/healthz", get(probes::healthz))
         .route("/readyz", get(probes::readyz))

@@ -102,7 +102,7 @@ fn authentication(webhook: &settings::Webhook) -> Result<Authentication, EmptySe
     let texts = webhook.secrets.iter().map(settings::Secret::expose);
     let secrets: Vec<Secret> = texts.clone().map(Secret::new).collect::<Result<_, _>>()?;
     let named = |usual: HeaderName| webhook.header.clone().unwrap_or(usual);
-    Ok(match (webhook.kind.proof(), &webhook.token) {
+    Ok(match (webhook.proof(), &webhook.token) {
         (Proof::Header(usual), _) => {
             let name = named(usual);
             let bearer = |text: &str| (name == header::AUTHORIZATION).then(|| format!("Bearer {text}"));

@@ -109,7 +109,7 @@ pub struct TokenRules {
 const ADDRESS_SECRET_BYTES_MIN: usize = 32;
 
 impl WebhookKind {
-    /// How its senders show that they may tell us things.
+    /// How its senders show that they may tell us things, unless the settings say otherwise: [`Webhook::proof`].
     #[must_use]
     pub fn proof(self) -> Proof {
         let signature = |name, form| Proof::Signature(HeaderName::from_static(name), form);
@@ -124,6 +124,15 @@ impl WebhookKind {
             Self::Nexus => signature("x-nexus-webhook-signature", SignatureForm::Sha1),
             Self::Gitea => signature("x-gitea-signature", SignatureForm::Sha256),
             Self::Generic => signature("x-signature", SignatureForm::NamedSha256),
+        }
+    }
+
+    /// The proof where the settings name this header. Event Grid can send one of its own, with a secret in it; the others that
+    /// show an address can send none.
+    fn proof_by(self, header: Option<&HeaderName>) -> Proof {
+        match (self, header) {
+            (Self::EventGrid, Some(header)) => Proof::Header(header.clone()),
+            (kind, _) => kind.proof(),
         }
     }
 
@@ -145,6 +154,14 @@ impl WebhookKind {
             | Self::Artifactory
             | Self::Generic => true,
         }
+    }
+}
+
+impl Webhook {
+    /// How its sender shows that it may tell us things.
+    #[must_use]
+    pub fn proof(&self) -> Proof {
+        self.kind.proof_by(self.header.as_ref())
     }
 }
 
@@ -173,7 +190,8 @@ fn check_webhook(at: &str, raw: RawWebhook, layers: &Layers) -> Result<Webhook, 
         let reason = format!("webhook `{}` {what}", raw.path);
         SettingsError::Missing { key: key(name), reason }
     };
-    let proof = raw.kind.proof();
+    let header = check_header(&key("header"), &raw.header, layers)?;
+    let proof = raw.kind.proof_by(header.as_ref());
     let secrets = secrets(&key("secret"), &raw.secret_files, raw.secret.clone(), layers)?;
     match (&proof, &raw.token) {
         (Proof::Token, None) => {
@@ -190,7 +208,7 @@ fn check_webhook(at: &str, raw: RawWebhook, layers: &Layers) -> Result<Webhook, 
         (Proof::Address, None) => check_address_secrets(&key("secret_files"), &secrets, layers)?,
         (_, None) => {}
     }
-    if !raw.header.is_empty() && matches!(proof, Proof::Address | Proof::Token) {
+    if header.is_some() && matches!(proof, Proof::Address | Proof::Token) {
         return Err(layers.invalid(&key("header"), "its sender does not show a secret in a header"));
     }
     if !raw.kind.knows_registry(&raw) {
@@ -202,7 +220,7 @@ fn check_webhook(at: &str, raw: RawWebhook, layers: &Layers) -> Result<Webhook, 
     places.chain(aliases).try_for_each(|(key, registry)| check_registry(&key, registry, layers))?;
     Ok(Webhook {
         kind: raw.kind,
-        header: check_header(&key("header"), &raw.header, layers)?,
+        header,
         path: raw.path,
         secrets,
         token,

@@ -39,6 +39,7 @@ enum Shows {
     Sha1(&'static str),
     InAddress,
     Token,
+    Header(&'static str),
 }
 
 /// A sender, what it sends, and what is to come of it.
@@ -90,6 +91,8 @@ fn rows() -> Vec<Row> {
         row("acr", Shows::Bearer, "push.json", ""),
         row("eventgrid", Shows::InAddress, "push.json", ""),
         row("eventgrid", Shows::InAddress, "push.cloudevent.json", ""),
+        row("eventgrid", Shows::Header("x-lockkeeper"), "push.json", "header = 'X-Lockkeeper'"),
+        row("eventgrid", Shows::Bearer, "push.cloudevent.json", "header = 'Authorization'"),
         row("ecr", Shows::Plain, "push.json", ecr),
         Row { image: acme, ..row("gar", Shows::Token, "push.json", "") },
         Row { image: acme, is_known_again: false, ..row("gar", Shows::Token, "unwrapped.json", "") },
@@ -180,6 +183,7 @@ impl Place {
             Shows::Sha256(header) => post(url).header(header, mac::<Hmac<Sha256>>(secret, body)),
             Shows::Sha1(header) => post(url).header(header, mac::<Hmac<Sha1>>(secret, body)),
             Shows::InAddress => post(format!("{url}/{secret}")),
+            Shows::Header(header) => post(url).header(header, secret),
             Shows::Token => {
                 let name = if secret == WRONG { "signed_by_another_key" } else { "right" };
                 post(url).bearer_auth(&tokens()[name])
@@ -247,7 +251,8 @@ fn settings(rows: &[Row]) -> String {
             | Shows::Named(_)
             | Shows::Sha256(_)
             | Shows::Sha1(_)
-            | Shows::InAddress => SECRETS,
+            | Shows::InAddress
+            | Shows::Header(_) => SECRETS,
         };
         format!("[[webhooks]]\nkind = '{kind}'\npath = '{}'\n{proof}\n{place}\n", name(index, kind))
     });
@@ -379,6 +384,35 @@ async fn event_grid_hears_its_code_or_its_origin_back_where_it_knows_the_secret(
         let allowed = answer.headers().get("webhook-allowed-origin").map(|value| value.to_str().unwrap());
         assert_eq!(answer.status().as_u16(), want, "{path} {origin:?}");
         assert_eq!(allowed, origin.filter(|_| want == 200), "{path}");
+    }
+}
+
+/// Where a header is named, that and nothing else lets in: once, and not by the address.
+#[tokio::test]
+async fn event_grid_is_let_in_by_the_header_that_was_named_for_it() {
+    let place = Place::start(&webhook("eventgrid", &format!("{SECRETS}\nheader = 'X-Lockkeeper'"))).await;
+    let validation = fixture("eventgrid/validation.json");
+    let (shows, name) = (Shows::Header("x-lockkeeper"), "x-lockkeeper");
+    let send = |secret| place.request("main", shows, secret, &validation);
+    let options = |header: Option<&str>| {
+        let asked = place.client.request(Method::OPTIONS, format!("{}/main", place.url));
+        let asked = asked.header("webhook-request-origin", "grid.example.com");
+        header.into_iter().fold(asked, |asked, secret| asked.header(name, secret))
+    };
+    for (what, request, want) in [
+        ("right", send(Some(OLD)), 200),
+        ("wrong", send(Some(WRONG)), 401),
+        ("missing", send(None), 401),
+        ("twice", send(Some(OLD)).header(name, OLD), 401),
+        ("beside a wrong one", send(Some(OLD)).header(name, WRONG), 401),
+        ("with a scheme", send(None).header(name, format!("Bearer {OLD}")), 401),
+        ("another header", send(None).bearer_auth(OLD), 401),
+        ("in the address", place.request("main", Shows::InAddress, Some(OLD), &validation), 401),
+        ("origin", options(Some(NEW)), 200),
+        ("origin, wrong", options(Some(WRONG)), 401),
+        ("origin, missing", options(None), 401),
+    ] {
+        assert_eq!(status(request).await, want, "{what}");
     }
 }
 

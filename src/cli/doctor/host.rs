@@ -139,7 +139,7 @@ fn fix_of(error: &StoreError) -> &'static str {
 /// What registries may call.
 pub(super) fn webhooks(settings: &Settings, findings: &mut Findings) {
     for webhook in &settings.webhooks {
-        let secret = if webhook.kind.proof() == Proof::Address { "/<the secret>" } else { "" };
+        let secret = if webhook.proof() == Proof::Address { "/<the secret>" } else { "" };
         findings.good(
             format!("webhook {}", webhook.path),
             format!("{}/webhooks/{}{secret}", settings.server.url, webhook.path),
