@@ -18,7 +18,7 @@ use crate::registry::{RegistryError, TagError, Taken, Untagged};
 use crate::store::Key;
 use crate::witness::Write;
 
-/// Longest that one tag may take: five requests, each a fraction of a second.
+/// Longest that one tag may take: five requests, and three for a lock, each a fraction of a second.
 const TAG_TIMEOUT: Duration = Duration::from_secs(5);
 /// What failed is tried again after this time, doubled up to [`AGAIN_MAX`].
 const AGAIN: Duration = Duration::from_mins(1);

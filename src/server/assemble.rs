@@ -277,6 +277,7 @@ pub fn registry(settings: &settings::Registry) -> OciRegistry {
         plain_http_hosts: settings.plain_http_hosts.clone(),
         realm_hosts: [usual.realm_hosts, settings.realm_hosts.clone()].concat(),
         untag_hosts: settings.untag_hosts.clone(),
+        lock_hosts: settings.lock_hosts.clone(),
         cosign_program: settings.cosign_program.clone(),
     };
     OciRegistry::new(settings, credentials).retagging(retag)

@@ -116,6 +116,7 @@ fn check_registry(raw: RawRegistry, layers: &Layers) -> Result<Registry, Setting
         docker_config: named(raw.docker_config),
         retag_docker_config: named(raw.retag_docker_config),
         untag_hosts: raw.untag_hosts,
+        lock_hosts: raw.lock_hosts,
         cosign_program,
         probe_interval: raw.probe_interval,
         realm_hosts: raw.realm_hosts,

@@ -104,6 +104,8 @@ pub struct Registry {
     pub retag_docker_config: Option<PathBuf>,
     /// Hosts where anchors that nothing needs any more are removed.
     pub untag_hosts: Vec<String>,
+    /// Hosts of Azure's where what has an anchor is locked against deletion.
+    pub lock_hosts: Vec<String>,
     /// The program that verifies keyless signatures, by its whole path; none: nobody does.
     pub cosign_program: Option<PathBuf>,
     /// How often what runs, and what it would go back to, is looked for.

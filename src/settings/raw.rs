@@ -50,6 +50,7 @@ pub(super) struct RawRegistry {
     pub(super) docker_config: PathBuf,
     pub(super) retag_docker_config: PathBuf,
     pub(super) untag_hosts: Vec<String>,
+    pub(super) lock_hosts: Vec<String>,
     pub(super) cosign_program: PathBuf,
     #[serde(with = "duration")]
     pub(super) probe_interval: Duration,

@@ -124,6 +124,88 @@ async fn refusals_of_vendors_are_understood() {
     assert!(error.contains("not to be asked") && server.asked().iter().all(|line| !line.contains("writer")));
 }
 
+/// The same, where anchors lock as well.
+fn locking(folder: &tempfile::TempDir, host: SocketAddr, untags: bool) -> OciRegistry {
+    let read = auth(folder, "read.json", host, "reader:s");
+    let write = auth(folder, "write.json", host, "writer:s");
+    let hosts = vec![host.to_string()];
+    let untag_hosts = if untags { hosts.clone() } else { Vec::new() };
+    let settings = OciSettings { lock_hosts: hosts, untag_hosts, ..OciSettings::default() };
+    OciRegistry::new(settings, Credentials::from_file(read)).retagging(Credentials::from_file(write))
+}
+
+#[tokio::test]
+async fn what_gets_an_anchor_is_locked_at_azure_and_unlocked_with_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = StrictRegistry::start(Vendor::Open).await;
+    let [one, two] = ["1", "2"].map(|name| server.push(name));
+    let (open, locked) = ((true, true), (false, true));
+    let (web, registry) = (repository(server.address, "shop/web"), locking(&folder, server.address, true));
+    // A channel locks nothing, nor does an anchor where nobody asked for locks.
+    registry.tag(&web, one, &tag("prod"), Taken::Moved).await.unwrap();
+    two_identities(&folder, server.address).tag(&web, two, &Tag::anchor(two), Taken::Left).await.unwrap();
+    assert!(!server.asked().iter().any(|line| line.starts_with("PATCH")));
+    assert_eq!((server.attributes(one), server.attributes(two)), (open, open));
+    // One that has its anchor gets its lock all the same, and once.
+    for digest in [one, two] {
+        registry.tag(&web, digest, &Tag::anchor(digest), Taken::Left).await.unwrap();
+        assert_eq!(server.attributes(digest), locked);
+        registry.tag(&web, digest, &Tag::anchor(digest), Taken::Left).await.unwrap();
+        let asked = server.asked();
+        let patched: Vec<&String> = asked.iter().filter(|line| line.starts_with("PATCH")).collect();
+        assert_eq!(patched, [&format!("PATCH {digest} writer")], "{asked:?}");
+    }
+    assert_eq!(registry.untag(&web, one).await.unwrap(), Untagged::Gone);
+    assert_eq!((server.attributes(one), server.attributes(two)), (open, locked));
+    assert_eq!(registry.resolve(&web, &tag("1")).await.unwrap(), one);
+    // Where anchors stay, locks do not; and somebody else's lock does.
+    let keeping = locking(&folder, server.address, false);
+    assert!(
+        matches!(keeping.untag(&web, two).await.unwrap(), Untagged::Kept(why) if why.contains("untag_hosts"))
+    );
+    assert_eq!(server.attributes(two), open);
+    server.set_attributes(two, (false, false));
+    assert!(
+        matches!(keeping.untag(&web, two).await.unwrap(), Untagged::Kept(why) if why.contains("somebody else"))
+    );
+    assert_eq!(server.attributes(two), (false, false));
+    assert_eq!(
+        keeping.untag(&web, Digest::of(b"gone")).await.unwrap(),
+        keeping.untag(&web, one).await.unwrap()
+    );
+}
+
+#[tokio::test]
+async fn a_lock_that_is_refused_is_said_and_one_that_failed_is_tried_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = StrictRegistry::start(Vendor::Open).await;
+    let one = server.push("1");
+    let (web, registry) = (repository(server.address, "shop/web"), locking(&folder, server.address, true));
+    let anchor = Tag::anchor(one);
+    registry.tag(&web, one, &anchor, Taken::Left).await.unwrap();
+    for (vendor, want, kept) in [
+        (Vendor::Denies, "metadata/write", true),
+        (Vendor::Liar, "did not make it", false),
+        (Vendor::Fails, "does not answer", false),
+    ] {
+        server.set_attributes(one, (true, true));
+        server.turn(vendor);
+        let error = registry.tag(&web, one, &anchor, Taken::Left).await.unwrap_err().to_string();
+        assert!(error.contains(want) && error.contains("the lock of"), "{vendor:?}: {error}");
+        server.set_attributes(one, (false, true));
+        match registry.untag(&web, one).await {
+            Ok(Untagged::Kept(why)) => {
+                assert!(kept && why.contains("cannot be unlocked"), "{vendor:?}: {why}");
+            }
+            Err(error) => assert!(!kept, "{vendor:?}: {error}"),
+            Ok(Untagged::Gone) => panic!("{vendor:?}"),
+        }
+    }
+    server.turn(Vendor::Open);
+    registry.tag(&web, one, &anchor, Taken::Left).await.unwrap();
+    assert_eq!(server.attributes(one), (false, true));
+}
+
 #[tokio::test]
 async fn only_an_anchor_is_removed_and_only_where_it_may_be() {
     let folder = tempfile::tempdir().unwrap();

@@ -42,6 +42,8 @@ pub(crate) struct StrictRegistry {
     /// By tag or digest.
     manifests: Mutex<BTreeMap<String, Vec<u8>>>,
     asked: Mutex<Vec<String>>,
+    /// What Azure keeps of a manifest, by its digest: whether it may be deleted, and written.
+    locks: Mutex<BTreeMap<String, (bool, bool)>>,
 }
 
 const MEDIA_TYPE: &str = "application/vnd.oci.image.manifest.v1+json";
@@ -55,6 +57,7 @@ impl StrictRegistry {
             vendor: Mutex::new(vendor),
             manifests: Mutex::default(),
             asked: Mutex::default(),
+            locks: Mutex::default(),
         });
         let router = Router::new().fallback(answer).with_state(Arc::clone(&registry));
         tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
@@ -72,6 +75,15 @@ impl StrictRegistry {
         manifests.insert(name.to_owned(), text.clone().into_bytes());
         manifests.insert(digest.to_string(), text.into_bytes());
         digest
+    }
+
+    /// Whether this may be deleted, and written.
+    pub(crate) fn attributes(&self, digest: Digest) -> (bool, bool) {
+        self.locks.lock().unwrap().get(&digest.to_string()).copied().unwrap_or((true, true))
+    }
+
+    pub(crate) fn set_attributes(&self, digest: Digest, attributes: (bool, bool)) {
+        self.locks.lock().unwrap().insert(digest.to_string(), attributes);
     }
 
     pub(crate) fn turn(&self, vendor: Vendor) {
@@ -92,6 +104,9 @@ async fn answer(State(registry): State<Arc<StrictRegistry>>, request: Request) -
         let wanted = [(header::WWW_AUTHENTICATE, "Basic realm=\"r\"")];
         return (StatusCode::UNAUTHORIZED, wanted).into_response();
     }
+    if request.uri().path().starts_with("/acr/v1/") {
+        return attributes(&registry, &last, request).await;
+    }
     let is_blob = request.uri().path().contains("/blobs/");
     match *request.method() {
         _ if last.is_empty() || is_blob => EMPTY.into_response(),
@@ -105,6 +120,40 @@ async fn answer(State(registry): State<Arc<StrictRegistry>>, request: Request) -
         }
         _ => StatusCode::METHOD_NOT_ALLOWED.into_response(),
     }
+}
+
+/// Source: azure-rest-api-specs, data plane 2021-07-01, `GetManifestAttributes` and `UpdateManifestAttributes`.
+async fn attributes(registry: &StrictRegistry, digest: &str, request: Request) -> Response {
+    assert_eq!(request.uri().query(), Some("api-version=2021-07-01"));
+    assert_eq!(request.uri().path(), format!("/acr/v1/shop/web/_manifests/{digest}"), "never a tag");
+    if !registry.manifests.lock().unwrap().contains_key(digest) {
+        return refuse(404, "MANIFEST_UNKNOWN", &format!("manifest {digest} is not found"));
+    }
+    let vendor = *registry.vendor.lock().unwrap();
+    let digest: Digest = digest.parse().unwrap();
+    if request.method() == Method::PATCH {
+        match vendor {
+            Vendor::Denies => return refuse(401, "UNAUTHORIZED", "authentication required"),
+            Vendor::Fails => return refuse(500, "UNKNOWN", "unknown error"),
+            _ => {}
+        }
+        assert_eq!(request.headers().get(header::CONTENT_TYPE).unwrap(), "application/json");
+        let body = to_bytes(request.into_body(), 1 << 20).await.unwrap();
+        let wanted: BTreeMap<String, bool> = serde_json::from_slice(&body).unwrap();
+        assert_eq!(wanted.keys().collect::<Vec<_>>(), ["deleteEnabled"], "nothing else is changed");
+        if vendor != Vendor::Liar {
+            registry.set_attributes(digest, (wanted["deleteEnabled"], registry.attributes(digest).1));
+        }
+    }
+    let (delete, write) = registry.attributes(digest);
+    let attributes = serde_json::json!({
+        "deleteEnabled": delete, "writeEnabled": write, "readEnabled": true, "listEnabled": true,
+    });
+    let manifest =
+        serde_json::json!({ "digest": digest, "imageSize": 1, "changeableAttributes": attributes });
+    let answer =
+        serde_json::json!({ "registry": "r.example", "imageName": "shop/web", "manifest": manifest });
+    ([(header::CONTENT_TYPE, "application/json")], answer.to_string()).into_response()
 }
 
 fn user(given: &[u8]) -> &'static str {

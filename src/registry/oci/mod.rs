@@ -13,6 +13,7 @@ mod counted;
 mod document;
 mod facts;
 mod keyless;
+mod lock;
 mod name;
 mod presence;
 mod rest;

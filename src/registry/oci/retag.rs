@@ -10,13 +10,28 @@ use http::{Method, StatusCode};
 
 use super::answer::untrusted;
 use super::document::Document;
+use super::lock::{self, Lock, Locked};
 use super::session::{Purpose, Session, Wrote};
 use super::{Name, OciRegistry};
 use crate::image::{Digest, Tag};
 use crate::registry::{RegistryError, TagError, Taken, Untagged};
 
-/// Sets a tag; returns what it named before.
+/// Sets a tag, and locks what gets an anchor where that is wanted; returns what the tag named before.
 pub(super) async fn tag(
+    registry: &OciRegistry,
+    name: &Name,
+    digest: Digest,
+    tag: &Tag,
+    taken: Taken,
+) -> Result<Option<Digest>, TagError> {
+    let before = set(registry, name, digest, tag, taken).await?;
+    if tag.is_anchor() {
+        lock::set(registry, name, digest).await?;
+    }
+    Ok(before)
+}
+
+async fn set(
     registry: &OciRegistry,
     name: &Name,
     digest: Digest,
@@ -44,12 +59,18 @@ pub(super) async fn tag(
     }
 }
 
-/// Removes the anchor of a digest, if it is still that.
+/// Unlocks a digest, and removes its anchor, if it is still that.
 pub(super) async fn untag(
     registry: &OciRegistry,
     name: &Name,
     digest: Digest,
 ) -> Result<Untagged, RegistryError> {
+    match lock::turn(registry, name, digest, Lock::Off).await {
+        // What is gone is not locked.
+        Ok(Locked::Done) | Err(RegistryError::NotFound { .. }) => {}
+        Ok(Locked::Kept(why)) => return Ok(Untagged::Kept(format!("it cannot be unlocked: {why}"))),
+        Err(error) => return Err(error),
+    }
     if !registry.settings.untag_hosts.contains(&name.host) {
         return Ok(Untagged::Kept("`untag_hosts` of `[registry]` does not have its host".to_owned()));
     }

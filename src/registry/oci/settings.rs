@@ -15,6 +15,8 @@ pub struct OciSettings {
     pub realm_hosts: Vec<String>,
     /// Hosts that remove a tag, and only that, when asked to.
     pub untag_hosts: Vec<String>,
+    /// Hosts of Azure's where what has an anchor is locked against deletion.
+    pub lock_hosts: Vec<String>,
     /// The `cosign` that verifies keyless signatures; none: nobody does, and they count for nothing.
     pub cosign_program: Option<PathBuf>,
 }
@@ -27,6 +29,7 @@ impl Default for OciSettings {
             // The token servers of docker.io and registry.gitlab.com.
             realm_hosts: vec!["auth.docker.io".to_owned(), "gitlab.com".to_owned()],
             untag_hosts: Vec::new(),
+            lock_hosts: Vec::new(),
             cosign_program: None,
         }
     }

@@ -61,6 +61,7 @@ impl Host {
             plain_http_hosts: vec![],
             realm_hosts: vec![],
             untag_hosts: vec![],
+            lock_hosts: vec![],
             cosign_program: None,
         };
         let registry = OciRegistry::new(settings, Credentials::from_file(file));

@@ -9,6 +9,8 @@ pub(in super::super) enum Purpose {
     Tag,
     /// To remove a tag, by the same.
     Untag,
+    /// To lock or unlock a manifest at Azure, by the same.
+    Lock,
 }
 
 impl Purpose {
@@ -18,6 +20,7 @@ impl Purpose {
             Self::Read => "pull",
             Self::Tag => "pull,push",
             Self::Untag => "delete",
+            Self::Lock => "metadata_read,metadata_write",
         }
     }
 }
