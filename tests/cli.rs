@@ -187,6 +187,11 @@ fn words_that_are_off_end_with_2_and_help_ends_with_0() {
         (&["completions", "tcsh"], 2, "possible values"),
         (&["hold", "web", "prod", "--reason", "two\nlines"], 2, "more than one line"),
         (&["rollback", "web", "prod", "--reason", "to be sure"], 2, "to be"),
+        (&["freeze"], 2, "<PIPELINE>"),
+        (&["freeze", "web", "--everything"], 2, "cannot be used with"),
+        (&["unfreeze", "web", "--reason", "until monday"], 2, "lifts at once"),
+        (&["promote", "web", "prod", "--lane", "rollback"], 2, "possible values"),
+        (&["promote", "web", "prod", "--reason", "lane=hotfix"], 2, "reads as something else"),
         (&["rollback", "web", "prod", "--to", "not a version"], 2, "`/rollback prod to not a version`"),
     ] {
         expect(&end(command(words)), code, &[text]);
@@ -226,6 +231,34 @@ async fn nobody_is_let_in_without_a_token_of_a_person() {
     let ended = shop.run(&with_file);
     expect(&ended, 0, &["prod"]);
     assert!(!format!("{ended:?}").contains("token-of-sam"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn freezes_and_hotfixes_are_ordered_like_the_rest() {
+    let shop = Shop::new().await;
+    expect(&shop.run_as("sam", &["freeze", "web"]), 4, &["needs one of: owner (`team:acme/owners`)"]);
+    let rehearsed = shop.run_as("maria", &["freeze", "--everything", "--dry-run", "--reason", "quarter end"]);
+    expect(&rehearsed, 0, &["env/web: /freeze all quarter end"]);
+    let frozen =
+        shop.run_as("maria", &["freeze", "--everything", "--until", "2h", "--reason", "quarter end"]);
+    expect(&frozen, 0, &["env/web: `dev` is frozen until", "`prod` is frozen until", "that are added later"]);
+    expect(&shop.run(&["status"]), 0, &["⏸ frozen", "frozen by maria"]);
+    expect(&shop.run(&["history", "web", "prod"]), 0, &["frozen until ", "maria (cli ", "quarter end"]);
+    expect(
+        &shop.run_as("maria", &["unfreeze", "web", "prod"]),
+        0,
+        &["`prod` is no longer frozen by command"],
+    );
+    expect(&shop.run_as("maria", &["unfreeze", "web", "nowhere"]), 5, &["there are dev, prod"]);
+    expect(
+        &shop.run_as("maria", &["unfreeze", "--everything"]),
+        0,
+        &["`dev` is no longer frozen by command"],
+    );
+    expect(&shop.run_as("maria", &["unfreeze", "--everything"]), 6, &["not frozen by command"]);
+    shop.push("1.1.0");
+    let hotfix = ["promote", "web", "prod", "--to", "1.1.0", "--lane", "hotfix", "--reason", "INC-1"];
+    expect(&shop.run_as("sam", &hotfix), 4, &["`hotfix: { by: [...] }`"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

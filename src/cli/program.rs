@@ -45,6 +45,8 @@ enum Command {
     Rollback(order::Rollback),
     Hold(order::Hold),
     Resume(order::Resume),
+    Freeze(order::Freeze),
+    Unfreeze(order::Unfreeze),
     Doctor(doctor::Args),
     #[command(after_help = "Examples:\n  \
         lockkeeper init --dry-run\n  \
@@ -101,6 +103,8 @@ async fn run(program: Program) -> Outcome {
         Command::Rollback(args) => order::rollback(&context, args).await,
         Command::Hold(args) => order::hold(&context, args).await,
         Command::Resume(args) => order::resume(&context, args).await,
+        Command::Freeze(args) => order::freeze(&context, args).await,
+        Command::Unfreeze(args) => order::unfreeze(&context, args).await,
         Command::Doctor(args) => doctor::run(&context, args).await,
         Command::Init(args) => init::run(&args),
         Command::Lint(args) => lint::run(&context, args).await,

@@ -1,5 +1,7 @@
 //! Events and effects as sentences.
 
+use jiff::Timestamp;
+
 use super::show::{minute, plain};
 use crate::image::{Digest, Release};
 use crate::pipeline::StageName;
@@ -59,6 +61,8 @@ fn stage_of(event: &Event) -> Option<&StageName> {
         | Event::OutOfBand { stage, .. }
         | Event::Held { stage, .. }
         | Event::Resumed { stage, .. }
+        | Event::Frozen { stage, .. }
+        | Event::Unfrozen { stage, .. }
         | Event::Vetoed { stage, .. }
         | Event::Loosened { stage, .. }
         | Event::Missing { stage, .. }
@@ -102,6 +106,8 @@ fn weight_of(event: &Event) -> Weight {
         | Event::OutOfBand { .. }
         | Event::Held { .. }
         | Event::Resumed { .. }
+        | Event::Frozen { .. }
+        | Event::Unfrozen { .. }
         | Event::Vetoed { .. }
         | Event::Loosened { .. } => Weight::History,
     }
@@ -139,11 +145,16 @@ fn text_of(event: &Event) -> String {
             format!("changed by somebody else: {old} → {new}")
         }
         Event::Held { kind, by, reason, until, .. } => {
-            let until = until.map_or_else(String::new, |until| format!(" until {}", minute(until)));
-            format!("{}{until}, by {}{}", hold_word(*kind), actor(by), why(reason.as_deref()))
+            format!("{}{}, by {}{}", hold_word(*kind), end(*until), actor(by), why(reason.as_deref()))
         }
         Event::Resumed { by, reason, .. } => {
             format!("resumed by {}{}", actor(by), why(reason.as_deref()))
+        }
+        Event::Frozen { by, reason, until, .. } => {
+            format!("frozen{}, by {}{}", end(*until), actor(by), why(reason.as_deref()))
+        }
+        Event::Unfrozen { by, reason, .. } => {
+            format!("no longer frozen, by {}{}", actor(by), why(reason.as_deref()))
         }
         Event::Vetoed { version, by, reason, .. } => {
             format!("{version} vetoed from here on by {}{}", actor(by), why(reason.as_deref()))
@@ -204,12 +215,24 @@ fn of_registry(event: &Event) -> String {
 
 /// A merge, with who let it through; nothing for another event.
 fn merged(event: &Event) -> String {
-    let Event::Merged { lane, release, was, number, approvals, signatures, requested_by, reason, .. } = event
+    let Event::Merged {
+        lane,
+        release,
+        was,
+        number,
+        approvals,
+        signatures,
+        exceptions,
+        requested_by,
+        reason,
+        ..
+    } = event
     else {
         return String::new();
     };
     let lane = match lane {
         Lane::Normal => "promoted",
+        Lane::Hotfix => "hotfix",
         Lane::Rollback => "rolled back",
     };
     let mut text = format!("{lane}: {} → {}", version_or_none(was.as_ref()), version(release));
@@ -219,6 +242,7 @@ fn merged(event: &Event) -> String {
     text.extend((!names.is_empty()).then(|| format!(", approved by {}", names.join(", "))));
     let signers: Vec<String> = signatures.iter().map(|signature| signer(&signature.by)).collect();
     text.extend((!signers.is_empty()).then(|| format!(", signed by {}", signers.join(", "))));
+    text.extend(exceptions.iter().map(|exception| format!(", past {exception}")));
     text + &why(reason.as_deref())
 }
 
@@ -321,6 +345,10 @@ fn actor(actor: &Actor) -> String {
     format!("{} ({})", actor.name, actor.via)
 }
 
+fn end(until: Option<Timestamp>) -> String {
+    until.map_or_else(String::new, |until| format!(" until {}", minute(until)))
+}
+
 fn why(reason: Option<&str>) -> String {
     reason.map_or_else(String::new, |reason| format!(": {reason}"))
 }
@@ -328,6 +356,7 @@ fn why(reason: Option<&str>) -> String {
 fn lane_noun(lane: Lane) -> &'static str {
     match lane {
         Lane::Normal => "promotion",
+        Lane::Hotfix => "hotfix",
         Lane::Rollback => "rollback",
     }
 }

@@ -40,11 +40,11 @@ pub enum Problem {
     /// Approving is no command.
     #[error("an approval is a review of the pull request, not a command; `/help` lists the commands")]
     ApprovalIsReview,
-    /// A later version has it.
-    #[error("`{what}` is not supported by this version; `/help` lists what is")]
-    NotSupported {
-        /// The word.
-        what: String,
+    /// There is no such lane, or there are two.
+    #[error("wanted `lane=hotfix` or `lane=normal`, once, found `{found}`")]
+    Lane {
+        /// What was found.
+        found: String,
     },
     /// A word stands where a stage stands, and is none.
     #[error("there is no stage or group `{found}` here{}", meant.as_ref().map(|name| format!(", did you mean `{name}`?")).unwrap_or_default())]
@@ -68,9 +68,14 @@ pub enum Problem {
         /// The word.
         found: String,
     },
-    /// A resume has no end.
-    #[error("wanted a reason, found `until`; `/resume` lifts the hold at once, and `/hold` takes a time")]
-    ResumeUntil,
+    /// What is lifted is lifted at once.
+    #[error("wanted a reason, found `until`; `/{lifts}` lifts at once, and `/{stops}` takes a time")]
+    LiftUntil {
+        /// The verb.
+        lifts: &'static str,
+        /// The one that takes a time.
+        stops: &'static str,
+    },
     /// Too many commands.
     #[error("wanted at most {COMMANDS_MAX} commands in a comment, found {found}")]
     TooMany {

@@ -30,14 +30,18 @@ pub fn help_text() -> String {
 fn usage(verb: Verb) -> (&'static str, &'static str) {
     match verb {
         Verb::Promote => (
-            "[<stage>] [to <release>] [reason]",
-            "propose a release now; the gates still apply (open promotion, operations issue)",
+            "[<stage>] [to <release>] [lane=hotfix] [reason]",
+            "propose a release now; the gates still apply, and a hotfix passes the stages before, by `hotfix.by` alone (open promotion, operations issue)",
         ),
         Verb::Rollback => ("[<stage or group>] [to <release>] [reason]", "go back, and hold the stage there"),
         Verb::Hold => ("[<stage or group>] [until <time>] [reason]", "stop promotions into a stage"),
         Verb::Resume => ("[<stage or group>] [reason]", "lift a hold"),
         Verb::Veto => ("[<release>] [reason]", "refuse a release, here and downstream"),
         Verb::Unveto => ("[<release>] [reason]", "take a veto back"),
+        Verb::Freeze => {
+            ("[<stage, group or all>] [until <time>] [reason]", "stop merging into stages (operations issue)")
+        }
+        Verb::Unfreeze => ("[<stage, group or all>] [reason]", "lift that (operations issue)"),
         Verb::Retry => ("", "close the pull request and make another attempt (open promotion)"),
         Verb::Status => ("[<stage or group>]", "what is where"),
         Verb::Explain => ("[<stage or group>]", "what is waited for, and who can act"),

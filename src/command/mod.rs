@@ -34,16 +34,22 @@ pub const COMMENT_BYTES_MAX: usize = 1 << 16;
 /// Longest command line, in characters: a reason is a sentence or two, and pages repeat it.
 pub const ARGUMENT_CHARS_MAX: usize = 1_000;
 
+/// The word for every stage of a pipeline; no stage has it as its name.
+pub const ALL: &str = "all";
+
 /// One command, with its arguments by their place.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "verb", rename_all = "snake_case")]
 pub enum Command {
-    /// Propose a release now, by the normal lane; the gates still apply.
+    /// Propose a release now; the gates of the lane still apply.
     Promote {
         /// The stage; none: the one of the pull request.
         stage: Option<String>,
         /// The release; none: the candidate.
         to: Option<Target>,
+        /// The lane.
+        #[serde(default)]
+        lane: AskedLane,
         /// Why.
         reason: Option<String>,
     },
@@ -86,6 +92,22 @@ pub enum Command {
         /// Why.
         reason: Option<String>,
     },
+    /// Stop merging into a stage.
+    Freeze {
+        /// The stage or group; none, or `all`: all.
+        stage: Option<String>,
+        /// When the freeze ends by itself; none: never.
+        until: Option<Until>,
+        /// Why.
+        reason: Option<String>,
+    },
+    /// Lift that.
+    Unfreeze {
+        /// The stage or group; none, or `all`: all.
+        stage: Option<String>,
+        /// Why.
+        reason: Option<String>,
+    },
     /// Look again, and try again what failed.
     Retry,
     /// Say what is where.
@@ -107,6 +129,17 @@ pub enum Command {
     Help,
 }
 
+/// The lane that a person asks for; the way back has a verb of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AskedLane {
+    /// Through all gates.
+    #[default]
+    Normal,
+    /// Past the stages before.
+    Hotfix,
+}
+
 impl Command {
     /// The verb, for [`allowed`].
     #[must_use]
@@ -118,6 +151,8 @@ impl Command {
             Self::Resume { .. } => Verb::Resume,
             Self::Veto { .. } => Verb::Veto,
             Self::Unveto { .. } => Verb::Unveto,
+            Self::Freeze { .. } => Verb::Freeze,
+            Self::Unfreeze { .. } => Verb::Unfreeze,
             Self::Retry => Verb::Retry,
             Self::Status { .. } => Verb::Status,
             Self::Explain { .. } => Verb::Explain,
@@ -134,6 +169,8 @@ impl Command {
             | Self::Rollback { stage, .. }
             | Self::Hold { stage, .. }
             | Self::Resume { stage, .. }
+            | Self::Freeze { stage, .. }
+            | Self::Unfreeze { stage, .. }
             | Self::Status { stage }
             | Self::Explain { stage }
             | Self::History { stage } => stage.as_deref(),
@@ -149,6 +186,8 @@ impl Command {
             | Self::Rollback { reason, .. }
             | Self::Hold { reason, .. }
             | Self::Resume { reason, .. }
+            | Self::Freeze { reason, .. }
+            | Self::Unfreeze { reason, .. }
             | Self::Veto { reason, .. }
             | Self::Unveto { reason, .. } => reason.as_deref(),
             Self::Retry | Self::Status { .. } | Self::Explain { .. } | Self::History { .. } | Self::Help => {
@@ -179,8 +218,8 @@ fn command(line: &Line<'_>, known: &BTreeSet<String>) -> Result<Command, Problem
     match verb {
         Verb::Promote => {
             let (stage, to) = (words.stage()?, words.to()?);
-            words.refuse_lanes()?;
-            Ok(Command::Promote { stage, to, reason: words.reason() })
+            let lane = words.lane()?;
+            Ok(Command::Promote { stage, to, lane, reason: words.reason() })
         }
         Verb::Rollback => {
             Ok(Command::Rollback { stage: words.stage()?, to: words.to()?, reason: words.reason() })
@@ -190,11 +229,20 @@ fn command(line: &Line<'_>, known: &BTreeSet<String>) -> Result<Command, Problem
         }
         Verb::Resume => {
             let stage = words.stage()?;
-            words.refuse_until()?;
+            words.refuse_until("resume", "hold")?;
             Ok(Command::Resume { stage, reason: words.reason() })
         }
         Verb::Veto => Ok(Command::Veto { target: words.target()?, reason: words.reason() }),
         Verb::Unveto => Ok(Command::Unveto { target: words.target()?, reason: words.reason() }),
+        Verb::Freeze => {
+            let (stage, until) = (words.stage_or_all()?, words.until()?);
+            Ok(Command::Freeze { stage, until, reason: words.reason() })
+        }
+        Verb::Unfreeze => {
+            let stage = words.stage_or_all()?;
+            words.refuse_until("unfreeze", "freeze")?;
+            Ok(Command::Unfreeze { stage, reason: words.reason() })
+        }
         Verb::Retry => Ok(Command::Retry),
         Verb::Status => Ok(Command::Status { stage: words.only_stage()? }),
         Verb::Explain => Ok(Command::Explain { stage: words.only_stage()? }),

@@ -21,7 +21,7 @@ const NUMBER_DIGITS_MIN: usize = 12;
 const TIME_BYTES_MAX: usize = 40;
 
 /// A release, as a person names it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Target {
     /// By its version: a tag.

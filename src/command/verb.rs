@@ -7,8 +7,6 @@ use crate::pipeline::nearest;
 
 /// Most edits between a mistyped verb and the one meant.
 const TYPO_EDITS_MAX: usize = 2;
-/// Verbs of the design that a later version brings.
-const LATER: [&str; 2] = ["freeze", "unfreeze"];
 
 /// What a command does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -26,6 +24,10 @@ pub enum Verb {
     Veto,
     /// `/unveto`
     Unveto,
+    /// `/freeze`
+    Freeze,
+    /// `/unfreeze`
+    Unfreeze,
     /// `/retry`
     Retry,
     /// `/status`
@@ -63,7 +65,7 @@ pub enum Role {
 #[must_use]
 pub fn allowed(verb: Verb) -> &'static [Role] {
     match verb {
-        Verb::Promote => &[Role::Owner],
+        Verb::Promote | Verb::Freeze | Verb::Unfreeze => &[Role::Owner],
         Verb::Rollback => &[Role::OnCall],
         Verb::Hold | Verb::Resume => &[Role::Write, Role::OnCall, Role::Admin],
         Verb::Veto | Verb::Unveto => &[Role::Owner, Role::Approver],
@@ -93,6 +95,7 @@ pub enum Place {
 pub fn works_on(verb: Verb) -> &'static [Place] {
     match verb {
         Verb::Promote => &[Place::OpenPromotion, Place::OperationsIssue],
+        Verb::Freeze | Verb::Unfreeze => &[Place::OperationsIssue],
         Verb::Retry => &[Place::OpenPromotion],
         Verb::Rollback
         | Verb::Hold
@@ -120,13 +123,15 @@ impl Place {
 
 impl Verb {
     /// All verbs, in the order of the help.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::Promote,
         Self::Rollback,
         Self::Hold,
         Self::Resume,
         Self::Veto,
         Self::Unveto,
+        Self::Freeze,
+        Self::Unfreeze,
         Self::Retry,
         Self::Status,
         Self::Explain,
@@ -144,6 +149,8 @@ impl Verb {
             Self::Resume => "resume",
             Self::Veto => "veto",
             Self::Unveto => "unveto",
+            Self::Freeze => "freeze",
+            Self::Unfreeze => "unfreeze",
             Self::Retry => "retry",
             Self::Status => "status",
             Self::Explain => "explain",
@@ -160,9 +167,6 @@ impl Verb {
         }
         if word == "approve" || word == "unapprove" {
             return Err(Problem::ApprovalIsReview);
-        }
-        if LATER.contains(&word.as_str()) {
-            return Err(Problem::NotSupported { what: format!("/{word}") });
         }
         let meant = nearest(&word, Self::ALL.map(Self::name), TYPO_EDITS_MAX);
         Err(Problem::UnknownVerb { found: word, meant })

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::error::shown;
-use super::{ARGUMENT_CHARS_MAX, Problem, Target, Until};
+use super::{ALL, ARGUMENT_CHARS_MAX, AskedLane, Problem, Target, Until};
 use crate::pipeline::{is_hidden, nearest};
 
 /// Shortest name for which one wrong letter is taken for a slip; of shorter ones (`qa`, `dev`) too many words are near.
@@ -49,6 +49,14 @@ impl<'a> Words<'a> {
         Ok(None)
     }
 
+    /// The stage or group, or `all`.
+    pub(super) fn stage_or_all(&mut self) -> Result<Option<String>, Problem> {
+        match self.words.pop_if(|word| word.eq_ignore_ascii_case(ALL)) {
+            Some(_) => Ok(Some(ALL.to_owned())),
+            None => self.stage(),
+        }
+    }
+
     /// Whether the second word is `to` or `until` with what belongs to it.
     fn has_argument_second(&self) -> bool {
         let word = |place: usize| self.words.iter().rev().nth(place).copied().unwrap_or_default();
@@ -84,16 +92,20 @@ impl<'a> Words<'a> {
         Until::parse(self.words.pop().unwrap_or_default()).map(Some)
     }
 
-    pub(super) fn refuse_until(&mut self) -> Result<(), Problem> {
-        if self.take_keyword("until") { Err(Problem::ResumeUntil) } else { Ok(()) }
+    pub(super) fn refuse_until(&mut self, lifts: &'static str, stops: &'static str) -> Result<(), Problem> {
+        if self.take_keyword("until") { Err(Problem::LiftUntil { lifts, stops }) } else { Ok(()) }
     }
 
-    /// Takes `lane=normal` out, wherever it stands, and refuses every other lane.
-    pub(super) fn refuse_lanes(&mut self) -> Result<(), Problem> {
-        self.words.retain(|word| *word != "lane=normal");
-        match self.words.iter().find(|word| word.starts_with("lane=")) {
-            Some(word) => Err(Problem::NotSupported { what: shown(word) }),
-            None => Ok(()),
+    /// Takes the lane out, wherever it stands.
+    pub(super) fn lane(&mut self) -> Result<AskedLane, Problem> {
+        let is_lane = |word: &&str| word.starts_with("lane=");
+        let found: Vec<&str> = self.words.iter().copied().filter(is_lane).collect();
+        self.words.retain(|word| !is_lane(word));
+        match found.as_slice() {
+            [] | ["lane=normal"] => Ok(AskedLane::Normal),
+            ["lane=hotfix"] => Ok(AskedLane::Hotfix),
+            [one] => Err(Problem::Lane { found: shown(one) }),
+            several => Err(Problem::Lane { found: shown(&several.join(" ")) }),
         }
     }
 

@@ -6,20 +6,26 @@ mod nearest;
 mod range;
 mod follow;
 mod principal;
+mod zone;
+mod window;
+mod freeze;
 mod loosened;
 mod lint;
 mod file;
 
 pub use duration::{DurationError, duration_text, parse_duration};
-pub use file::{FILE_NAME, FileError, Pipelines, parse};
+pub use file::{FILE_NAME, FileError, Pipelines, parse, parse_calendar};
 pub use follow::{
     CREATED_MAX, CalverError, CalverFormat, Extract, Filter, Follow, Order, Pattern, PatternError, Picked,
     Rule, TIED_MAX, Together, Told, disagreement,
 };
+pub use freeze::{Calendar, Exception, ExceptionLane, Freeze, loosened_freezes};
 pub use lint::{Exemption, LintRule, LintRules, Severity};
 pub use loosened::{loosened, loosened_images};
 pub use principal::PrincipalError;
 pub use range::{Prereleases, RangeError, VersionRange, version_of};
+pub use window::{Days, Hours, Window, WindowError, is_open, is_wider, opens_at, shuts_at};
+pub use zone::{Zone, ZoneError};
 
 pub(crate) use follow::is_commit;
 pub(crate) use hidden::is_hidden;
@@ -49,6 +55,11 @@ pub struct StageName(pub(crate) String);
 #[serde(transparent)]
 pub struct KeyName(pub(crate) String);
 
+/// The name of a freeze, by the same grammar.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct FreezeName(pub(crate) String);
+
 /// A validated pipeline.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Pipeline {
@@ -66,6 +77,8 @@ pub struct Pipeline {
     pub settle: Duration,
     /// Whether proposals begin without a first `/promote`.
     pub start_now: bool,
+    /// When nothing is merged into some of its stages.
+    pub freezes: Calendar,
 }
 
 /// One image of a pipeline.
@@ -133,6 +146,8 @@ pub struct Stage {
     pub rollback_by: Vec<Principal>,
     /// Whose approvals a rollback waits for; none: it is merged at once.
     pub rollback_approvals: Option<Approvals>,
+    /// Who may send a release here past the stages before it; empty: nobody.
+    pub hotfix_by: Vec<Principal>,
     /// Whether a person's own pull request may change the pins.
     pub out_of_band: OutOfBand,
     /// The tag that names, in each image's repository, what is live here.
@@ -159,6 +174,8 @@ pub struct Gates {
     pub approvals: Option<Approvals>,
     /// Checks that must have passed on the head.
     pub checks: Vec<RequiredCheck>,
+    /// When it is merged: while one of these is open; empty: at any time.
+    pub windows: Vec<Window>,
 }
 
 /// How many approvals, from whom.
@@ -256,7 +273,7 @@ impl Pipeline {
     pub fn teams(&self) -> BTreeSet<String> {
         let approvers =
             self.stages.iter().filter_map(|stage| stage.gates.approvals.as_ref()).flat_map(|a| &a.from);
-        let on_call = self.stages.iter().flat_map(|stage| &stage.rollback_by);
+        let on_call = self.stages.iter().flat_map(|stage| stage.rollback_by.iter().chain(&stage.hotfix_by));
         let all = self.owner.iter().chain(approvers).chain(on_call);
         all.filter_map(|principal| match principal {
             Principal::Team(team) => Some(team.clone()),
@@ -335,3 +352,4 @@ pub struct NameError {
 name_type!(PipelineName);
 name_type!(StageName);
 name_type!(KeyName);
+name_type!(FreezeName);

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::effect::{Gate, HoldReason};
 use super::order::{against_pinned, backwards, compare, is_forward};
 use super::snapshot::{Pick, Snapshot};
-use super::{age, earlier, messages};
+use super::{age, earlier, hotfix, messages};
 use crate::image::{Pinned, Release};
 use crate::pipeline::{ImageRule, Order, Stage, StageName, Together};
 use crate::promotion::Origin;
@@ -28,14 +28,16 @@ pub enum Candidate {
 ///
 /// A first stage gets what `follow` picks, or, while that is too young or incomplete, the newest that was picked before
 /// it and is neither: else images that are pushed often would never get there. A later one gets the newest release that has passed in all its upstream
-/// stages: never one that still soaks, so that a fast stage does not starve its successor.
+/// stages: never one that still soaks, so that a fast stage does not starve its successor. A hotfix in a stage after it comes before
+/// all that is older.
 #[must_use]
 pub fn candidate(snapshot: &Snapshot, stage: &Stage, pinned: Option<&Release>) -> Candidate {
-    if stage.after.is_empty() {
+    let usual = if stage.after.is_empty() {
         first_stage(snapshot, stage, pinned)
     } else {
         later_stage(snapshot, stage, pinned)
-    }
+    };
+    hotfix::or_shipped(snapshot, stage, pinned, usual)
 }
 
 /// What the follow rules pick together, whether or not it is new.

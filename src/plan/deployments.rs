@@ -97,6 +97,7 @@ mod tests {
             commit: version.repeat(40),
             approvals: Vec::new(),
             signatures: Vec::new(),
+            exceptions: Vec::new(),
             requested_by: None,
             reason: None,
         }

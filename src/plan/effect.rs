@@ -173,6 +173,8 @@ pub struct MergeNow {
     pub approvals: Vec<Approval>,
     /// The signatures that were verified.
     pub signatures: Vec<Signature>,
+    /// The exceptions by which it passes a freeze.
+    pub exceptions: Vec<String>,
     /// Who asked.
     pub requested_by: Option<Actor>,
     /// Why.
@@ -193,6 +195,8 @@ pub enum Gate {
     Start,
     /// A hold.
     Hold,
+    /// A freeze, by calendar or by command.
+    Freeze,
     /// A veto.
     Veto,
     /// A person refused the release for this stage.
@@ -215,6 +219,8 @@ pub enum Gate {
     Approvals,
     /// Checks have not passed.
     Checks,
+    /// It is outside of the hours at which the stage may change.
+    Window,
     /// A person pushed to the branch.
     Branch,
     /// The forge has not said whether it merges.
@@ -294,6 +300,7 @@ impl Gate {
             Self::Registry => "registry",
             Self::Start => "start",
             Self::Hold => "hold",
+            Self::Freeze => "freeze",
             Self::Veto => "veto",
             Self::Refused => "refused",
             Self::Order => "order",
@@ -305,6 +312,7 @@ impl Gate {
             Self::Signed => "signed",
             Self::Approvals => "approvals",
             Self::Checks => "checks",
+            Self::Window => "window",
             Self::Branch => "branch",
             Self::Mergeable => "mergeable",
             Self::Missing => "image missing",

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use super::candidate::minute;
 use super::effect::{Gate, HoldReason};
-use super::fitness;
 use super::pins::Pins;
 use super::reviewers;
 use super::snapshot::{Snapshot, is};
+use super::{fitness, freeze, hotfix, window};
 use crate::pipeline::{Approvals, Principal, RequiredCheck, RoleName, Stage};
 use crate::promotion::{self, Approval, Ballot, Discount, HoldKind, Lane, Proposal, Signature};
 use crate::pull_request::{Authors, CheckStatus, Obstacle, PullRequest, Review, Verdict};
@@ -34,12 +34,15 @@ pub(super) struct MergeGates {
     pub(super) unknown_authors: Option<String>,
     /// The signatures that were verified: for the record.
     pub(super) signatures: Vec<Signature>,
+    /// The exceptions by which it passes a freeze: for the record.
+    pub(super) exceptions: Vec<String>,
 }
 
 /// Our own name among the checks.
 pub(super) const CHECK_NAME: &str = "lockkeeper";
 
-/// Evaluates the merge gates. The rollback lane passes hold, soak and checks, and has approvals of its own.
+/// Evaluates the merge gates. The rollback lane passes all that say whether the release should go in, and has approvals of
+/// its own; the hotfix lane passes upstream, soak and window.
 pub(super) fn merge_gates(
     snapshot: &Snapshot,
     stage: &Stage,
@@ -48,10 +51,14 @@ pub(super) fn merge_gates(
 ) -> MergeGates {
     let mut gates = MergeGates::default();
     branch(stage, proposal, pull_request, &mut gates);
-    if proposal.lane == Lane::Normal {
+    if proposal.lane != Lane::Rollback {
         readable(snapshot, stage, &mut gates);
         held(snapshot, stage, &mut gates);
-        soaked(snapshot, stage, proposal, &mut gates);
+        freeze::gate(snapshot, stage, proposal.lane, &mut gates);
+        if proposal.lane == Lane::Normal {
+            soaked(snapshot, stage, proposal, &mut gates);
+            window::gate(snapshot, stage, &mut gates);
+        }
         fitness::platforms(snapshot, stage, proposal, &mut gates);
         fitness::signed(snapshot, stage, proposal, &mut gates);
         checks(stage, pull_request, &mut gates);
@@ -146,6 +153,13 @@ pub(super) fn hold_of_stage(snapshot: &Snapshot, stage: &Stage) -> Option<HoldRe
 
 /// An open pull request was opened when its release had passed; what can change since is said by veto and rollback.
 fn soaked(snapshot: &Snapshot, stage: &Stage, proposal: &Proposal, gates: &mut MergeGates) {
+    if let Some(name) = hotfix::shipped_to(snapshot, stage, &proposal.release) {
+        gates.open(
+            Gate::Upstream,
+            format!("the same digests are live in `{name}` by a hotfix, which this stage catches up with"),
+        );
+        return;
+    }
     for upstream in &stage.after {
         let longest = snapshot
             .state

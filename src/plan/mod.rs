@@ -22,7 +22,9 @@ mod deployments;
 mod earlier;
 mod effect;
 mod fitness;
+mod freeze;
 mod gates;
+mod hotfix;
 pub mod messages;
 mod observed;
 mod order;
@@ -34,12 +36,15 @@ mod snapshot;
 mod step;
 mod tags;
 pub mod view;
+mod window;
 
 pub use candidate::{Candidate, candidate};
 pub use change::{ChangeClass, change_class};
+pub use commands::hotfix_targets;
 pub use concerned::{coming, there};
 pub use earlier::earlier;
 pub use effect::{Close, Effect, Gate, HoldReason, MergeNow, Open, Plan, SetTag};
+pub use hotfix::known;
 pub use order::compare;
 pub use pins::{FileEdit, Files, Pins, edits, read_pins};
 pub use readiness::questions;
@@ -73,7 +78,8 @@ pub fn plan(snapshot: &Snapshot) -> Plan {
     if plan.effects.is_empty() && is_quiet {
         upkeep(snapshot, &mut plan);
     }
-    plan.wake_at = plan.holds.iter().filter_map(|hold| hold.opens_at).min();
+    let opens = plan.holds.iter().filter_map(|hold| hold.opens_at);
+    plan.wake_at = opens.chain(freeze::begins_at(snapshot)).min();
     plan
 }
 

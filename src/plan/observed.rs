@@ -136,6 +136,7 @@ fn merged(stage: &Stage, proposal: &Proposal, number: u64, commit: &str) -> Even
         commit: commit.to_owned(),
         approvals: proposal.merging.as_ref().map(|merging| merging.approvals.clone()).unwrap_or_default(),
         signatures: proposal.merging.as_ref().map(|merging| merging.signatures.clone()).unwrap_or_default(),
+        exceptions: proposal.merging.as_ref().map(|merging| merging.exceptions.clone()).unwrap_or_default(),
         requested_by: proposal.requested_by.clone(),
         reason: proposal.reason.clone(),
     }
@@ -218,7 +219,8 @@ fn loosened(snapshot: &Snapshot, stage: &Stage, plan: &mut Plan) {
     let Some(before) = rules.stage(&stage.name) else { return };
     let mut what = pipeline::loosened(before, stage);
     what.extend(pipeline::loosened_images(rules, &snapshot.pipeline));
-    if !what.is_empty() && what != proposal.loosened && proposal.lane == Lane::Normal {
+    what.extend(pipeline::loosened_freezes(rules, &snapshot.pipeline, stage, snapshot.now));
+    if !what.is_empty() && what != proposal.loosened && proposal.lane != Lane::Rollback {
         let commit = snapshot.base.to_string();
         plan.record(snapshot.now, Event::Loosened { stage: stage.name.clone(), what, commit });
     }

@@ -75,6 +75,15 @@ pub fn compare(snapshot: &Snapshot, one: &Release, other: &Release) -> Order {
     }
 }
 
+/// Whether a release that nobody need have picked is older than another: by a rule, or because it was seen before. That it
+/// was never seen says nothing of it.
+pub(super) fn is_known_older(snapshot: &Snapshot, one: &Release, other: &Release) -> bool {
+    let (one, other) = (&*named(snapshot, one), &*named(snapshot, other));
+    let was_seen = snapshot.state.seen_order(one).is_some();
+    let by_rule = |(rule, left, right)| compare_images(snapshot, rule, left, right) == Order::Older;
+    differing(snapshot, one, other).any(by_rule) || was_seen && compare(snapshot, one, other) == Order::Older
+}
+
 /// A release with the tags by which its digests came, where its pins have none: without a tag no rule can compare it,
 /// and a backport that was seen just now would pass for the newest.
 fn named<'a>(snapshot: &Snapshot, release: &'a Release) -> Cow<'a, Release> {

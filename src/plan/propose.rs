@@ -8,10 +8,10 @@ use super::pins::{self, Pins};
 use super::reviewers;
 use super::snapshot::{FileState, Snapshot};
 use super::step::is_rolling_back;
-use super::{age, gates};
+use super::{age, gates, hotfix};
 use crate::image::Release;
 use crate::pipeline::Stage;
-use crate::promotion::{Actor, Event, Lane, Proposal};
+use crate::promotion::{Actor, Event, Lane, Proposal, Request};
 
 /// What a stage should get next.
 #[derive(Debug, Clone)]
@@ -20,6 +20,17 @@ struct Wanted {
     release: Release,
     requested_by: Option<Actor>,
     reason: Option<String>,
+}
+
+impl Wanted {
+    fn of(request: &Request) -> Self {
+        Self {
+            lane: request.lane,
+            release: request.release.clone(),
+            requested_by: Some(request.by.clone()),
+            reason: request.reason.clone(),
+        }
+    }
 }
 
 /// Whether a person asked for a release.
@@ -103,12 +114,7 @@ fn wanted(
         if let Some(veto) = snapshot.state.veto(&snapshot.pipeline, &stage.name, &request.release) {
             return Err(messages::vetoed(stage, &request.release, veto));
         }
-        return Ok(Some(Wanted {
-            lane: Lane::Rollback,
-            release: request.release.clone(),
-            requested_by: Some(request.by.clone()),
-            reason: request.reason.clone(),
-        }));
+        return Ok(Some(Wanted::of(request)));
     }
     if let FileState::Broken { .. } = snapshot.file {
         return Err(file_hold(snapshot, stage));
@@ -119,13 +125,14 @@ fn wanted(
     // A request for what was vetoed since is over.
     let request = request
         .filter(|request| snapshot.state.veto(&snapshot.pipeline, &stage.name, &request.release).is_none());
+    if let Some(request) = request.filter(|request| request.lane == Lane::Hotfix) {
+        return match hotfix::entry_hold(snapshot, stage, &request.release) {
+            Some(hold) => Err(hold),
+            None => Ok(Some(Wanted::of(request))),
+        };
+    }
     let wanted = match request {
-        Some(request) => Wanted {
-            lane: Lane::Normal,
-            release: request.release.clone(),
-            requested_by: Some(request.by.clone()),
-            reason: request.reason.clone(),
-        },
+        Some(request) => Wanted::of(request),
         None => match candidate::candidate(snapshot, stage, pinned) {
             Candidate::Release(release) => {
                 Wanted { lane: Lane::Normal, release, requested_by: None, reason: None }
@@ -158,7 +165,7 @@ pub(super) fn entry_hold(
     if let Some(hold) = candidate::stopped(snapshot, stage, release) {
         return Some(hold);
     }
-    if !stage.after.is_empty() {
+    if !stage.after.is_empty() && hotfix::shipped_to(snapshot, stage, release).is_none() {
         match candidate::passed(snapshot, stage, release) {
             Passed::Soaks(hold) | Passed::Stopped(hold) => return Some(hold),
             Passed::No => {

@@ -8,7 +8,7 @@ use crate::pull_request::{Authors, Person, Reviewers};
 /// Whose approvals a pull request of this lane waits for.
 pub(super) fn rule(stage: &Stage, lane: Lane) -> Option<&Approvals> {
     match lane {
-        Lane::Normal => stage.gates.approvals.as_ref(),
+        Lane::Normal | Lane::Hotfix => stage.gates.approvals.as_ref(),
         Lane::Rollback => stage.rollback_approvals.as_ref(),
     }
 }

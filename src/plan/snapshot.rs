@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::pins::Files;
 use super::{Pins, read_pins};
+use crate::command::Target;
 use crate::commit::CommitId;
 use crate::image::{Digest, Image, Release, ReleaseId, Repository, Tag};
 use crate::pipeline::{FileError, ImageRule, Pipeline, Principal, RoleName, Stage, StageName};
@@ -68,6 +69,9 @@ pub struct Snapshot {
     pub untaggable: BTreeMap<(Repository, Tag), (String, Timestamp)>,
     /// What is known of the signatures of the images that may go in, where they need one.
     pub signatures: BTreeMap<(Repository, Digest), SignatureState>,
+    /// What people mean who want a hotfix and have no answer yet, by what they wrote; an error says why there is no such
+    /// release.
+    pub hotfixes: BTreeMap<Target, Result<Release, String>>,
     /// Whether the forge takes no words now: what is due to be said waits, and stops nothing.
     pub is_muted: bool,
     /// Who we are at the forge.

@@ -2,13 +2,13 @@
 
 use super::candidate::{self, Candidate};
 use super::effect::{Close, Effect, Gate, HoldReason, MergeNow, Plan};
-use super::fitness;
 use super::gates::{self, MergeGates};
 use super::messages;
 use super::order::compare;
 use super::pins::{self, Pins};
 use super::propose::{file_hold, go_on_or_abandon, propose};
 use super::snapshot::{FileState, Snapshot};
+use super::{fitness, freeze};
 use crate::image::Release;
 use crate::pipeline::{Order, Stage};
 use crate::promotion::{Lane, Proposal, Request, Why};
@@ -44,7 +44,10 @@ fn one(snapshot: &Snapshot, stage: &Stage, plan: &mut Plan) {
             let text = "the pull request cannot be read from the forge";
             plan.holds.push(HoldReason::new(&stage.name, Gate::Mergeable, text));
         }
-        (None, _) => propose(snapshot, stage, plan),
+        (None, _) => {
+            plan.holds.extend(freeze::holds(snapshot, stage));
+            propose(snapshot, stage, plan);
+        }
     }
 }
 
@@ -70,7 +73,7 @@ fn review(
     }
     let mut gates = gates::merge_gates(snapshot, stage, proposal, pull_request);
     if let FileState::Broken { .. } = snapshot.file
-        && proposal.lane == Lane::Normal
+        && proposal.lane != Lane::Rollback
     {
         gates.lines.push(gates::GateLine {
             gate: Gate::File,
@@ -131,6 +134,7 @@ fn merge(
         was: proposal.was.clone(),
         approvals: gates.approvals,
         signatures: gates.signatures,
+        exceptions: gates.exceptions,
         requested_by: proposal.requested_by.clone(),
         reason: proposal.reason.clone(),
     }))
@@ -155,6 +159,15 @@ fn reason_to_close(
         |request: &&Request| proposal.lane != Lane::Rollback || !request.release.is_same(&proposal.release);
     if let Some(request) = wants_rollback.filter(is_other) {
         return Some((Why::Preempted, messages::closed_preempted(request)));
+    }
+    let wants_hotfix = state.request.as_ref().filter(|request| request.lane == Lane::Hotfix);
+    let is_new = |request: &&Request| {
+        proposal.lane == Lane::Normal
+            || proposal.lane == Lane::Hotfix && !request.release.is_same(&proposal.release)
+    };
+    if let Some(request) = wants_hotfix.filter(is_new) {
+        let why = Why::Superseded { by: request.release.version() };
+        return Some((why, messages::closed_for_hotfix(request)));
     }
     if proposal.retry {
         return Some((Why::Retried, messages::CLOSED_RETRIED.to_owned()));

@@ -122,6 +122,9 @@ pub enum Event {
         /// The signatures that were verified for it.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         signatures: Vec<Signature>,
+        /// The exceptions by which it passes a freeze.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        exceptions: Vec<String>,
     },
     /// Outcome: the forge did not merge.
     MergeFailed {
@@ -147,6 +150,9 @@ pub enum Event {
         /// The signatures that were verified for it.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         signatures: Vec<Signature>,
+        /// The exceptions by which it passed a freeze.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        exceptions: Vec<String>,
         /// Who asked for it.
         requested_by: Option<Actor>,
         /// Why.
@@ -200,6 +206,26 @@ pub enum Event {
     },
     /// The hold is lifted.
     Resumed {
+        /// The stage.
+        stage: StageName,
+        /// Who.
+        by: Actor,
+        /// Why.
+        reason: Option<String>,
+    },
+    /// Merging into a stage is stopped, by command.
+    Frozen {
+        /// The stage.
+        stage: StageName,
+        /// Who.
+        by: Actor,
+        /// Why.
+        reason: Option<String>,
+        /// When it ends by itself; none: a person has to lift it.
+        until: Option<Timestamp>,
+    },
+    /// That is lifted.
+    Unfrozen {
         /// The stage.
         stage: StageName,
         /// Who.
@@ -335,45 +361,4 @@ pub enum Event {
         /// The key of the command.
         command: String,
     },
-}
-
-impl Event {
-    /// The name, as it is stored.
-    #[must_use]
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Started { .. } => "started",
-            Self::Adopted { .. } => "adopted",
-            Self::Seen { .. } => "seen",
-            Self::Requested { .. } => "requested",
-            Self::Proposing { .. } => "proposing",
-            Self::Proposed { .. } => "proposed",
-            Self::Abandoned { .. } => "abandoned",
-            Self::Interrupted { .. } => "interrupted",
-            Self::Merging { .. } => "merging",
-            Self::Merged { .. } => "merged",
-            Self::MergeFailed { .. } => "merge_failed",
-            Self::Closing { .. } => "closing",
-            Self::Closed { .. } => "closed",
-            Self::OutOfBand { .. } => "out_of_band",
-            Self::Held { .. } => "held",
-            Self::Resumed { .. } => "resumed",
-            Self::Vetoed { .. } => "vetoed",
-            Self::Unvetoed { .. } => "unvetoed",
-            Self::Loosened { .. } => "loosened",
-            Self::IssueOpened { .. } => "issue_opened",
-            Self::Answered { .. } => "answered",
-            Self::Replied { .. } => "replied",
-            Self::Announced { .. } => "announced",
-            Self::Mirrored { .. } => "mirrored",
-            Self::Missing { .. } => "missing",
-            Self::Found { .. } => "found",
-            Self::Tagged { .. } => "tagged",
-            Self::Drifted { .. } => "drifted",
-            Self::Untagged { .. } => "untagged",
-            Self::FileBroken { .. } => "file_broken",
-            Self::FileMended => "file_mended",
-            Self::RetryAsked { .. } => "retry_asked",
-        }
-    }
 }

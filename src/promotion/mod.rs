@@ -3,6 +3,7 @@
 mod approval;
 mod terms;
 mod event;
+mod name;
 mod rollback;
 mod stage;
 mod state;
@@ -13,7 +14,9 @@ pub use approval::{Ballot, Discount, count};
 pub use event::{Entry, Event};
 pub use rollback::{TargetError, names, target};
 pub use stage::{MissingImage, StageState};
-pub use state::{CloseIntent, Hold, IllegalEvent, MergeIntent, Proposal, Reply, Request, State, Veto, Word};
+pub use state::{
+    CloseIntent, Frozen, Hold, IllegalEvent, MergeIntent, Proposal, Reply, Request, State, Veto, Word,
+};
 pub use stint::{End, Origin, Stint, Stints};
 pub use terms::{Actor, Approval, HoldKind, Lane, Outcome, Signature, Signer, Why};
 pub use written::{Drift, WrittenTag, WrittenTags};

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::state::{CloseIntent, Hold, MergeIntent, Proposal, Request, push_bounded};
+use super::state::{CloseIntent, Frozen, Hold, MergeIntent, Proposal, Request, push_bounded};
 use super::stint::{End, Origin, Stint, Stints};
 use super::{Actor, Event, HoldKind, Lane, Why};
 use crate::image::{Digest, Release, ReleaseId, Repository};
@@ -18,6 +18,9 @@ pub struct StageState {
     pub stints: Stints,
     /// The hold in force.
     pub hold: Option<Hold>,
+    /// The freeze by command in force.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub frozen: Option<Frozen>,
     /// What a person asked for and has not come yet.
     pub request: Option<Request>,
     /// The promotion under way.
@@ -87,9 +90,10 @@ impl StageState {
             Event::MergeFailed { .. } => self.proposal.as_mut()?.merging = None,
             Event::Interrupted { head, .. } => self.proposal.as_mut()?.interrupted = Some(head.clone()),
             Event::RetryAsked { .. } => self.proposal.as_mut()?.retry = true,
-            Event::Merging { approvals, signatures, .. } => {
+            Event::Merging { approvals, signatures, exceptions, .. } => {
                 let (approvals, signatures) = (approvals.clone(), signatures.clone());
-                self.proposal.as_mut()?.merging = Some(MergeIntent { approvals, signatures, at });
+                let exceptions = exceptions.clone();
+                self.proposal.as_mut()?.merging = Some(MergeIntent { approvals, signatures, exceptions, at });
             }
             Event::Merged { lane, release, number, commit, .. } => {
                 let end = if *lane == Lane::Rollback { End::RolledBack } else { End::Replaced };
@@ -110,6 +114,10 @@ impl StageState {
                 self.hold = Some(stronger(self.hold.take(), new));
             }
             Event::Resumed { .. } => self.hold = None,
+            Event::Frozen { by, reason, until, .. } => {
+                self.frozen = Some(Frozen { by: by.clone(), reason: reason.clone(), at, until: *until });
+            }
+            Event::Unfrozen { .. } => self.frozen = None,
             Event::Loosened { what, .. } => {
                 self.void_until = Some(at);
                 self.proposal.as_mut()?.loosened.clone_from(what);
@@ -198,7 +206,7 @@ impl StageState {
                 self.request = self
                     .request
                     .take()
-                    .filter(|request| request.lane == Lane::Rollback || !request.release.is_same(closed));
+                    .filter(|request| request.lane != Lane::Normal || !request.release.is_same(closed));
             }
             Why::Stale | Why::Retried => {}
         }

@@ -80,6 +80,19 @@ pub struct Hold {
     pub until: Option<Timestamp>,
 }
 
+/// A stop on merging into a stage, by command.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Frozen {
+    /// Who put it.
+    pub by: Actor,
+    /// Why.
+    pub reason: Option<String>,
+    /// From when.
+    pub at: Timestamp,
+    /// When it ends by itself.
+    pub until: Option<Timestamp>,
+}
+
 /// A release that a person wants in a stage.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Request {
@@ -149,6 +162,9 @@ pub struct MergeIntent {
     /// The signatures that were verified for it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub signatures: Vec<Signature>,
+    /// The exceptions by which it passes a freeze.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exceptions: Vec<String>,
     /// When.
     pub at: Timestamp,
 }
@@ -214,6 +230,13 @@ impl State {
     pub fn hold(&self, stage: &StageName, now: Timestamp) -> Option<&Hold> {
         let hold = self.stages.get(stage)?.hold.as_ref()?;
         hold.until.is_none_or(|until| until > now).then_some(hold)
+    }
+
+    /// The freeze by command that is in force in a stage at `now`.
+    #[must_use]
+    pub fn frozen(&self, stage: &StageName, now: Timestamp) -> Option<&Frozen> {
+        let frozen = self.stages.get(stage)?.frozen.as_ref()?;
+        frozen.until.is_none_or(|until| until > now).then_some(frozen)
     }
 
     /// The veto that hits this release in this stage: put there or upstream of it, on any of its digests.
@@ -317,14 +340,26 @@ impl State {
             | Event::OutOfBand { stage, .. }
             | Event::Held { stage, .. }
             | Event::Resumed { stage, .. }
+            | Event::Frozen { stage, .. }
+            | Event::Unfrozen { stage, .. }
             | Event::Loosened { stage, .. }
             | Event::Mirrored { stage, .. } => {
                 self.speak(stage, &entry.event);
                 let illegal = IllegalEvent { event: entry.event.name(), stage: stage.clone(), at };
                 self.stages.entry(stage.clone()).or_default().apply(&entry.event, at).ok_or(illegal)?;
+                self.place(&entry.event, at);
             }
         }
         Ok(())
+    }
+
+    /// A hotfix need not be what any rule picks: that it came says where it stands among those that are picked.
+    fn place(&mut self, event: &Event, at: Timestamp) {
+        if let Event::Merged { lane: Lane::Hotfix, release, .. } = event
+            && self.seen_order(release).is_none()
+        {
+            push_bounded(&mut self.seen, (release.clone(), at), SEEN_MAX);
+        }
     }
 
     /// What an event of a stage leaves to be said.

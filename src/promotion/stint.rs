@@ -120,7 +120,8 @@ impl Stints {
             .take_while(|stint| !matches!(stint.ended, Some((_, End::RolledBack))))
             .filter(|stint| !matches!(stint.ended, Some((_, End::OutOfBand))))
             .filter(|stint| matches!(stint.origin, Origin::Promoted(_)));
-        let is_promoted = |stint: &Stint| stint.origin == Origin::Promoted(Lane::Normal);
+        let is_promoted =
+            |stint: &Stint| matches!(stint.origin, Origin::Promoted(Lane::Normal | Lane::Hotfix));
         if !self.stints.iter().any(|stint| stint.release.is_same(release) && is_promoted(stint)) {
             return None;
         }

@@ -14,6 +14,8 @@ use crate::signature::{Keyless, Scheme};
 pub enum Lane {
     /// Through all gates.
     Normal,
+    /// Past the stages before, their time and the window; through all other gates.
+    Hotfix,
     /// Back to an earlier release, at once.
     Rollback,
 }
@@ -133,6 +135,7 @@ impl fmt::Display for Lane {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
             Self::Normal => "normal",
+            Self::Hotfix => "hotfix",
             Self::Rollback => "rollback",
         })
     }

@@ -46,6 +46,7 @@ fn history(name: &str, merges: &[(i64, &str, Lane)]) -> State {
                 commit: "0".repeat(40),
                 approvals: Vec::new(),
                 signatures: Vec::new(),
+                exceptions: Vec::new(),
                 requested_by: None,
                 reason: None,
             }

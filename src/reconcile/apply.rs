@@ -72,7 +72,7 @@ pub(super) fn priority(run: &Reconcile<'_>, stage: &StageName) -> Priority {
     let proposal = run.state.stage(stage).and_then(|state| state.proposal.as_ref());
     match proposal.map(|proposal| proposal.lane) {
         Some(Lane::Rollback) => Priority::Rollback,
-        Some(Lane::Normal) | None => Priority::Act,
+        Some(Lane::Normal | Lane::Hotfix) | None => Priority::Act,
     }
 }
 
@@ -235,10 +235,15 @@ async fn merge(
         return Ok(Applied::ReadAnew);
     }
     let stage = which.stage.clone();
-    let (approvals, signatures) = (which.approvals.clone(), which.signatures.clone());
     if !is_merging(run, which) {
-        let (stage, approvals, signatures) = (stage.clone(), approvals.clone(), signatures.clone());
-        record_now(run, Event::Merging { stage, number: which.number, approvals, signatures }).await?;
+        let merging = Event::Merging {
+            stage: stage.clone(),
+            number: which.number,
+            approvals: which.approvals.clone(),
+            signatures: which.signatures.clone(),
+            exceptions: which.exceptions.clone(),
+        };
+        record_now(run, merging).await?;
     }
     let forge = run.repository.forge.clone();
     let commit = match forge
@@ -261,8 +266,9 @@ async fn merge(
         was: which.was.clone(),
         number: Some(which.number),
         commit: commit.to_string(),
-        approvals,
-        signatures,
+        approvals: which.approvals.clone(),
+        signatures: which.signatures.clone(),
+        exceptions: which.exceptions.clone(),
         requested_by: which.requested_by.clone(),
         reason: which.reason.clone(),
     };
@@ -281,8 +287,11 @@ async fn merge(
 fn is_merging(run: &Reconcile<'_>, which: &MergeNow) -> bool {
     let proposal = run.state.stage(&which.stage).and_then(|state| state.proposal.as_ref());
     let merging = proposal.and_then(|proposal| proposal.merging.as_ref());
-    merging
-        .is_some_and(|merging| merging.approvals == which.approvals && merging.signatures == which.signatures)
+    merging.is_some_and(|merging| {
+        merging.approvals == which.approvals
+            && merging.signatures == which.signatures
+            && merging.exceptions == which.exceptions
+    })
 }
 
 /// The check is green only for our own merge: where that fails, it is taken back.

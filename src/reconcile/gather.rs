@@ -262,7 +262,7 @@ pub(super) async fn authors(run: &Reconcile<'_>, snapshot: &Snapshot) -> BTreeMa
     let mut found = BTreeMap::new();
     for stage in &snapshot.pipeline.stages {
         let proposal = snapshot.state.proposal(&stage.name);
-        if let Some(proposal) = proposal.filter(|proposal| proposal.lane == Lane::Normal)
+        if let Some(proposal) = proposal.filter(|proposal| proposal.lane != Lane::Rollback)
             && let Some(authors) =
                 authors_of(run, snapshot, stage, proposal.was.as_ref(), &proposal.release).await
         {

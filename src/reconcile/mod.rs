@@ -45,7 +45,9 @@
 //!   yet, and the same intent goes on with it.
 
 mod apply;
+mod calendar;
 mod gather;
+mod hotfix;
 mod load;
 mod observe;
 mod open;

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures::future::try_join_all;
 
+use super::calendar::with_calendar;
+use super::hotfix::hotfixes;
 use super::pick::standing;
 use super::{Reconcile, ReconcileError, gather, protect, signatures, tags};
 use crate::commit::CommitId;
@@ -44,6 +46,7 @@ pub(super) async fn observe(run: &Reconcile<'_>) -> Result<Observed, ReconcileEr
         Rules::Gone => return Ok(Observed::Gone),
         Rules::Unusable(error) => return Ok(Observed::Unusable(Box::new(unusable(run, name, error)))),
     };
+    let pipeline = with_calendar(run, pipeline, tip).await?;
     let is_hurried = is_hurried(run);
     let (asked, me) =
         futures::try_join!(gather::asked(run), async { repository.forge.me().await.map_err(Into::into) })?;
@@ -78,6 +81,7 @@ pub(super) async fn observe(run: &Reconcile<'_>) -> Result<Observed, ReconcileEr
         tagging: BTreeMap::new(),
         untaggable: run.world.tags.failed(),
         signatures: BTreeMap::new(),
+        hotfixes: BTreeMap::new(),
         is_muted: run.is_muted,
         me,
         settings: plan_settings(run),
@@ -89,6 +93,7 @@ pub(super) async fn observe(run: &Reconcile<'_>) -> Result<Observed, ReconcileEr
 /// Reads what only the first reads say has to be known: of registries, and who wrote what.
 async fn read_more(run: &Reconcile<'_>, snapshot: &mut Snapshot, is_hurried: bool) {
     snapshot.standing = standing(run, snapshot, is_hurried).await;
+    snapshot.hotfixes = hotfixes(run, snapshot, is_hurried).await;
     // Where images are followed by their creation time, what was read first says of which others there is more to know.
     for _ in 0..2 {
         let read = gather::images(run, snapshot, is_hurried).await;
@@ -207,7 +212,7 @@ async fn rules_at_open(
             && let Ok(declared) = run.world.rules.at(run.repository, base).await?
             && let Some(before) = declared.named(&pipeline.name)
         {
-            found.insert(stage.clone(), before.clone());
+            found.insert(stage.clone(), with_calendar(run, before.clone(), base).await?);
         }
     }
     Ok(found)

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::observe::pin_files;
 use super::world::EnvironmentRepository;
 use crate::commit::CommitId;
-use crate::pipeline::{FILE_NAME, FileError, Pipeline, PipelineName, Pipelines, parse};
+use crate::pipeline::{Calendar, FILE_NAME, FileError, Pipeline, PipelineName, Pipelines, parse};
 use crate::repository::{FileId, RepositoryError};
 use crate::store::Store;
 
@@ -47,6 +47,13 @@ impl Declared {
     /// The one of this name.
     pub(super) fn named(&self, name: &PipelineName) -> Option<&Pipeline> {
         self.pipelines.get(*self.by_name.get(name)?)
+    }
+
+    /// Whether every pipeline has to look when this file changes: the rules, and the calendar that they name.
+    pub(super) fn concerns_all(&self, path: &str) -> bool {
+        let is_calendar =
+            |pipeline: &Pipeline| matches!(&pipeline.freezes, Calendar::File(file) if file == path);
+        path == FILE_NAME || self.pipelines.first().is_some_and(is_calendar)
     }
 
     /// Whether a pipeline has pins in this file.

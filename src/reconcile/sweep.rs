@@ -10,7 +10,9 @@ use super::rules::{Declared, Parsed, cursor_name};
 use super::world::{EnvironmentRepository, World};
 use crate::commit::CommitId;
 use crate::forge::{ForgeError, Priority};
-use crate::pipeline::{FILE_NAME, OutOfBand, PipelineName, loosened, loosened_images, parse};
+use crate::pipeline::{
+    FILE_NAME, OutOfBand, PipelineName, loosened, loosened_freezes, loosened_images, parse,
+};
 use crate::plan::{PipelineView, messages, read_pins};
 use crate::pull_request::{Check, CheckStatus, Listed, Person};
 use crate::repository::{Change, RepositoryError};
@@ -68,7 +70,11 @@ async fn declare(
         None => None,
     };
     let now = (world.now)();
-    let concerned = changed.as_ref().filter(|changed| !changed.contains(FILE_NAME));
+    let concerns_all = |path: &String| match rules {
+        Ok(declared) => declared.concerns_all(path),
+        Err(_) => path == FILE_NAME,
+    };
+    let concerned = changed.as_ref().filter(|changed| !changed.iter().any(concerns_all));
     if let Ok(declared) = rules {
         let pipelines = match concerned {
             Some(paths) => declared.pinning(paths.iter().map(String::as_str)),
@@ -191,7 +197,7 @@ async fn foreign(
         let Some(found) = unless_refused(listed, repository.forge.checks(listed.head).await)? else {
             continue;
         };
-        let check = match check_of(repository, tip, declared, listed).await {
+        let check = match check_of(repository, tip, declared, listed, (world.now)()).await {
             Ok(check) => check,
             Err(error @ RepositoryError::Unavailable { .. }) => return Err(error.into()),
             Err(error) => check(CheckStatus::Failed, format!("cannot be checked for pins: {error}")),
@@ -221,6 +227,7 @@ async fn check_of(
     tip: CommitId,
     declared: &Declared,
     pull_request: &Listed,
+    now: Timestamp,
 ) -> Result<Check, RepositoryError> {
     let mirror = &repository.mirror;
     // The head's objects come with its branch.
@@ -251,7 +258,8 @@ async fn check_of(
     }
     let touched = touched(declared, &changes);
     if touched.is_empty() {
-        let summary = rules_summary(declared, &changes).unwrap_or_else(|| "no image pin changes".to_owned());
+        let summary =
+            rules_summary(declared, &changes, now).unwrap_or_else(|| "no image pin changes".to_owned());
         return Ok(check(CheckStatus::Passed, summary));
     }
     let names: Vec<String> =
@@ -286,7 +294,7 @@ fn check_rules(change: &Change) -> Option<Check> {
 }
 
 /// What a change of the rules loosens, for the reviewer's eye; the code owner decides.
-fn rules_summary(declared: &Declared, changes: &[Change]) -> Option<String> {
+fn rules_summary(declared: &Declared, changes: &[Change], now: Timestamp) -> Option<String> {
     let after = changes.iter().find(|change| change.path == FILE_NAME)?.after.as_ref()?;
     let after = parse(after).ok()?;
     let mut looser = Vec::new();
@@ -295,7 +303,8 @@ fn rules_summary(declared: &Declared, changes: &[Change]) -> Option<String> {
         let images = loosened_images(pipeline, new);
         looser.extend(images.into_iter().map(|what| format!("{}: {what}", pipeline.name)));
         for stage in &pipeline.stages {
-            let what = new.stage(&stage.name).map(|new| loosened(stage, new)).unwrap_or_default();
+            let mut what = new.stage(&stage.name).map(|new| loosened(stage, new)).unwrap_or_default();
+            what.extend(loosened_freezes(pipeline, new, stage, now));
             looser.extend(what.into_iter().map(|what| format!("{}/{}: {what}", pipeline.name, stage.name)));
         }
     }

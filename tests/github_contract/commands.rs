@@ -23,6 +23,7 @@ pipelines:
         pins: [prod/web.yaml]
         gates: { approvals: { min: 1, from: [\"team:acme/sre\"], independent: false } }
         rollback: { by: [\"team:acme/on-call\"] }
+        hotfix: { by: [\"team:acme/sre\"] }
 ";
 
 /// Where a comment stands.
@@ -96,7 +97,7 @@ struct Row {
     on: &'static [At],
     /// What is written on a promotion's pull request, and elsewhere.
     text: [&'static str; 2],
-    /// In a world in which prod is held and 1.2.0 vetoed.
+    /// In a world in which prod is held and frozen, and 1.2.0 vetoed.
     is_stopped: bool,
     leaves: Option<&'static str>,
 }
@@ -105,7 +106,7 @@ const READ: &[&str] = &["read"];
 const OPEN_OR_OPERATIONS: &[At] = &[At::Open, At::Operations];
 
 #[rustfmt::skip]
-const TABLE: [Row; 13] = [
+const TABLE: [Row; 15] = [
     Row { verb: "promote", who: &["owner"], on: OPEN_OR_OPERATIONS, text: ["/promote to 1.2.0", "/promote prod to 1.2.0 now"], is_stopped: false, leaves: Some("requested") },
     Row { verb: "rollback", who: &["on-call"], on: &OURS, text: ["/rollback", "/rollback prod INC-1 errors"], is_stopped: false, leaves: Some("requested") },
     // Without `rollback.by`: owner and write.
@@ -119,8 +120,10 @@ const TABLE: [Row; 13] = [
     Row { verb: "explain", who: READ, on: &OURS, text: ["/explain", "/explain prod"], is_stopped: false, leaves: None },
     Row { verb: "history", who: READ, on: &OURS, text: ["/history", "/history"], is_stopped: false, leaves: None },
     Row { verb: "help", who: READ, on: &OURS, text: ["/help", "@lockkeeper help"], is_stopped: false, leaves: None },
-    // Of the design, and of a later version: nobody's yet.
-    Row { verb: "freeze", who: &[], on: &[], text: ["/freeze all", "/freeze all"], is_stopped: false, leaves: None },
+    // By whom the stage names, and by no owner.
+    Row { verb: "promote", who: &["approver"], on: OPEN_OR_OPERATIONS, text: ["/promote to 1.3.0 lane=hotfix INC-1", "/promote prod to 1.3.0 lane=hotfix INC-1"], is_stopped: false, leaves: Some("requested") },
+    Row { verb: "freeze", who: &["owner"], on: &[At::Operations], text: ["/freeze all", "/freeze prod until 2h"], is_stopped: false, leaves: Some("frozen") },
+    Row { verb: "unfreeze", who: &["owner"], on: &[At::Operations], text: ["/unfreeze all", "/unfreeze prod"], is_stopped: true, leaves: Some("unfrozen") },
 ];
 
 /// The reaction that a comment gets in the end, and with it exactly one reply.
@@ -236,6 +239,7 @@ impl Shop {
         engine.look().await;
         let free = engine.save().await;
         fake.comment("ada", operations(&engine), "/hold prod");
+        fake.comment("olga", operations(&engine), "/freeze prod");
         fake.comment("olga", closed, "/veto 1.2.0");
         engine.settle().await;
         engine.renew();

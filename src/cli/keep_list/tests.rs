@@ -21,6 +21,7 @@ fn merged(stage: &StageName, lane: Lane, release: Release) -> Event {
         commit: "0".repeat(40),
         approvals: Vec::new(),
         signatures: Vec::new(),
+        exceptions: Vec::new(),
         requested_by: None,
         reason: None,
     }

@@ -95,7 +95,7 @@ pub(super) fn finish(paint: Paint, answer: &Answer, view: Option<&PipelineView>,
     Ok(exit)
 }
 
-fn exit_of(outcome: Outcome) -> Exit {
+pub(super) fn exit_of(outcome: Outcome) -> Exit {
     match outcome {
         Outcome::Done => Exit::Ok,
         Outcome::Refused => Exit::Refused,

@@ -2,17 +2,21 @@
 
 use std::collections::BTreeSet;
 
-use super::Order;
+use super::{Lane, Order};
 use crate::cli::context::of_store;
 use crate::cli::show::plain;
 use crate::cli::{CliError, Exit};
-use crate::command::{self, Command};
+use crate::command::{self, ALL, AskedLane, Command};
 use crate::plan::PipelineView;
 use crate::reconcile::{World, declared};
 use crate::store::Key;
 
 /// Refuses a word that is no stage or group: in a comment it would be the beginning of the reason.
 pub(super) async fn check_stage(world: &World, key: &Key, word: &str) -> Result<(), CliError> {
+    // Only commands that may mean all take that word.
+    if word == ALL {
+        return Ok(());
+    }
     let mut known: BTreeSet<String> = BTreeSet::new();
     let view = world.store.view(key).await.map_err(|error| of_store(&error))?;
     let view: Option<PipelineView> = view.and_then(|view| serde_json::from_value(view).ok());
@@ -39,6 +43,9 @@ pub(super) fn line(order: &Order, reason: Option<&str>) -> Result<String, CliErr
     let mut words = vec![format!("/{}", order.verb)];
     words.extend(order.stage.clone());
     words.extend(order.middle.iter().flat_map(|(keyword, value)| [(*keyword).to_owned(), value.clone()]));
+    if order.lane == Lane::Hotfix {
+        words.push("lane=hotfix".to_owned());
+    }
     words.extend(reason.map(str::to_owned));
     let line = words.join(" ");
     let usage =
@@ -54,11 +61,17 @@ pub(super) fn line(order: &Order, reason: Option<&str>) -> Result<String, CliErr
     let is_meant = found.verb().name() == order.verb
         && found.stage() == order.stage.as_ref().map(|stage| stage.to_ascii_lowercase()).as_deref()
         && found.reason() == reason.map(one_spaced).as_deref()
-        && has_middle(found) == order.middle.is_some();
+        && has_middle(found) == order.middle.is_some()
+        && lane(found) == order.lane;
     if is_meant {
         return Ok(line);
     }
     Err(usage("the stage or the reason reads as something else; word it differently".to_owned()))
+}
+
+/// The lane that is named.
+fn lane(command: &Command) -> Lane {
+    if let Command::Promote { lane: AskedLane::Hotfix, .. } = command { Lane::Hotfix } else { Lane::Normal }
 }
 
 /// Words with one space between them, as commands are read.
@@ -70,9 +83,10 @@ fn one_spaced(text: &str) -> String {
 fn has_middle(command: &Command) -> bool {
     match command {
         Command::Promote { to, .. } | Command::Rollback { to, .. } => to.is_some(),
-        Command::Hold { until, .. } => until.is_some(),
+        Command::Hold { until, .. } | Command::Freeze { until, .. } => until.is_some(),
         Command::Veto { target, .. } | Command::Unveto { target, .. } => target.is_some(),
         Command::Resume { .. }
+        | Command::Unfreeze { .. }
         | Command::Retry
         | Command::Status { .. }
         | Command::Explain { .. }

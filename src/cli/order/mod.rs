@@ -1,4 +1,4 @@
-//! `lockkeeper promote`, `rollback`, `hold`, `resume`: what people command, without the forge's pages.
+//! `lockkeeper promote`, `rollback`, `hold`, `resume`, `freeze`, `unfreeze`: what people command, without the forge's pages.
 //!
 //! A command becomes the same line that a comment would hold, is stored as a delivery with the person whom the forge
 //! knows by the token, and is judged by the same rules. A server that runs takes it up; without one, it is carried out
@@ -6,6 +6,7 @@
 
 mod answer;
 mod carry;
+mod freeze;
 mod identity;
 mod line;
 mod offline;
@@ -17,11 +18,13 @@ use jiff::Timestamp;
 
 use super::context::{find_key, of_store, pipelines};
 use super::{CliError, Context, Exit, Format, Outcome as Ended};
+use crate::forge::Person;
 use crate::plan::PipelineView;
 use crate::promotion::Outcome;
 use crate::store::{Delivery, Hint};
 use answer::{finish, rehearse};
 use carry::carry_out;
+pub use freeze::{Freeze, Unfreeze, freeze, unfreeze};
 use identity::{person, token};
 use line::{check_stage, line};
 
@@ -30,6 +33,7 @@ use line::{check_stage, line};
 #[command(after_help = "Examples:\n  \
     lockkeeper promote checkout staging\n  \
     lockkeeper promote checkout prod --to 1.4.2 --reason \"the fix for INC-2041\"\n  \
+    lockkeeper promote checkout prod --to 1.4.3 --lane hotfix --reason \"INC-2041\"\n  \
     lockkeeper promote checkout prod --dry-run")]
 pub struct Promote {
     /// The pipeline, or `repository/pipeline`.
@@ -39,8 +43,21 @@ pub struct Promote {
     /// The release, by version or digest; none: the candidate.
     #[arg(long, value_name = "VERSION|DIGEST")]
     to: Option<String>,
+    /// The lane; a hotfix passes the stages before, names its release and has a reason.
+    #[arg(long, value_enum, default_value_t)]
+    lane: Lane,
     #[command(flatten)]
     giving: Giving,
+}
+
+/// The lanes that a promotion can take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+enum Lane {
+    /// Through all stages and gates.
+    #[default]
+    Normal,
+    /// Past the stages before, by those whom the stage names.
+    Hotfix,
 }
 
 /// Go back to an earlier release, at once, and hold the stage there.
@@ -76,13 +93,13 @@ pub struct Rollback {
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
     lockkeeper hold checkout prod --reason \"quarter end\"\n  \
-    lockkeeper hold checkout prod --until 2026-12-01")]
+    lockkeeper hold checkout prod --until 2026-12-01T08:00:00Z")]
 pub struct Hold {
     /// The pipeline, or `repository/pipeline`.
     pipeline: String,
     /// The stage or group.
     stage: String,
-    /// When the hold ends by itself: a date, a time, or a duration like 2h; none: never.
+    /// When the hold ends by itself: a time with its offset, or a duration like 2h; none: never.
     #[arg(long, value_name = "TIME")]
     until: Option<String>,
     #[command(flatten)]
@@ -128,7 +145,19 @@ struct Order {
     stage: Option<String>,
     /// The words between stage and reason: `to 1.4.1`.
     middle: Option<(&'static str, String)>,
+    lane: Lane,
     verb: &'static str,
+}
+
+impl Order {
+    fn of(
+        pipeline: String,
+        stage: String,
+        middle: Option<(&'static str, String)>,
+        verb: &'static str,
+    ) -> Self {
+        Self { pipeline, stage: Some(stage), middle, lane: Lane::Normal, verb }
+    }
 }
 
 /// How a command was answered.
@@ -142,9 +171,9 @@ struct Answer {
 /// # Errors
 /// As the answer: 2 not understood, 4 not allowed, 6 refused; 5 for an unknown pipeline, 7 without an answer.
 pub async fn promote(context: &Context, args: Promote) -> Ended {
-    let Promote { pipeline, stage, to, giving } = args;
+    let Promote { pipeline, stage, to, lane, giving } = args;
     let middle = to.map(|to| ("to", to));
-    give(context, Order { pipeline, stage, middle, verb: "promote" }, giving).await
+    give(context, Order { pipeline, stage, middle, lane, verb: "promote" }, giving).await
 }
 
 /// Goes back.
@@ -159,7 +188,7 @@ pub async fn rollback(context: &Context, args: Rollback) -> Ended {
     }
     let Rollback { pipeline, stage, to, giving, .. } = args;
     let middle = to.map(|to| ("to", to));
-    give(context, Order { pipeline, stage: Some(stage), middle, verb: "rollback" }, giving).await
+    give(context, Order::of(pipeline, stage, middle, "rollback"), giving).await
 }
 
 /// Stops a stage.
@@ -169,7 +198,7 @@ pub async fn rollback(context: &Context, args: Rollback) -> Ended {
 pub async fn hold(context: &Context, args: Hold) -> Ended {
     let Hold { pipeline, stage, until, giving } = args;
     let middle = until.map(|until| ("until", until));
-    give(context, Order { pipeline, stage: Some(stage), middle, verb: "hold" }, giving).await
+    give(context, Order::of(pipeline, stage, middle, "hold"), giving).await
 }
 
 /// Lifts a hold.
@@ -178,7 +207,7 @@ pub async fn hold(context: &Context, args: Hold) -> Ended {
 /// As [`promote`].
 pub async fn resume(context: &Context, args: Resume) -> Ended {
     let Resume { pipeline, stage, giving } = args;
-    give(context, Order { pipeline, stage: Some(stage), middle: None, verb: "resume" }, giving).await
+    give(context, Order::of(pipeline, stage, None, "resume"), giving).await
 }
 
 async fn give(context: &Context, order: Order, giving: Giving) -> Ended {
@@ -190,12 +219,7 @@ async fn give(context: &Context, order: Order, giving: Giving) -> Ended {
     if let Some(stage) = &order.stage {
         check_stage(&world, &key, stage).await?;
     }
-    let delivery = Delivery {
-        id: format!("cli:{:016x}", rand::random::<u64>()),
-        source: "cli".to_owned(),
-        received_at: Timestamp::now(),
-        hints: vec![Hint::Command { text: line, person: person(&world, &key, &token).await?, thread: None }],
-    };
+    let delivery = delivery(line, person(&world, &key, &token).await?);
     if giving.dry_run {
         return rehearse(context.paint(), &world, &key, delivery, giving.output).await;
     }
@@ -204,4 +228,14 @@ async fn give(context: &Context, order: Order, giving: Giving) -> Ended {
     let view = world.store.view(&key).await.map_err(|error| of_store(&error))?;
     let view: Option<PipelineView> = view.and_then(|view| serde_json::from_value(view).ok());
     finish(context.paint(), &answer, view.as_ref(), giving.output)
+}
+
+/// A command line, to be stored.
+fn delivery(line: String, person: Person) -> Delivery {
+    Delivery {
+        id: format!("cli:{:016x}", rand::random::<u64>()),
+        source: "cli".to_owned(),
+        received_at: Timestamp::now(),
+        hints: vec![Hint::Command { text: line, person, thread: None }],
+    }
 }

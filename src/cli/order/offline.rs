@@ -98,12 +98,7 @@ pub(super) fn rollback(args: Rollback) -> Ended {
 
 /// The release that a person names, as a comment would.
 fn target(stage: &str, to: String) -> Result<Target, CliError> {
-    let order = Order {
-        pipeline: String::new(),
-        stage: Some(stage.to_owned()),
-        middle: Some(("to", to)),
-        verb: "rollback",
-    };
+    let order = Order::of(String::new(), stage.to_owned(), Some(("to", to)), "rollback");
     let words = BTreeSet::from([stage.to_ascii_lowercase()]);
     match command::parse(&line(&order, None)?, "lockkeeper", &words).as_deref() {
         Ok([Command::Rollback { to: Some(target), .. }]) => Ok(target.clone()),

@@ -46,15 +46,53 @@ fn stage_then_target_then_reason() {
         assert_eq!(one(&format!("@lockkeeper rollback {arguments}")), want);
         assert_eq!(one(&format!("@LockKeeper[bot] Rollback {arguments}")), want);
     }
-    let want = Command::Promote { stage: text("qa"), to: version("1.5.0"), reason: text("please") };
-    assert_eq!(one("/promote qa to 1.5.0 please"), want);
-    assert_eq!(one("/promote qa to 1.5.0 lane=normal please"), want);
-    check_error(
-        "/promote qa to 1.5.0 lane=hotfix INC-1",
-        1,
-        "`lane=hotfix` is not supported by this version",
-    );
-    check_error("/promote lane=fast", 1, "`lane=fast` is not supported by this version");
+    let promote =
+        |lane| Command::Promote { stage: text("qa"), to: version("1.5.0"), lane, reason: text("please") };
+    assert_eq!(one("/promote qa to 1.5.0 please"), promote(AskedLane::Normal));
+    assert_eq!(one("/promote qa to 1.5.0 lane=normal please"), promote(AskedLane::Normal));
+    assert_eq!(one("/promote qa to 1.5.0 lane=hotfix please"), promote(AskedLane::Hotfix));
+    assert_eq!(one("/promote qa to 1.5.0 please lane=hotfix"), promote(AskedLane::Hotfix));
+    for lane in [
+        "lane=fast",
+        "lane=",
+        "lane=Hotfix",
+        "lane=rollback",
+        "lane=normal lane=hotfix",
+        "lane=hotfix lane=hotfix",
+    ] {
+        check_error(
+            &format!("/promote qa to 1.5.0 {lane}"),
+            1,
+            "wanted `lane=hotfix` or `lane=normal`, once",
+        );
+    }
+}
+
+#[test]
+fn freezes_take_all() {
+    let at: Timestamp = "2026-11-20T16:00:00Z".parse().unwrap();
+    for (arguments, stage, until, reason) in [
+        ("", "", None, ""),
+        ("all", "all", None, ""),
+        ("ALL until 2h quarter end", "all", Some(Until::After(Duration::from_hours(2))), "quarter end"),
+        ("prod until 2026-11-20T16:00:00Z", "prod", Some(Until::At(at)), ""),
+        ("quarter end of all", "", None, "quarter end of all"),
+    ] {
+        let want = Command::Freeze { stage: text(stage), until, reason: text(reason) };
+        assert_eq!(one(&format!("/freeze {arguments}")), want);
+    }
+    for (arguments, stage, reason) in [("", "", ""), ("all done", "all", "done"), ("prod", "prod", "")] {
+        assert_eq!(
+            one(&format!("/unfreeze {arguments}")),
+            Command::Unfreeze { stage: text(stage), reason: text(reason) }
+        );
+    }
+    check_error("/freeze live until 2h", 1, "no stage or group `live` here");
+    check_error("/freeze prdo", 1, "did you mean `prod`?");
+    check_error("/freeze all until monday", 1, "wanted a time");
+    check_error("/unfreeze all until 2h", 1, "`/unfreeze` lifts at once, and `/freeze` takes a time");
+    // No other command takes `all`.
+    assert_eq!(one("/hold all").reason(), Some("all"));
 }
 
 #[test]
@@ -87,7 +125,7 @@ fn what_follows_to_is_a_release() {
     let long = "0a".repeat(32);
     assert_eq!(
         one(&format!("/promote to sha256:{long}")),
-        Command::Promote { stage: None, to: digest(&long), reason: None }
+        Command::Promote { stage: None, to: digest(&long), lane: AskedLane::Normal, reason: None }
     );
     check_error(&format!("/promote to sha256:{long}0"), 1, "wanted a version");
 }
@@ -116,7 +154,7 @@ fn holds_have_an_end() {
         one("/resume prod-eu fixed in 1.4.3"),
         Command::Resume { stage: text("prod-eu"), reason: text("fixed in 1.4.3") }
     );
-    check_error("/resume prod until 2h", 1, "`/resume` lifts the hold at once");
+    check_error("/resume prod until 2h", 1, "`/resume` lifts at once");
     assert_eq!(Until::After(Duration::from_hours(2)).at(at).to_string(), "2026-11-20T18:00:00Z");
     assert_eq!(Until::At(at).at(Timestamp::MIN), at);
     assert_eq!(Until::After(Duration::from_hours(2)).at(Timestamp::MAX), Timestamp::MAX);
@@ -165,8 +203,7 @@ fn unknown_words_are_answered_only_where_they_are_meant_for_us() {
     check_error("/Deploy prod", 1, "no command `/deploy`; `/help` lists all");
     check_error("@lockkeeper deploy", 1, "no command `/deploy`");
     check_error("/approve", 1, "an approval is a review");
-    check_error("/freeze all", 1, "`/freeze` is not supported by this version");
-    check_error("/unfreeze", 1, "`/unfreeze` is not supported by this version");
+    check_error("/freez all", 1, "did you mean `/freeze`?");
     check_error("/rollback, please", 1, "wanted a blank after `/rollback`, found `rollback,`");
     for body in [
         "/usr/bin/env",
@@ -260,7 +297,7 @@ proptest! {
     }
 
     #[test]
-    fn any_arguments_are_read_or_refused_and_no_answer_is_a_command(verb in 0..11_usize, arguments in "(prod |to |until |1\\.2 |lane=|sha256:|\\PC){0,12}") {
+    fn any_arguments_are_read_or_refused_and_no_answer_is_a_command(verb in 0..13_usize, arguments in "(prod |all |to |until |1\\.2 |lane=|sha256:|\\PC){0,12}") {
         let body = format!("/{} {arguments}", Verb::ALL[verb].name());
         if let Err(error) = parsed(&body) {
             prop_assert_eq!(parsed(&error.to_string()), Ok(vec![]));

@@ -13,6 +13,8 @@ fn each_command_has_its_roles_and_no_others() {
         (Verb::Resume, "- x - - x x"),
         (Verb::Veto, "- - x x - -"),
         (Verb::Unveto, "- - x x - -"),
+        (Verb::Freeze, "- - x - - -"),
+        (Verb::Unfreeze, "- - x - - -"),
         (Verb::Retry, "- x - - - x"),
         (Verb::Status, "x x x x x x"),
         (Verb::Explain, "x x x x x x"),
@@ -29,7 +31,12 @@ fn each_command_has_its_roles_and_no_others() {
 fn each_command_has_its_places_and_no_others() {
     let all = [Place::OpenPromotion, Place::EndedPromotion, Place::OperationsIssue];
     for verb in Verb::ALL {
-        let want = [(Verb::Promote, "x - x"), (Verb::Retry, "x - -")];
+        let want = [
+            (Verb::Promote, "x - x"),
+            (Verb::Retry, "x - -"),
+            (Verb::Freeze, "- - x"),
+            (Verb::Unfreeze, "- - x"),
+        ];
         let want = want.iter().find(|(limited, _)| *limited == verb).map_or("x x x", |(_, want)| *want);
         let found = all.map(|place| if works_on(verb).contains(&place) { "x" } else { "-" });
         assert_eq!(found.join(" "), want, "{verb:?}");

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::node::{Names, Node, Report, shown};
 use super::pipelines::DURATION_WANTED;
 use super::stages::principals;
+use super::windows::windows;
 use crate::pipeline::{Approvals, Gates, MergePolicy, RequiredCheck, is_hidden, parse_duration};
 
 /// Most approvals that can be asked for: beyond that nobody merges any more.
@@ -17,18 +18,8 @@ const CHECK_BYTES_MAX: usize = 200;
 const OWN_CHECK: &str = "lockkeeper";
 
 const GATE_NAMES: Names = Names {
-    known: &["soak", "approvals", "checks"],
-    later: &[
-        "window",
-        "windows",
-        "freeze",
-        "healthy",
-        "signed",
-        "signed_by",
-        "provenance",
-        "policy",
-        "platforms",
-    ],
+    known: &["soak", "approvals", "checks", "window"],
+    later: &["healthy", "signed", "signed_by", "provenance", "policy", "platforms"],
 };
 const APPROVAL_NAMES: Names = Names { known: &["min", "from", "independent", "unknown_authors"], later: &[] };
 const CHECK_NAMES: Names = Names { known: &["name", "app"], later: &[] };
@@ -39,13 +30,19 @@ pub(super) fn gates(stage: &Node<'_>, merge: MergePolicy, is_first: bool, report
         MergePolicy::Automatic => None,
     };
     let Some(node) = stage.get("gates").filter(|node| node.is_map_of(&GATE_NAMES, report)) else {
-        return Gates { soak: Duration::ZERO, approvals: by_default, checks: Vec::new() };
+        return Gates {
+            soak: Duration::ZERO,
+            approvals: by_default,
+            checks: Vec::new(),
+            windows: Vec::new(),
+        };
     };
     let approvals = node.get("approvals").map(|node| approvals(&node, merge, report));
     Gates {
         soak: node.get("soak").map(|node| soak(&node, is_first, report)).unwrap_or_default(),
         approvals: approvals.or(by_default),
         checks: node.get("checks").map(|list| checks(&list, report)).unwrap_or_default(),
+        windows: node.get("window").map(|node| windows(&node, report)).unwrap_or_default(),
     }
 }
 

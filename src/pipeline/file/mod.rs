@@ -1,7 +1,7 @@
 //! Reading `lockkeeper.yaml`.
 //!
 //! The bytes are checked for their form and for the lines of all values ([`places`]), read into plain values by
-//! `serde_yaml`, and taken apart from the outside in ([`pipelines`], [`keys`], [`stages`], [`gates`], [`images`], [`follow`]); what concerns
+//! `serde_yaml`, and taken apart from the outside in ([`pipelines`], [`keys`], [`stages`], [`gates`], [`windows`], [`freezes`], [`images`], [`follow`]); what concerns
 //! several places at once comes last ([`order`], [`owners`], [`lint`]). Each step goes on after an error, so that one run names
 //! all of them.
 
@@ -12,13 +12,16 @@ mod follow;
 mod keys;
 mod images;
 mod gates;
+mod windows;
 mod stages;
+mod freezes;
 mod order;
 mod owners;
 mod lint;
 mod pipelines;
 
 use super::{LintRules, Pipeline};
+pub use freezes::parse_calendar;
 use node::{Node, Report};
 
 /// The name of the file at the root of the environment repository.
@@ -53,7 +56,7 @@ pub struct FileError {
 /// The list of what is wrong, never empty.
 pub fn parse(bytes: &[u8]) -> Result<Pipelines, Vec<FileError>> {
     let mut report = Report::default();
-    let (pipelines, lint) = match read(bytes) {
+    let (pipelines, lint) = match read(bytes, "wanted `version: 1` and `pipelines`, found an empty file") {
         Ok((place, value)) => {
             let root = Node::root(&value, &place);
             let pipelines = pipelines::pipelines(&root, &mut report);
@@ -72,7 +75,7 @@ pub fn parse(bytes: &[u8]) -> Result<Pipelines, Vec<FileError>> {
 }
 
 /// The values of the file and their places.
-fn read(bytes: &[u8]) -> Result<(places::Place, serde_yaml::Value), places::Refused> {
+fn read(bytes: &[u8], of_nothing: &str) -> Result<(places::Place, serde_yaml::Value), places::Refused> {
     let refused = |line, reason: String| places::Refused { line, reason };
     if bytes.len() > FILE_BYTES_MAX {
         return Err(refused(1, format!("wanted at most {FILE_BYTES_MAX} bytes, found {}", bytes.len())));
@@ -83,8 +86,7 @@ fn read(bytes: &[u8]) -> Result<(places::Place, serde_yaml::Value), places::Refu
     })?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let place = places::places(text)?;
-    let place = place
-        .ok_or_else(|| refused(1, "wanted `version: 1` and `pipelines`, found an empty file".to_owned()))?;
+    let place = place.ok_or_else(|| refused(1, of_nothing.to_owned()))?;
     let value = serde_yaml::from_str(text).map_err(|error| {
         let line = error.location().map_or(1, |location| location.line());
         refused(line, format!("this is no YAML: {error}"))

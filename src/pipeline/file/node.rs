@@ -184,6 +184,10 @@ impl<'a> Node<'a> {
         self.value.is_mapping()
     }
 
+    pub(super) fn is_list(&self) -> bool {
+        self.value.is_sequence()
+    }
+
     pub(super) fn is_text(&self) -> bool {
         self.value.is_string()
     }
@@ -209,7 +213,17 @@ impl<'a> Node<'a> {
         parse: impl FnOnce(&str) -> Result<T, E>,
         report: &mut Report,
     ) -> Option<T> {
-        match parse(self.text(wanted, report)?) {
+        self.checked(self.text(wanted, report)?, parse, report)
+    }
+
+    /// What `parse` makes of a text that stands here.
+    pub(super) fn checked<T, E: std::fmt::Display>(
+        &self,
+        text: &str,
+        parse: impl FnOnce(&str) -> Result<T, E>,
+        report: &mut Report,
+    ) -> Option<T> {
+        match parse(text) {
             Ok(parsed) => Some(parsed),
             Err(error) => {
                 report.add(self, shown_reason(&error.to_string()));

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::keys::Keys;
 use super::node::{Names, Node, Report};
-use super::{channels, images, keys, order, owners, stages};
-use crate::pipeline::{ImageRule, Pipeline, Principal, Together, parse_duration};
+use super::{channels, freezes, images, keys, order, owners, stages};
+use crate::pipeline::{Calendar, ImageRule, Pipeline, Principal, Together, parse_duration};
 
 /// The version of the file's format that this program reads.
 const FORMAT_VERSION: u64 = 1;
@@ -14,10 +14,10 @@ const FORMAT_VERSION: u64 = 1;
 const PIPELINES_MAX: usize = 1_000;
 
 const FILE_NAMES: Names =
-    Names { known: &["version", "keys", "pipelines", "lint"], later: &["freezes", "windows", "defaults"] };
+    Names { known: &["version", "keys", "freezes", "pipelines", "lint"], later: &["defaults"] };
 const PIPELINE_NAMES: Names = Names {
     known: &["name", "owner", "images", "stages", "together", "settle", "start"],
-    later: &["windows", "window", "freeze", "notify", "signed_by"],
+    later: &["notify", "signed_by"],
 };
 const TOGETHER: [(&str, Together); 2] = [("any", Together::Any), ("same_tag", Together::SameTag)];
 /// What a duration looks like, for errors.
@@ -29,6 +29,7 @@ pub(super) fn pipelines(root: &Node<'_>, report: &mut Report) -> Vec<Pipeline> {
     }
     version(root, report);
     let keys = keys::keys(root, report);
+    let calendar = freezes::calendar(root, report);
     let Some(list) = root.required("pipelines", report) else { return Vec::new() };
     let nodes = list.items(PIPELINES_MAX, report).unwrap_or_default();
     let mut found = Vec::new();
@@ -39,7 +40,8 @@ pub(super) fn pipelines(root: &Node<'_>, report: &mut Report) -> Vec<Pipeline> {
         if report.is_full() {
             break;
         }
-        let Some((pipeline, written)) = pipeline(&node, &keys, report) else { continue };
+        let Some((mut pipeline, written)) = pipeline(&node, &keys, report) else { continue };
+        pipeline.freezes = calendar.of(&pipeline.name);
         if let Some(line) = lines.insert(pipeline.name.clone(), node.line) {
             report.add(&node, format!("name `{}` is taken by the pipeline in line {line}", pipeline.name));
         }
@@ -47,6 +49,7 @@ pub(super) fn pipelines(root: &Node<'_>, report: &mut Report) -> Vec<Pipeline> {
         channels.add(&pipeline, &written, report);
         found.push(pipeline);
     }
+    freezes::check_names(root, &calendar, &found, report);
     found
 }
 
@@ -89,6 +92,7 @@ fn pipeline<'a>(
         together: together.and_then(|(together, _)| together).unwrap_or(Together::Any),
         settle: settle.unwrap_or(Duration::ZERO),
         start_now: start.is_some(),
+        freezes: Calendar::Known(Vec::new()),
     };
     Some((pipeline, written))
 }

@@ -25,15 +25,17 @@ const STAGE_NAMES: Names = Names {
         "merge",
         "supersede",
         "rollback",
+        "hotfix",
         "out_of_band",
         "live",
         "channel",
         "rollback_channel",
     ],
-    later: &["watch", "window", "windows", "freeze", "signed_by", "healthy"],
+    later: &["watch", "signed_by", "healthy"],
 };
 const PIN_NAMES: Names = Names { known: &["file", "path"], later: &[] };
 const ROLLBACK_NAMES: Names = Names { known: &["by", "approvals"], later: &["force", "to"] };
+const HOTFIX_NAMES: Names = Names { known: &["by"], later: &[] };
 /// Words that commands use in the place where a stage's name may stand.
 const COMMAND_WORDS: [&str; 3] = ["to", "until", "all"];
 
@@ -83,13 +85,14 @@ fn stage<'a>(node: &Node<'a>, before: Option<StageName>, report: &mut Report) ->
     if let Some(live) = node.get("live") {
         live.one_of(&[("merged", ())], &["observed", "cluster"], report);
     }
-    let rollback_by = rollback_by(node, report);
+    let rollback_by = by(node, "rollback", &ROLLBACK_NAMES, report);
     let stage = Stage {
         channel: channels::channel(node, "channel", report),
         rollback_channel: channels::channel(node, "rollback_channel", report),
         gates: gates::gates(node, merge, upstream.is_empty(), report),
         rollback_approvals: rollback_approvals(node, &rollback_by, report),
         rollback_by,
+        hotfix_by: by(node, "hotfix", &HOTFIX_NAMES, report),
         name: name?,
         group,
         after: upstream,
@@ -147,7 +150,7 @@ fn pin(node: &Node<'_>, report: &mut Report) -> Option<PinTarget> {
 }
 
 /// A path that cannot leave the repository, in one spelling only, so that equal files have equal paths.
-fn file_path(text: &str) -> Result<String, String> {
+pub(super) fn file_path(text: &str) -> Result<String, String> {
     let found = shown(text);
     let has_part = |unwanted: &[&str]| text.split('/').any(|part| unwanted.contains(&part));
     if text.is_empty() || text.len() > PATH_BYTES_MAX {
@@ -178,12 +181,13 @@ fn place_in_file(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-fn rollback_by(stage: &Node<'_>, report: &mut Report) -> Vec<Principal> {
-    let Some(rollback) = stage.get("rollback") else { return Vec::new() };
-    if !rollback.is_map_of(&ROLLBACK_NAMES, report) {
+/// Who may use a lane of this stage.
+fn by(stage: &Node<'_>, lane: &str, names: &Names, report: &mut Report) -> Vec<Principal> {
+    let Some(lane) = stage.get(lane) else { return Vec::new() };
+    if !lane.is_map_of(names, report) {
         return Vec::new();
     }
-    let Some(by) = rollback.required("by", report) else { return Vec::new() };
+    let Some(by) = lane.required("by", report) else { return Vec::new() };
     principals(&by, report)
 }
 

@@ -3,7 +3,7 @@
 
 use super::{
     Approvals, Follow, ImageRule, MergePolicy, OutOfBand, Pipeline, Prereleases, Principal, RoleName, Rule,
-    SigningKey, Stage, duration_text,
+    SigningKey, Stage, duration_text, is_wider,
 };
 use crate::image::Platform;
 use crate::signature::Keyless;
@@ -33,6 +33,13 @@ pub fn loosened(before: &Stage, after: &Stage) -> Vec<String> {
         (None, _) => {}
     }
     found.extend(loosened_checks(before, after));
+    if is_wider(&before.gates.windows, &after.gates.windows) {
+        let windows = |stage: &Stage| {
+            stage.gates.windows.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+        };
+        let to = if after.gates.windows.is_empty() { "any time".to_owned() } else { windows(after) };
+        found.push(format!("window widened from {} to {to}", windows(before)));
+    }
     if before.out_of_band == OutOfBand::Refused && after.out_of_band == OutOfBand::Allowed {
         found.push("changes out of band allowed".to_owned());
     }
@@ -42,6 +49,8 @@ pub fn loosened(before: &Stage, after: &Stage) -> Vec<String> {
     }
     let added = added(&before.rollback_by, &after.rollback_by);
     found.extend(added.into_iter().map(|principal| format!("`{principal}` may now roll back")));
+    let added = after.hotfix_by.iter().filter(|principal| !before.hotfix_by.contains(principal));
+    found.extend(added.map(|principal| format!("`{principal}` may now ship a hotfix")));
     found
 }
 

@@ -41,6 +41,14 @@ fn each_gate_that_gets_looser_is_named() {
     check(&approvals("unknown_authors: allow"), &approvals(""), &[]);
     check("", "out_of_band: allowed", &["changes out of band allowed"]);
     check("out_of_band: allowed", "", &[]);
+    let window = |hours: &str| format!("gates: {{ window: {{ days: mon, hours: '{hours}', zone: UTC }} }}");
+    let widened = "window widened from mon 09:00-16:00 UTC to";
+    check(&window("09:00-16:00"), &window("09:00-15:59"), &[]);
+    check(&window("09:00-16:00"), &window("09:00-16:01"), &[&format!("{widened} mon 09:00-16:01 UTC")]);
+    check(&window("09:00-16:00"), "", &[&format!("{widened} any time")]);
+    check("", &window("09:00-16:00"), &[]);
+    check("", "hotfix: { by: ['user:c'] }", &["`user:c` may now ship a hotfix"]);
+    check("hotfix: { by: ['user:c'] }", "", &[]);
 }
 
 #[test]

@@ -25,6 +25,20 @@ pub(super) fn authorise(
     Err(Refusal::denied(format!("`/{}` on `{}` needs one of: {}.", verb.name(), stage.name, who.join("; "))))
 }
 
+/// Whether the person may send a hotfix into this stage now.
+pub(super) fn authorise_hotfix(snapshot: &Snapshot, asked: &Asked, stage: &Stage) -> Result<(), Refusal> {
+    let (name, by) = (&stage.name, &stage.hotfix_by);
+    if by.is_empty() {
+        return Err(Refusal::denied(format!(
+            "nobody may send a hotfix to `{name}`: the stage has no `hotfix: {{ by: [...] }}` in `lockkeeper.yaml`."
+        )));
+    }
+    if snapshot.is_any(asked.person.id, by) {
+        return Ok(());
+    }
+    Err(Refusal::denied(format!("a hotfix to `{name}` needs one of: {}.", principals(by, "nobody"))))
+}
+
 /// The roles that a person has for a stage; none where the forge could not say who it is.
 fn roles(snapshot: &Snapshot, person: u64, stage: &Stage) -> BTreeSet<Role> {
     let permission = snapshot.permission(person);

@@ -7,10 +7,12 @@ use jiff::Timestamp;
 
 use super::Refusal;
 use super::authorise::authorise;
+use super::freeze::{freeze, unfreeze};
+use super::hotfix::hotfix;
 use super::promote::promote;
 use super::rollback::rollback;
 use super::veto::{unveto, veto};
-use crate::command::{self, Command, Place, Until, Verb};
+use crate::command::{self, AskedLane, Command, Place, Until, Verb};
 use crate::pipeline::Stage;
 use crate::plan::candidate::{self, minute};
 use crate::plan::effect::Plan;
@@ -42,8 +44,11 @@ pub(super) fn one(snapshot: &Snapshot, asked: &Asked, command: &Command) -> Done
         Command::Rollback { stage, to, reason } => {
             rollback(snapshot, asked, stage.as_deref(), to.as_ref(), reason.as_ref())
         }
-        Command::Promote { stage, to, reason } => {
+        Command::Promote { stage, to, lane: AskedLane::Normal, reason } => {
             promote(snapshot, asked, stage.as_deref(), to.as_ref(), reason.as_ref())
+        }
+        Command::Promote { stage, to, lane: AskedLane::Hotfix, reason } => {
+            hotfix(snapshot, asked, stage.as_deref(), to.as_ref(), reason.as_ref())
         }
         Command::Hold { stage, until, reason } => {
             hold(snapshot, asked, stage.as_deref(), until.as_ref(), reason.as_ref())
@@ -51,6 +56,10 @@ pub(super) fn one(snapshot: &Snapshot, asked: &Asked, command: &Command) -> Done
         Command::Resume { stage, reason } => resume(snapshot, asked, stage.as_deref(), reason.as_ref()),
         Command::Veto { target, reason } => veto(snapshot, asked, target.as_ref(), reason.as_ref()),
         Command::Unveto { target, reason } => unveto(snapshot, asked, target.as_ref(), reason.as_ref()),
+        Command::Freeze { stage, until, reason } => {
+            freeze(snapshot, asked, stage.as_deref(), until.as_ref(), reason.as_ref())
+        }
+        Command::Unfreeze { stage, reason } => unfreeze(snapshot, asked, stage.as_deref(), reason.as_ref()),
         Command::Retry => retry(snapshot, asked),
         Command::Status { stage } | Command::Explain { stage } | Command::History { stage } => {
             tell(snapshot, asked, verb, stage.as_deref())
@@ -180,7 +189,7 @@ fn hold(
     Ok((events, lines.join("\n")))
 }
 
-fn until_time(asked: &Asked, until: &Until) -> Result<Timestamp, Refusal> {
+pub(super) fn until_time(asked: &Asked, until: &Until) -> Result<Timestamp, Refusal> {
     let at = match until {
         Until::At(at) => *at,
         Until::After(duration) => candidate::later(asked.at, *duration),

@@ -2,6 +2,8 @@
 
 mod authorise;
 mod execute;
+mod freeze;
+mod hotfix;
 mod promote;
 mod rollback;
 mod veto;
@@ -11,7 +13,7 @@ use std::collections::BTreeSet;
 use super::effect::{Effect, Plan};
 use super::messages::code;
 use super::snapshot::{Asked, Snapshot, Thread};
-use crate::command::{self, Command, Target};
+use crate::command::{self, AskedLane, Command, Target};
 use crate::image::Release;
 use crate::promotion::{Entry, Event, Outcome, State};
 use crate::pull_request::Reaction;
@@ -91,7 +93,20 @@ pub(super) fn named_releases(snapshot: &Snapshot) -> Vec<Release> {
     let found = |target: Target| {
         stages.iter().filter_map(move |stage| promote::named_release(snapshot, stage, &target).ok())
     };
-    targets.flat_map(found).collect()
+    let hotfixes = snapshot.hotfixes.values().filter_map(|release| release.as_ref().ok().cloned());
+    targets.flat_map(found).chain(hotfixes).collect()
+}
+
+/// The releases that people want by a hotfix and that have no answer yet, as they name them.
+#[must_use]
+pub fn hotfix_targets(snapshot: &Snapshot) -> Vec<Target> {
+    let open = snapshot.asked.iter().filter(|asked| !snapshot.state.is_answered(&asked.key));
+    let commands = open.filter_map(|asked| parse(snapshot, asked)?.ok()).flatten();
+    let targets = commands.filter_map(|command| {
+        let Command::Promote { to, lane: AskedLane::Hotfix, .. } = command else { return None };
+        to
+    });
+    targets.collect()
 }
 
 /// The commands of a comment; none where there are none, an error text where they are not understood.

@@ -11,7 +11,7 @@ use crate::plan::messages::{code, prose};
 use crate::plan::order::{compare, moved};
 use crate::plan::pins::Pins;
 use crate::plan::snapshot::{Asked, Snapshot};
-use crate::plan::{gates, propose};
+use crate::plan::{gates, hotfix, propose};
 use crate::promotion::{self, Event, Lane};
 
 /// Asks for a release in each stage addressed; the first asking starts the pipeline.
@@ -80,6 +80,7 @@ fn promote_stage(
         return Err(Refusal::refused(format!("`{}` pins {} already.", stage.name, code(&release.version()))));
     }
     not_open_already(snapshot, stage, &release)?;
+    no_hotfix_under_way(snapshot, stage)?;
     let is_older = pinned.as_ref().is_some_and(|pinned| compare(snapshot, &release, pinned) == Order::Older);
     if is_older {
         return Err(Refusal::refused(format!(
@@ -97,6 +98,7 @@ fn promote_stage(
         return Err(Refusal::refused(format!("`{}`: {}.", stage.name, prose(&hold.text))));
     }
     if !stage.after.is_empty()
+        && hotfix::shipped_to(&unrefused, stage, &release).is_none()
         && !matches!(candidate::passed(&unrefused, stage, &release), candidate::Passed::Yes)
     {
         let upstream: Vec<String> = stage.after.iter().map(|name| format!("`{name}`")).collect();
@@ -123,6 +125,22 @@ fn not_open_already(snapshot: &Snapshot, stage: &Stage, release: &Release) -> Re
             let version = code(&release.version());
             Err(Refusal::refused(format!("pull request {number} proposes {version} already.")))
         }
+        None => Ok(()),
+    }
+}
+
+/// What somebody needs at once is not put aside by what can wait.
+fn no_hotfix_under_way(snapshot: &Snapshot, stage: &Stage) -> Result<(), Refusal> {
+    let state = snapshot.state.stage(&stage.name);
+    let requested = state.and_then(|state| state.request.as_ref());
+    let requested = requested.filter(|request| request.lane == Lane::Hotfix).map(|request| &request.release);
+    let proposed = snapshot.state.proposal(&stage.name).filter(|proposal| proposal.lane == Lane::Hotfix);
+    match requested.or(proposed.map(|proposal| &proposal.release)) {
+        Some(release) => Err(Refusal::refused(format!(
+            "a hotfix of `{}` to {} is under way; veto it or close its pull request first.",
+            stage.name,
+            code(&release.version())
+        ))),
         None => Ok(()),
     }
 }
@@ -158,7 +176,8 @@ pub(super) fn named_release(snapshot: &Snapshot, stage: &Stage, target: &Target)
         .iter()
         .filter_map(|name| snapshot.state.stints(name))
         .flat_map(|stints| stints.newest_first().map(|stint| stint.release.clone()).collect::<Vec<_>>());
-    let mut known = picked.into_iter().chain(upstream).chain(seen);
+    let shipped = hotfix::shipped(snapshot, stage).map(|(_, release)| release.clone());
+    let mut known = picked.into_iter().chain(upstream).chain(shipped).chain(seen);
     known.find(|release| promotion::names(target, release)).ok_or_else(|| {
         Refusal::refused(format!("no release {} is known to lockkeeper.", code(&target.to_string())))
     })

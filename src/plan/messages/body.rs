@@ -6,6 +6,7 @@ use super::super::candidate::minute;
 use super::super::effect::{Gate, HoldReason};
 use super::super::fitness::signature_line;
 use super::super::gates::{CHECK_NAME, MergeGates};
+use super::super::hotfix;
 use super::super::readiness::readiness;
 use super::super::snapshot::{Presence, Snapshot};
 use super::facts::{details_image, version_after, what_changes};
@@ -31,7 +32,7 @@ pub(in super::super) fn pull_request(
     current: &str,
 ) -> (String, String) {
     let ours = match proposal.lane {
-        Lane::Normal => promotion(snapshot, stage, proposal, gates),
+        Lane::Normal | Lane::Hotfix => promotion(snapshot, stage, proposal, gates),
         Lane::Rollback => rollback(snapshot, stage, proposal, gates),
     };
     let ours = format!("{BEGIN}{} -->\n{ours}\n{END}", promotion_id(proposal));
@@ -68,6 +69,7 @@ pub(in super::super) fn issue(snapshot: &Snapshot) -> (String, String) {
          - `/promote` begins, or proposes the newest release now\n\
          - `/status`, `/explain`, `/history [<stage>]`\n\
          - `/hold <stage> [reason]`, `/resume <stage>`\n\
+         - `/freeze <stage, group or all> [until <time>] [reason]`, `/unfreeze`\n\
          - `/rollback <stage> [to <version or digest>] [reason]`\n\
          - `/help` lists them all",
         stages.join(" → ")
@@ -97,6 +99,7 @@ fn promotion(snapshot: &Snapshot, stage: &Stage, proposal: &Proposal, gates: Opt
         format!("**This pull request changes {} and nothing else.**", pins_text(proposal)),
         format!("**If it goes wrong:** {}", way_back(snapshot, stage, proposal)),
     ];
+    lines.extend(hotfix_lines(snapshot, proposal));
     if let Some(gates) = gates {
         lines.extend([String::new(), format!("### Gates ({})", gate_count(gates)), gate_lines(gates)]);
     }
@@ -111,6 +114,22 @@ fn promotion(snapshot: &Snapshot, stage: &Stage, proposal: &Proposal, gates: Opt
         details_commands(stage, proposal),
     ]);
     lines.join("\n")
+}
+
+/// What a hotfix passes and what it does not; nothing for another lane.
+fn hotfix_lines(snapshot: &Snapshot, proposal: &Proposal) -> Vec<String> {
+    if proposal.lane != Lane::Hotfix {
+        return Vec::new();
+    }
+    let mut lines = vec![
+        "**Skipped in this lane:** upstream, soak, window. **Not skipped:** approvals, checks, platforms, signatures, digests, holds, vetoes, freezes, record.".to_owned(),
+    ];
+    let unfollowed = hotfix::unfollowed(snapshot, &proposal.release);
+    if !unfollowed.is_empty() {
+        let names: Vec<String> = unfollowed.iter().map(|name| code(name)).collect();
+        lines.push(format!("▲ **No follow rule picks** {}.", names.join(", ")));
+    }
+    lines
 }
 
 fn rollback(snapshot: &Snapshot, stage: &Stage, proposal: &Proposal, gates: Option<&MergeGates>) -> String {
@@ -164,7 +183,7 @@ fn rollback(snapshot: &Snapshot, stage: &Stage, proposal: &Proposal, gates: Opti
 
 fn table(snapshot: &Snapshot, stage: &Stage, proposal: &Proposal, before: &str, after: &str) -> String {
     let version = match proposal.lane {
-        Lane::Normal => version_after(snapshot, proposal),
+        Lane::Normal | Lane::Hotfix => version_after(snapshot, proposal),
         Lane::Rollback => format!("**{}**", escape(&proposal.release.version())),
     };
     let was_digest = proposal.was.as_ref().map_or_else(|| "–".to_owned(), digests);
@@ -196,7 +215,11 @@ fn digests(release: &Release) -> String {
 fn lead(snapshot: &Snapshot, stage: &Stage, proposal: &Proposal, gates: Option<&MergeGates>) -> String {
     let holds: Vec<&HoldReason> = gates.map(|gates| gates.holds().collect()).unwrap_or_default();
     let is_asked = holds.iter().any(|hold| hold.gate == Gate::Approvals);
-    let verb = if is_asked { "Decision needed: approve" } else { "Promote" };
+    let verb = match (proposal.lane, is_asked) {
+        (_, true) => "Decision needed: approve",
+        (Lane::Hotfix, false) => "Hotfix of",
+        (Lane::Normal | Lane::Rollback, false) => "Promote",
+    };
     let to = if is_asked { "for" } else { "to" };
     let state = match (gates, holds.first()) {
         (None, _) => "gates are being read".to_owned(),
@@ -230,6 +253,18 @@ fn changed(proposal: &Proposal) -> usize {
 }
 
 fn why_safe(snapshot: &Snapshot, stage: &Stage, proposal: &Proposal) -> String {
+    if proposal.lane == Lane::Hotfix {
+        let by =
+            proposal.requested_by.as_ref().map_or_else(String::new, |by| format!(" by {}", code(&by.name)));
+        let reason = proposal.reason.as_deref().map(escape).unwrap_or_default();
+        return format!("▲ **hotfix**: what it was live in before does not count; asked for{by}: {reason}");
+    }
+    if let Some(name) = hotfix::shipped_to(snapshot, stage, &proposal.release) {
+        return format!(
+            "the same digest is live in {} by a hotfix, which this stage catches up with",
+            code(name.as_str())
+        );
+    }
     if stage.after.is_empty() {
         return "first stage: the digest was resolved at the registry and its bytes hashed by lockkeeper"
             .to_owned();

@@ -48,6 +48,9 @@ pub(in super::super) fn merge_commit(
         let value = format!("{} {} review-{review} {head}", person.name, person.id);
         message.push_str(&trailer("Approved-By", &value));
     }
+    for exception in &gates.exceptions {
+        message.push_str(&trailer("Exception", exception));
+    }
     for signature in &gates.signatures {
         message.push_str(&trailer("Signed", &signed(signature)));
     }
@@ -102,6 +105,8 @@ pub struct Recorded {
     pub approvals: Vec<Approval>,
     /// The signatures.
     pub signatures: Vec<Signature>,
+    /// The exceptions.
+    pub exceptions: Vec<String>,
     /// Who asked.
     pub requested_by: Option<Actor>,
     /// Why.
@@ -135,6 +140,7 @@ pub fn recorded(
     }
     let lane = match get("Lane")? {
         "normal" => Lane::Normal,
+        "hotfix" => Lane::Hotfix,
         "rollback" => Lane::Rollback,
         _ => return None,
     };
@@ -148,6 +154,7 @@ pub fn recorded(
         changes,
         approvals: all("Approved-By").filter_map(approval).collect(),
         signatures: all("Signed").filter_map(signature).collect(),
+        exceptions: all("Exception").map(str::to_owned).collect(),
         requested_by: get("Requested-By").and_then(requester),
         reason: get("Reason").map(str::to_owned),
         at,
@@ -204,6 +211,7 @@ impl Recorded {
             commit: self.commit,
             approvals: self.approvals,
             signatures: self.signatures,
+            exceptions: self.exceptions,
             requested_by: self.requested_by,
             reason: self.reason,
         });

@@ -75,6 +75,7 @@ pub(super) fn promotion_id(proposal: &Proposal) -> &str {
 pub(super) fn title(snapshot: &Snapshot, stage: &Stage, proposal: &Proposal) -> String {
     let verb = match proposal.lane {
         Lane::Normal => "promote",
+        Lane::Hotfix => "hotfix",
         Lane::Rollback => "rollback",
     };
     let was = was_version(proposal);
@@ -108,6 +109,7 @@ pub(super) fn incident(reason: &str) -> Option<String> {
 pub(super) fn labels(snapshot: &Snapshot, stage: &Stage, proposal: &Proposal) -> Vec<String> {
     let kind = match proposal.lane {
         Lane::Normal => "promotion",
+        Lane::Hotfix => "hotfix",
         Lane::Rollback => "rollback",
     };
     let mut labels = vec![
@@ -115,7 +117,10 @@ pub(super) fn labels(snapshot: &Snapshot, stage: &Stage, proposal: &Proposal) ->
         format!("stage:{}", stage.name),
         format!("pipeline:{}", snapshot.pipeline.name),
     ];
-    if proposal.lane == Lane::Normal {
+    if proposal.lane == Lane::Hotfix {
+        labels.push("lane:emergency".to_owned());
+    }
+    if proposal.lane != Lane::Rollback {
         let class = change_class(snapshot, proposal.was.as_ref(), &proposal.release);
         labels.push(format!("bump:{}", class.word()));
     }
@@ -137,6 +142,14 @@ pub(super) fn closed_vetoed(veto: &Veto) -> String {
 pub(super) fn closed_preempted(request: &Request) -> String {
     format!(
         "Closed: a rollback to {} by {} overtakes it.",
+        code(&request.release.version()),
+        code(&request.by.name)
+    )
+}
+
+pub(super) fn closed_for_hotfix(request: &Request) -> String {
+    format!(
+        "Closed: a hotfix to {} by {} takes its place. No approval is carried over.",
         code(&request.release.version()),
         code(&request.by.name)
     )

@@ -56,7 +56,7 @@ pub(in super::super) fn announcement(snapshot: &Snapshot, stage: &StageName, num
             format!("⏸ **Held** by {} until `/resume {stage}`.", code(&hold.by.name)),
         ]);
         lines.extend(review_task(snapshot, stint));
-    } else if stint.origin == Origin::Promoted(Lane::Normal) {
+    } else if matches!(stint.origin, Origin::Promoted(Lane::Normal | Lane::Hotfix)) {
         lines.extend([
             String::new(),
             format!("To go back: `/rollback {stage}` here, with a reason if you like."),
@@ -172,8 +172,9 @@ fn short_digests(stint: &Stint) -> String {
 pub(in super::super) fn how(stint: &Stint) -> String {
     let came = match stint.origin {
         Origin::Adopted => "adopted",
-        Origin::Promoted(crate::promotion::Lane::Normal) => "promoted",
-        Origin::Promoted(crate::promotion::Lane::Rollback) => "restored by a rollback",
+        Origin::Promoted(Lane::Normal) => "promoted",
+        Origin::Promoted(Lane::Hotfix) => "promoted by a hotfix",
+        Origin::Promoted(Lane::Rollback) => "restored by a rollback",
         Origin::OutOfBand => "out of band",
     };
     let number = stint.number.map_or_else(String::new, |number| format!(" in pull request {number}"));

@@ -53,6 +53,7 @@ fn snapshot(images: &[&str], follow: &str) -> Snapshot {
         tagging: BTreeMap::new(),
         untaggable: BTreeMap::new(),
         signatures: BTreeMap::new(),
+        hotfixes: BTreeMap::new(),
         is_muted: false,
         me: Person { id: 1, name: "lockkeeper".to_owned(), bot: true },
         settings: PlanSettings {
@@ -80,6 +81,7 @@ fn came(snapshot: &mut Snapshot, stage: usize, release: Release) {
         commit: "0".repeat(40),
         approvals: Vec::new(),
         signatures: Vec::new(),
+        exceptions: Vec::new(),
         requested_by: None,
         reason: None,
     };

@@ -65,8 +65,8 @@ fn stage_view(snapshot: &Snapshot, stage: &Stage, plan: &Plan) -> StageView {
 /// How much the pull request of a stage changes; nothing of a rollback.
 fn change(snapshot: &Snapshot, stage: &Stage) -> Option<String> {
     let proposal = snapshot.state.stage(&stage.name)?.proposal.as_ref()?;
-    let is_normal = proposal.lane == Lane::Normal;
-    is_normal.then(|| change_class(snapshot, proposal.was.as_ref(), &proposal.release).word().to_owned())
+    let is_forward = proposal.lane != Lane::Rollback;
+    is_forward.then(|| change_class(snapshot, proposal.was.as_ref(), &proposal.release).word().to_owned())
 }
 
 /// A hold with who can act, in one line.
@@ -92,6 +92,7 @@ fn lane(stint: &Stint) -> &'static str {
     match stint.origin {
         Origin::Adopted => "adopted",
         Origin::Promoted(Lane::Normal) => "normal",
+        Origin::Promoted(Lane::Hotfix) => "hotfix",
         Origin::Promoted(Lane::Rollback) => "rollback",
         Origin::OutOfBand => "out-of-band",
     }
@@ -104,6 +105,8 @@ fn state(snapshot: &Snapshot, stage: &Stage, plan: &Plan) -> (StageState, String
         (StageState::Held, "held")
     } else if has(Gate::File) {
         (StageState::Failed, "rules broken")
+    } else if has(Gate::Freeze) {
+        (StageState::Held, "frozen")
     } else if has(Gate::Pins) {
         (StageState::Drift, "pins")
     } else if has(Gate::Branch) {

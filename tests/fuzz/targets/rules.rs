@@ -1,7 +1,11 @@
 //! `lockkeeper.yaml`.
 
+use jiff::Timestamp;
 use lockkeeper::image::Tag;
-use lockkeeper::pipeline::{FileError, Follow, Order, Pipelines, loosened, loosened_images, parse};
+use lockkeeper::pipeline::{
+    FileError, Follow, Order, Pipelines, loosened, loosened_freezes, loosened_images, opens_at, parse,
+    parse_calendar,
+};
 
 /// Tags of all kinds that teams give.
 const TAGS: &str = "1 1.2 1.2.3 v1.2.3 1.2.3-rc.1 1.10.0 2026.01.05 2026.1.5 20260102-143022 build-99 build-4567 \
@@ -10,6 +14,9 @@ const TAGS: &str = "1 1.2 1.2.3 v1.2.3 1.2.3-rc.1 1.10.0 2026.01.05 2026.1.5 202
 /// A broken file is told with line and key; a valid one reads the same however it is laid out.
 pub fn rules(data: &[u8]) {
     let found = parse(data);
+    if let Err(errors) = parse_calendar(data) {
+        check_errors(data, &errors);
+    }
     assert_eq!(found, parse(data), "the same again");
     match found {
         Err(errors) => check_errors(data, &errors),
@@ -43,6 +50,14 @@ fn check_valid(data: &[u8], pipelines: &Pipelines) {
             assert!(stage.after.iter().all(is_above), "{} stands before what it comes after", stage.name);
             assert!(!stage.pins.is_empty(), "{stage:?}");
             assert_eq!(loosened(stage, stage), Vec::<String>::new());
+            assert_eq!(
+                loosened_freezes(pipeline, pipeline, stage, Timestamp::UNIX_EPOCH),
+                Vec::<String>::new()
+            );
+            assert!(
+                stage.gates.windows.is_empty()
+                    || opens_at(&stage.gates.windows, Timestamp::UNIX_EPOCH).is_some()
+            );
         }
         assert_eq!(loosened_images(pipeline, pipeline), Vec::<String>::new());
         pipeline.images.iter().for_each(|image| check_follow(&image.follow));

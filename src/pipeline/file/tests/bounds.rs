@@ -32,14 +32,18 @@ fn only_one_plain_document_is_read() {
 
 #[test]
 fn the_outermost_keys_are_checked() {
-    check_error("[]", "(file)", "wanted a map with `version`, `keys`, `pipelines` or `lint`, found a list");
+    check_error(
+        "[]",
+        "(file)",
+        "wanted a map with `version`, `keys`, `freezes`, `pipelines` or `lint`, found a list",
+    );
     check_error("version: 1", "(file)", "wanted the key `pipelines`");
     check_error("pipelines: []", "(file)", "wanted the key `version`");
     check_error("version: 2\npipelines: []", "version", "found `2`");
     check_error("version: '1'\npipelines: []", "version", "found the text `1`");
     check_error("version: 1\npipelines: {}", "pipelines", "wanted a list, found a map");
     check_error("version: 1\npipelines: []\npipeline: []", "pipeline", "did you mean `pipelines`?");
-    check_error("version: 1\npipelines: []\nfreezes: []", "freezes", "not supported by this version");
+    check_error("version: 1\npipelines: []\ndefaults: {}", "defaults", "not supported by this version");
     check_error("version: 1\npipelines: [x]", "pipelines[0]", "found the text `x`");
     check_error("version: 1\npipelines: []\n1: x", "(file)", "wanted words as keys, found a number");
     assert_eq!(parsed("version: 1\npipelines: []\n").pipelines, []);

@@ -3,6 +3,7 @@
 mod bounds;
 mod channels;
 mod rules;
+mod times;
 
 use super::*;
 

@@ -153,7 +153,7 @@ fn gates_are_checked() {
         ("checks: [lockkeeper]", "checks[0]", "waits for this gate itself"),
         ("checks: [\"\"]", "checks[0]", "visible bytes"),
         ("checks: [{ app: x }]", "checks[0]", "wanted the key `name`"),
-        ("window: {}", "window", "not supported by this version"),
+        ("windows: {}", "windows", "did you mean `window`?"),
         ("healthy: {}", "healthy", "not supported by this version"),
     ] {
         check_error(&with_stage(&format!("gates: {{ {keys} }}")), &format!("{gates}.{key}"), reason);

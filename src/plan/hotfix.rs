@@ -1,0 +1,89 @@
+//! The hotfix lane: past the stages before, and how those catch up.
+//!
+//! What a hotfix put into a stage is a candidate for the stages before it, as long as it is live there: it goes into each
+//! of them that has something older, through that stage's own gates but for those that it cannot meet, having been live
+//! in a stage before it. Where something newer comes the usual way, that comes instead. So nobody is thrown back: neither the stage
+//! that got the hotfix, since whatever else may come is compared with it, nor the stages before.
+
+use super::candidate::Candidate;
+use super::order::{compare, is_forward};
+use super::snapshot::Snapshot;
+use super::{candidate, fitness};
+use crate::image::Release;
+use crate::pipeline::{Order, Picked, Stage, StageName};
+use crate::promotion::{Lane, Origin};
+
+/// The stage after this one in which the release is live by a hotfix.
+pub(super) fn shipped_to<'a>(
+    snapshot: &'a Snapshot,
+    stage: &Stage,
+    release: &Release,
+) -> Option<&'a StageName> {
+    shipped(snapshot, stage).find(|(_, shipped)| shipped.is_same(release)).map(|(name, _)| name)
+}
+
+/// What is live by a hotfix after this stage.
+pub(super) fn shipped<'a>(
+    snapshot: &'a Snapshot,
+    stage: &Stage,
+) -> impl Iterator<Item = (&'a StageName, &'a Release)> {
+    let mut after = snapshot.pipeline.downstream(&stage.name);
+    after.remove(&stage.name);
+    let stages = snapshot.pipeline.stages.iter().filter(move |other| after.contains(&other.name));
+    stages.filter_map(|other| {
+        let live = snapshot.state.live(&other.name)?;
+        (live.origin == Origin::Promoted(Lane::Hotfix)).then_some((&other.name, &live.release))
+    })
+}
+
+/// The candidate of a stage: what comes the usual way, or a hotfix after it, where that is newer.
+pub(super) fn or_shipped(
+    snapshot: &Snapshot,
+    stage: &Stage,
+    pinned: Option<&Release>,
+    usual: Candidate,
+) -> Candidate {
+    let may_come = |release: &&Release| {
+        is_forward(snapshot, stage, release, pinned) && candidate::stopped(snapshot, stage, release).is_none()
+    };
+    let newest = shipped(snapshot, stage)
+        .map(|(_, release)| release)
+        .filter(may_come)
+        .reduce(|best, other| if compare(snapshot, other, best) == Order::Newer { other } else { best });
+    match (newest, usual) {
+        (Some(shipped), Candidate::Release(usual)) if compare(snapshot, shipped, &usual) != Order::Newer => {
+            Candidate::Release(usual)
+        }
+        (Some(shipped), _) => Candidate::Release(shipped.clone()),
+        (None, usual) => usual,
+    }
+}
+
+/// The images of a release whose tags no rule of their own would pick.
+pub(super) fn unfollowed(snapshot: &Snapshot, release: &Release) -> Vec<String> {
+    let rules = snapshot.pipeline.images.iter();
+    let found = rules.filter_map(|rule| {
+        let pinned = release.get(&rule.repository)?;
+        let is_picked = pinned.tag.as_ref().is_some_and(|tag| {
+            matches!(rule.follow.pick(std::slice::from_ref(tag)), Picked::Tags(_) | Picked::Created(_))
+        });
+        (!is_picked).then(|| format!("{} of {}", pinned.version(), rule.repository))
+    });
+    found.collect()
+}
+
+/// Why a hotfix is not proposed, as far as its release tells: what is vetoed or refused, and images that are not fit.
+pub(super) fn entry_hold(
+    snapshot: &Snapshot,
+    stage: &Stage,
+    release: &Release,
+) -> Option<super::effect::HoldReason> {
+    candidate::stopped(snapshot, stage, release).or_else(|| fitness::unfit(snapshot, stage, release))
+}
+
+/// The releases that were ever picked or live somewhere, as far as is remembered, the last ones first.
+pub fn known(snapshot: &Snapshot) -> impl Iterator<Item = &Release> {
+    let lived = snapshot.state.stages.values().flat_map(|stage| stage.stints.newest_first());
+    let seen = snapshot.state.seen.iter().rev().map(|(release, _)| release);
+    seen.chain(lived.map(|stint| &stint.release))
+}
