@@ -138,10 +138,11 @@ const FORGETFUL: [&str; 2] = ["rollback-registry-away", "rollback-target-gone"];
 
 /// Commands that are answered by what the registry says in that moment: `/status` says that it fails, and a `/promote`
 /// that names no version is to be written again. A rollback does not wait: where the call fails whose answer would have
-/// been "it is not there", it goes ahead. The world is another one then, as it has to be.
+/// been "it is not there", it goes ahead. A hotfix names what nobody picked, so the registry is asked for it in that moment. The world is another one then, as it has to be.
 fn is_answer_needed(name: &str, line: &Line, fault: Fault) -> bool {
     let has = |word: &str| line.text.contains(word);
-    let is_asking = has("/status") || has("/explain") || has("/promote") && !has(" to ");
+    let is_hotfix = has("lane=hotfix");
+    let is_asking = has("/status") || has("/explain") || has("/promote") && !has(" to ") || is_hotfix;
     let is_rollback = FORGETFUL.contains(&name) && has("/rollback");
     fault == Fault::RegistryFails && (is_asking || is_rollback)
 }

@@ -38,6 +38,13 @@ impl Story {
             }
             ["branch", name, "is", "theirs"] => self.expect_taken(name).await,
             ["reply", rest @ ..] => self.expect_reply(&rest.join(" ")).await,
+            ["answer", rest @ ..] => {
+                let answer = self.events().await?.into_iter().rev().find_map(|entry| match entry.event {
+                    Event::Answered { text, .. } => Some(text),
+                    _ => None,
+                });
+                contains(&answer.ok_or("no answer")?, &rest.join(" "))
+            }
             ["no", "reply"] => self.expect_no_reply().await,
             ["proposed", "check", status, rest @ ..] => self.expect_proposed(status, &rest.join(" ")).await,
             [stage, "first", "screen", "fits"] => first_screen(&self.open_pull_request(stage).await?.body),

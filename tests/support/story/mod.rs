@@ -183,6 +183,7 @@ impl Story {
             ["person", "pushes", "on", stage] => self.person_pushes(stage).await,
             ["person", "merges", stage, "by", person] => self.person_merges(stage, person).await,
             ["comment", rest @ ..] => self.comment(&rest.join(" ")).await,
+            ["order", rest @ ..] => self.order(&rest.join(" ")).await,
             ["forged", "delivery", image, tag] => self.deliver(image, tag).await,
             ["expect", rest @ ..] => self.expect(rest, block).await,
             _ => Err("not a word of the story language".to_owned()),

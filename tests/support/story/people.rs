@@ -4,6 +4,7 @@ use std::sync::atomic::Ordering;
 
 use lockkeeper::forge::{CheckStatus, Person, Verdict};
 use lockkeeper::promotion::Event;
+use lockkeeper::store::{Delivery, Hint, Key};
 
 use lockkeeper::witness::{Witness as _, Write};
 
@@ -124,14 +125,49 @@ impl Story {
         let person = self.sign_in(name).await?;
         let id = self.running()?.host.comment(&person, thread, &body).await?;
         self.last_comment = Some(id);
+        if place.ends_with("unheard") {
+            // Nobody tells of it; the next look at the repository finds it.
+            self.running()?.host.end().await;
+            return self.look().await;
+        }
         if place.ends_with("late") {
             self.clock.fetch_add(16 * 60 * 1_000_000, Ordering::SeqCst);
         }
         self.acted().await
     }
 
+    /// `order by PERSON: TEXT`, on the command line.
+    pub(super) async fn order(&mut self, rest: &str) -> Checked {
+        let order = rest.strip_prefix("by ").and_then(|rest| rest.split_once(": "));
+        let (name, body) = order.ok_or("order by PERSON: TEXT")?;
+        let person = self.sign_in(name).await?;
+        self.deliveries += 1;
+        let delivery = Delivery {
+            id: format!("cli:{}", self.deliveries),
+            source: "cli".to_owned(),
+            received_at: self.now(),
+            hints: vec![Hint::Command { text: body.to_owned(), person, thread: None }],
+        };
+        // Whoever gives it gives it until it is stored.
+        loop {
+            let store = self.running()?.world.store.clone();
+            let put = async {
+                let keys: Vec<Key> = store.keys("env").await?;
+                let pipelines: Vec<Key> = keys.into_iter().filter(|key| key.pipeline.is_some()).collect();
+                store.put(&delivery, &pipelines).await
+            };
+            match self.faults.clone().alive(put).await {
+                Some(answer) => {
+                    answer.map_err(text)?;
+                    return self.settle().await;
+                }
+                None => Box::pin(self.reboot()).await?,
+            }
+        }
+    }
+
     pub(super) async fn thread(&self, place: &str) -> Result<u64, String> {
-        let place = place.trim_end_matches(" late");
+        let place = place.trim_end_matches(" late").trim_end_matches(" unheard");
         if place == "operations" {
             return self
                 .events()
