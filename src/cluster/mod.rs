@@ -1,5 +1,7 @@
 //! The cluster: what runs, and how rollouts stand. It is read and never written.
 
+pub mod kubernetes;
+
 use std::collections::BTreeSet;
 
 use async_trait::async_trait;
@@ -18,7 +20,7 @@ pub enum ClusterError {
         cluster: String,
     },
     /// It does not answer, or not with anything that can be read. It is asked again by itself.
-    #[error("cluster {cluster} does not answer: {reason}")]
+    #[error("cluster {cluster} tells nothing to go by: {reason}")]
     Unavailable {
         /// The name in the settings.
         cluster: String,
@@ -37,8 +39,8 @@ pub enum ClusterError {
     },
     /// Somebody has to allow it.
     #[error(
-        "cluster {cluster} does not allow {verb} on {resource} in namespace {namespace}; bind the ClusterRole \
-         lockkeeper-reader of deploy/kubernetes there"
+        "cluster {cluster} does not allow {verb} on {resource} in namespace {namespace}; apply \
+         deploy/kubernetes/observed there"
     )]
     Forbidden {
         /// The name in the settings.

@@ -12,6 +12,8 @@ use axum::Router;
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 
+use crate::cluster::Cluster;
+use crate::cluster::kubernetes::{Bounds, Kubernetes};
 use crate::forge::github::{GitHubForge, Writes};
 use crate::forge::local::pages::{self, PageOptions, ProxyHeader, SignIn};
 use crate::forge::local::{Activity, LocalForge, People};
@@ -137,7 +139,7 @@ pub async fn assemble(settings: &Settings, witness: Arc<dyn Witness>) -> Result<
         store,
         registry: Arc::new(registry(&settings.registry).witnessed(Arc::clone(&witness))),
         repositories,
-        clusters: BTreeMap::new(),
+        clusters: clusters(settings),
         now: Arc::new(Timestamp::now),
         witness,
         settings: world_settings(settings),
@@ -260,6 +262,16 @@ fn proxy_header(sign_in: &settings::SignIn) -> Option<ProxyHeader> {
             Some(ProxyHeader { name: header.parse().ok()?, trusted: trusted.clone() })
         }
     }
+}
+
+/// The clusters by these settings. None of them is asked anything yet.
+#[must_use]
+pub fn clusters(settings: &Settings) -> BTreeMap<String, Arc<dyn Cluster>> {
+    let made = settings.clusters.iter().map(|cluster| {
+        let made: Arc<dyn Cluster> = Arc::new(Kubernetes::new(cluster, Bounds::default()));
+        (cluster.name.clone(), made)
+    });
+    made.collect()
 }
 
 /// The registries by these settings.

@@ -7,8 +7,8 @@ use std::time::Duration;
 use super::layers::Layers;
 use super::raw::{Raw, RawForge, RawLocalForge, RawRegistry, RawRepository, RawServer, RawSignIn};
 use super::{
-    Forge, GitHub, LocalForge, Registry, Repository, Secret, Server, Settings, SettingsError, SignIn, github,
-    webhook,
+    Forge, GitHub, LocalForge, Registry, Repository, Secret, Server, Settings, SettingsError, SignIn,
+    cluster, github, webhook,
 };
 
 /// Bodies that are read into memory: `requests_max` of them at once must fit. The events of registries have 1 to 2 kB, and
@@ -21,10 +21,22 @@ const REGISTRY_POLL_MIN: Duration = Duration::from_secs(10);
 /// Each probe of an image costs a request for each of its parts.
 const PROBE_MIN: Duration = Duration::from_secs(10);
 const REPOSITORY_POLL_MIN: Duration = Duration::from_secs(5);
-const NAME_BYTES_MAX: usize = 63;
+pub(super) const NAME_BYTES_MAX: usize = 63;
 
 pub(super) fn check(raw: Raw, layers: &Layers) -> Result<Settings, SettingsError> {
-    let Raw { server, store, work, registry, github, webhooks, repositories, commands, author, log } = raw;
+    let Raw {
+        server,
+        store,
+        work,
+        registry,
+        github,
+        webhooks,
+        repositories,
+        clusters,
+        commands,
+        author,
+        log,
+    } = raw;
     if !(1..=WORKERS_MAX).contains(&work.workers) {
         return Err(
             layers.invalid("work.workers", format!("wanted 1 to {WORKERS_MAX}, found {}", work.workers))
@@ -47,6 +59,7 @@ pub(super) fn check(raw: Raw, layers: &Layers) -> Result<Settings, SettingsError
         webhooks: webhook::check(webhooks, github.as_ref(), layers)?,
         repositories: check_repositories(repositories, github.as_ref(), layers)?,
         github,
+        clusters: cluster::check(clusters, layers)?,
         commands,
         author,
         log,

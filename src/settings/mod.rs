@@ -1,6 +1,7 @@
 //! The settings of the server: the embedded defaults, then a file, then `LOCKKEEPER__…` variables.
 
 mod check;
+mod cluster;
 mod error;
 mod github;
 mod keys;
@@ -10,6 +11,7 @@ mod secret;
 mod webhook;
 
 pub use check::BODY_BYTES_MAX;
+pub use cluster::{Cluster, ClusterAccess};
 pub use error::SettingsError;
 pub(crate) use github::host_name;
 pub use github::{Ceilings, FullName, FullNameError, GitHub, GitHubForge, GitHubIdentity, Signing};
@@ -42,6 +44,8 @@ pub struct Settings {
     pub webhooks: Vec<Webhook>,
     /// The environment repositories, at least one.
     pub repositories: Vec<Repository>,
+    /// The clusters that are looked at, by name.
+    pub clusters: Vec<Cluster>,
     /// Commands in comments.
     pub commands: Commands,
     /// Whom our commits name.

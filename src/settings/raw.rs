@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::cluster::RawCluster;
 use super::{Author, Commands, Log, Store, WebhookKind, Work};
 
 #[derive(Deserialize)]
@@ -21,6 +22,8 @@ pub(super) struct Raw {
     pub(super) webhooks: Vec<RawWebhook>,
     #[serde(default)]
     pub(super) repositories: Vec<RawRepository>,
+    #[serde(default)]
+    pub(super) clusters: BTreeMap<String, RawCluster>,
     pub(super) commands: Commands,
     pub(super) author: Author,
     pub(super) log: Log,

@@ -478,3 +478,37 @@ fn addresses_and_names_at_github_are_checked() {
         check_github(APP, &format!("[[repositories]]\nname = 'b'\n{entry}\n"), &want);
     }
 }
+
+#[test]
+fn a_cluster_is_reached_in_one_way() {
+    let place = Place::new();
+    let text = format!(
+        "{REPOSITORY}\n[clusters.staging]\nkubeconfig = '/nowhere/staging'\ncontext = 'eu'\n[clusters.here]\nin_cluster = true"
+    );
+    let settings = place.load(&text, &[("LOCKKEEPER__CLUSTERS__STAGING__CONTEXT", "us")]).unwrap();
+    let staging =
+        ClusterAccess::Kubeconfig { file: "/nowhere/staging".into(), context: Some("us".to_owned()) };
+    let found: Vec<(&str, &ClusterAccess)> =
+        settings.clusters.iter().map(|cluster| (cluster.name.as_str(), &cluster.access)).collect();
+    assert_eq!(found, [("here", &ClusterAccess::InCluster), ("staging", &staging)]);
+
+    let either = "wanted either `kubeconfig` or `in_cluster = true`";
+    for (table, key, reason) in [
+        ("[clusters.a]", "clusters.a", either),
+        ("[clusters.a]\nkubeconfig = ''", "clusters.a", either),
+        ("[clusters.a]\nkubeconfig = 'k'\nin_cluster = true", "clusters.a", either),
+        (
+            "[clusters.a]\nin_cluster = true\ncontext = 'b'",
+            "clusters.a.context",
+            "belongs to `kubeconfig`, and there is none with `in_cluster`",
+        ),
+        (
+            "[clusters.'a.b']\nin_cluster = true",
+            "clusters.a.b",
+            "wanted a name of letters, digits, `-`, `_`, found \"a.b\"",
+        ),
+    ] {
+        check(&format!("{table}\n"), &[], &format!("setting `{key}` in my.toml: {reason}"));
+    }
+    check("[clusters.a]\ntoken = 'x'\n", &[], "unknown settings: `clusters.a.token` in my.toml");
+}
