@@ -10,6 +10,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use lockkeeper::cluster::kubernetes::Resource;
 use lockkeeper::forge::github::needs::{Access, EVENTS, PERMISSIONS};
 use lockkeeper::settings::Settings;
 use parts::part;
@@ -185,6 +186,62 @@ fn kustomize_builds_the_base() {
         pod["volumes"][2]["persistentVolumeClaim"]["claimName"]
     );
     check_restricted(pod);
+}
+
+fn documents(kubectl: &Path, folder: &Path) -> Vec<serde_yaml::Value> {
+    let built = output(
+        Command::new(kubectl).args(["kustomize", "--load-restrictor=LoadRestrictionsNone"]).arg(folder),
+    );
+    built.split("\n---\n").map(|document| serde_yaml::from_str(document).unwrap()).collect()
+}
+
+#[test]
+fn the_component_lets_the_pod_read_its_own_cluster() {
+    let Some(kubectl) = part("kubectl") else { return };
+    let here = tempfile::tempdir().unwrap();
+    // Bases are named by their relative paths alone.
+    std::os::unix::fs::symlink(root().join("deploy"), here.path().join("deploy")).unwrap();
+    let folder = here.path().join("mine");
+    fs::create_dir(&folder).unwrap();
+    let text =
+        "resources: [../deploy/kubernetes]\ncomponents: [../deploy/kubernetes/cluster]\nnamespace: locks\n";
+    fs::write(folder.join("kustomization.yaml"), text).unwrap();
+    let documents = documents(&kubectl, &folder);
+    let of_kind = |kind: &str| documents.iter().find(|document| document["kind"] == kind).unwrap();
+    let pod = &of_kind("Deployment")["spec"]["template"]["spec"];
+    assert_eq!(pod["automountServiceAccountToken"], true);
+    check_restricted(pod);
+    let egress = of_kind("NetworkPolicy")["spec"]["egress"].as_sequence().unwrap();
+    assert_eq!(egress.len(), 3);
+    assert_eq!(egress[2]["ports"][0]["port"], 6443);
+}
+
+/// What the program reads is allowed, and nothing else.
+#[test]
+fn the_role_allows_what_is_read() {
+    let role: serde_yaml::Value =
+        serde_yaml::from_str(&text("deploy/kubernetes/observed/role.yaml")).unwrap();
+    let mut allowed = BTreeMap::new();
+    for rule in role["rules"].as_sequence().unwrap() {
+        for resource in rule["resources"].as_sequence().unwrap() {
+            let group = rule["apiGroups"][0].as_str().unwrap();
+            allowed.insert((group.to_owned(), resource.as_str().unwrap().to_owned()), rule["verbs"].clone());
+        }
+    }
+    let read: BTreeMap<_, _> = Resource::all()
+        .map(|found| {
+            (
+                (found.group().to_owned(), found.plural().to_owned()),
+                serde_yaml::from_str("[list, watch]").unwrap(),
+            )
+        })
+        .collect();
+    assert_eq!(allowed, read);
+    let Some(kubectl) = part("kubectl") else { return };
+    let documents = documents(&kubectl, &root().join("deploy/kubernetes/observed"));
+    let kinds: Vec<&str> = documents.iter().map(|document| document["kind"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["Role", "RoleBinding"]);
+    assert_eq!(documents[1]["roleRef"]["name"], documents[0]["metadata"]["name"]);
 }
 
 /// What a namespace asks for that enforces the pod security standard "restricted".

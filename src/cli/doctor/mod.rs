@@ -1,6 +1,7 @@
 //! `lockkeeper doctor`: what is set up, what is not, and what to do about it.
 
 mod cleanup;
+mod cluster;
 mod github;
 mod host;
 mod registry;
@@ -110,6 +111,7 @@ async fn check(settings: &Settings, findings: &mut Findings) {
     host::server(settings, findings);
     host::store(settings, findings).await;
     host::webhooks(settings, findings);
+    cluster::look(settings, &[], findings).await;
     let oci = crate::server::assemble::registry(&settings.registry);
     for repository in &settings.repositories {
         repository::people(repository, findings).await;
