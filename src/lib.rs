@@ -27,6 +27,7 @@ pub mod repository;
 pub mod forge;
 pub mod store;
 pub mod reconcile;
+pub mod notify;
 pub mod server;
 pub mod demo;
 pub mod cli;

@@ -59,6 +59,8 @@ metrics! {
     RECONCILE_SECONDS = Histogram "lockkeeper_reconcile_seconds" "Time to observe, plan and apply one pipeline.";
     /// By `to`: `store`, `push`, `forge`, `registry`.
     WRITES = Counter "lockkeeper_writes_total" "Writes to the world, by where.";
+    /// By `target` and `outcome`: `told`, `retried`, `refused`, `expired`.
+    NOTIFICATIONS = Counter "lockkeeper_notifications_total" "Messages to those whom the settings want told, by outcome.";
     /// By `host` and `kind`: `ping`, `token`, `tags`, `manifest`, `blob`, `referrers`, `write`.
     REGISTRY_REQUESTS = Counter "lockkeeper_registry_requests_total" "Requests to registries, by host and kind.";
     /// Without labels.

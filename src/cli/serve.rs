@@ -8,6 +8,7 @@ use tokio::sync::watch;
 
 use super::context::of_parts;
 use super::{CliError, Context, Exit, Outcome};
+use crate::notify::NotifyError;
 use crate::server::assemble::{assemble, forge_pages};
 use crate::server::run::{RunError, Service, Tally, run as run_service};
 use crate::settings::Settings;
@@ -40,6 +41,7 @@ pub async fn run(context: &Context, _: Args) -> Outcome {
         app,
         routers: forge_pages(&settings, &assembly.forges),
         activities: assembly.activities,
+        notify: settings.notify.clone(),
         workers: settings.work.workers,
         remember_deliveries: settings.store.remember_deliveries,
         store_path: settings.store.path.clone(),
@@ -122,7 +124,12 @@ fn of_run(error: &RunError) -> CliError {
             .next("stop the other server, or set another `path` of `[store]`"),
         RunError::Lock { .. } => CliError::new(Exit::Configuration, error.to_string())
             .next("make the folder of the store writable for this user"),
-        RunError::Store(error) => super::context::of_store(error),
+        RunError::Store(error) | RunError::Notify(NotifyError::Store(error)) => {
+            super::context::of_store(error)
+        }
+        RunError::Notify(NotifyError::Client { .. }) => {
+            CliError::new(Exit::Configuration, error.to_string()).next("lockkeeper doctor")
+        }
         RunError::Serve(_) => CliError::new(Exit::TryAgain, error.to_string()),
     }
 }

@@ -247,6 +247,7 @@ fn service(
         app,
         routers: vec![pages],
         activities: assembly.activities,
+        notify: settings.notify.clone(),
         workers: settings.work.workers,
         remember_deliveries: settings.store.remember_deliveries,
         store_path: settings.store.path.clone(),

@@ -170,7 +170,7 @@ fn proposed(events: &[Event], stage: &str, version: &str) -> Option<Result<Propo
             if of.as_str() == stage && release.version() == version)
     })?;
     events.iter().skip(intent).find_map(|event| {
-        let Event::Proposed { stage: of, number, head } = event else { return None };
+        let Event::Proposed { stage: of, number, head, .. } = event else { return None };
         let is_it = of.as_str() == stage;
         is_it.then(|| head.parse().map(|head| Proposed { number: *number, head }))
     })

@@ -48,7 +48,7 @@ pub use hotfix::known;
 pub use order::compare;
 pub use pins::{FileEdit, Files, Pins, edits, read_pins};
 pub use readiness::questions;
-pub use reviewers::reviewers;
+pub use reviewers::{approval_wanted, reviewers};
 pub use snapshot::{
     Answer, Asked, FileState, Pick, PlanSettings, Presence, Probed, Question, SignatureState, Snapshot,
     Thread, Unread, is,

@@ -1,5 +1,6 @@
 //! Who is asked for a review: those whose approval would count.
 
+use super::gates::principals;
 use super::snapshot::Snapshot;
 use crate::pipeline::{Approvals, Principal, Stage};
 use crate::promotion::{Actor, Lane};
@@ -11,6 +12,15 @@ pub(super) fn rule(stage: &Stage, lane: Lane) -> Option<&Approvals> {
         Lane::Normal | Lane::Hotfix => stage.gates.approvals.as_ref(),
         Lane::Rollback => stage.rollback_approvals.as_ref(),
     }
+}
+
+/// Whose approval a new pull request of this lane waits for, in words: "2 approvals by" and who. None: nobody's.
+#[must_use]
+pub fn approval_wanted(stage: &Stage, lane: Lane) -> Option<String> {
+    let rule = rule(stage, lane).filter(|rule| rule.min > 0)?;
+    let plural = if rule.min == 1 { "" } else { "s" };
+    let who = principals(&rule.from, "whoever may write");
+    Some(format!("{} approval{plural} by {who}", rule.min))
 }
 
 /// Whose approval a stage wants; the owner's where anybody who may write can give it.

@@ -83,6 +83,9 @@ pub enum Event {
         number: u64,
         /// The commit pushed, 40 hex digits.
         head: String,
+        /// Whose approval it waits for, in words; none: nobody's.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        waits_for: Option<String>,
     },
     /// The intent is given up before its pull request was open: its branch holds something else, or it is not wanted
     /// any more. The next attempt takes another name.

@@ -180,7 +180,7 @@ fn a_veto_counts_from_its_stage_on_by_digest() {
 #[test]
 fn an_event_that_cannot_follow_is_an_error() {
     let mut state = State::default();
-    let event = Event::Proposed { stage: stage("dev"), number: 1, head: "0".repeat(40) };
+    let event = Event::Proposed { stage: stage("dev"), number: 1, head: "0".repeat(40), waits_for: None };
     let error = state.apply(&Entry { at: at(0), event }).unwrap_err();
     assert!(error.to_string().contains("event `proposed` of stage dev"), "{error}");
 }

@@ -166,8 +166,12 @@ async fn open_pull_request(
         Err(error) => return wrote(Err(error)),
     };
     remember_thread(run, pull_request.number).await?;
-    let event =
-        Event::Proposed { stage: new.stage.clone(), number: pull_request.number, head: head.to_string() };
+    let event = Event::Proposed {
+        stage: new.stage.clone(),
+        number: pull_request.number,
+        head: head.to_string(),
+        waits_for: waits_for(new, snapshot),
+    };
     record_now(run, event).await?;
     tracing::info!(
         repository = run.repository.name,
@@ -176,6 +180,12 @@ async fn open_pull_request(
         "opened"
     );
     Ok(Applied::Next)
+}
+
+/// Whose approval it waits for, in words.
+fn waits_for(new: &Open, snapshot: &Snapshot) -> Option<String> {
+    let Event::Proposing { lane, .. } = &new.intent else { return None };
+    snapshot.pipeline.stage(&new.stage).and_then(|stage| plan::approval_wanted(stage, *lane))
 }
 
 /// Who is asked for a review. Authors that cannot be known leave nobody out: the gate decides, not the asking.

@@ -20,8 +20,9 @@ use super::assemble::Activities;
 use super::github::sweep_always;
 use super::webhooks::verify::EmptySecret;
 use super::{App, Clock, GitHubReceiver, Health, Receiver, ServeError, Serving, serve};
-use crate::reconcile::{self, World};
-use crate::settings::Settings;
+use crate::notify::{self, NotifyError, Pace, Telling};
+use crate::reconcile::{self, EnvironmentRepository, World};
+use crate::settings::{NotifyTarget, Settings};
 use crate::store::{Store, StoreError};
 use crate::telemetry::{
     IMAGES_PROBED, Metrics, RECONCILE_SECONDS, RECONCILES, REGISTRY_REQUESTS, TAGS_REFUSED, WRITES,
@@ -42,6 +43,8 @@ pub struct Service {
     pub routers: Vec<Router>,
     /// What happens at the local forges.
     pub activities: Activities,
+    /// Who is told what happens.
+    pub notify: Vec<NotifyTarget>,
     /// Pipelines that are worked on at one time.
     pub workers: usize,
     /// How long ids of finished deliveries are kept.
@@ -70,6 +73,9 @@ pub enum RunError {
     /// The store cannot be written.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// Those who want to be told cannot be.
+    #[error(transparent)]
+    Notify(#[from] NotifyError),
     /// The listening socket failed.
     #[error(transparent)]
     Serve(#[from] ServeError),
@@ -154,10 +160,12 @@ pub async fn run(
     listener: TcpListener,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), RunError> {
-    let Service { world, app, routers, activities, workers, remember_deliveries, store_path } = service;
+    let Service { world, app, routers, activities, notify, workers, remember_deliveries, store_path } =
+        service;
     let _serving = begin(&store_path).await?;
     world.store.check().await?;
     let world = Arc::new(world);
+    let telling = notify::start(telling(&world, &app), notify).await?;
     reconcile::start(&world).await?;
     let (stop, stopping) = watch::channel(false);
     let stop = Arc::new(stop);
@@ -179,11 +187,22 @@ pub async fn run(
     let served = serve(listener, app, routers, signal).await;
     stop.send_replace(true);
     finish(working, stop_timeout).await;
-    for task in beside {
+    for task in beside.into_iter().chain(telling) {
         task.abort();
     }
     close(&world.store, stop_timeout).await;
     Ok(served?)
+}
+
+fn telling(world: &World, app: &App) -> Telling {
+    let prefix = |(name, found): (&String, &EnvironmentRepository)| (name.clone(), found.url_prefix.clone());
+    Telling {
+        store: world.store.clone(),
+        url_prefixes: world.repositories.iter().map(prefix).collect(),
+        metrics: Arc::clone(&app.metrics),
+        now: Arc::clone(&world.now),
+        pace: Pace::default(),
+    }
 }
 
 async fn begin(path: &Path) -> Result<Serving, RunError> {

@@ -108,7 +108,7 @@ fn unknown_variable(variable: &str) -> SettingsError {
 fn path_of(below: &Config, words: &str) -> Option<String> {
     let mut words: Vec<String> = words.split("__").map(str::to_lowercase).collect();
     let named_by = match words.first().map(String::as_str) {
-        Some("repositories") => "name",
+        Some("repositories" | "notify") => "name",
         Some("webhooks") => "path",
         Some(_) | None => return Some(words.join(".")),
     };
@@ -140,8 +140,10 @@ fn expression(path: &str) -> String {
 
 /// Whether the key takes a list: one of the defaults, or of an entry.
 fn is_list(below: &Config, path: &str) -> bool {
-    let is_of_entry =
-        matches!(path.rsplit('.').next(), Some("secret_files" | "webhook_secret_files" | "proxy_trusted"));
+    let is_of_entry = matches!(
+        path.rsplit('.').next(),
+        Some("secret_files" | "webhook_secret_files" | "proxy_trusted" | "events" | "pipelines" | "stages")
+    );
     is_of_entry || below.get_array(path).is_ok()
 }
 

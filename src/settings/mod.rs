@@ -6,6 +6,7 @@ mod error;
 mod github;
 mod keys;
 mod layers;
+mod notify;
 mod raw;
 mod secret;
 mod webhook;
@@ -17,6 +18,7 @@ pub(crate) use github::host_name;
 pub use github::{Ceilings, FullName, FullNameError, GitHub, GitHubForge, GitHubIdentity, Signing};
 pub use keys::{KeySet, PublicKey};
 pub use layers::DEFAULT;
+pub use notify::{Address, NotifyForm, NotifyTarget, Occasion};
 pub use secret::Secret;
 pub use webhook::{Proof, SignatureForm, TokenRules, Webhook, WebhookKind};
 
@@ -42,6 +44,8 @@ pub struct Settings {
     pub github: Option<GitHub>,
     /// What registries may call.
     pub webhooks: Vec<Webhook>,
+    /// Who is told what happened.
+    pub notify: Vec<NotifyTarget>,
     /// The environment repositories, at least one.
     pub repositories: Vec<Repository>,
     /// The clusters that are looked at, by name.

@@ -1,6 +1,6 @@
 //! The settings as they are written. Every key stands in `config/default.toml`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::cluster::RawCluster;
-use super::{Author, Commands, Log, Store, WebhookKind, Work};
+use super::{Author, Commands, Log, NotifyForm, Occasion, Store, WebhookKind, Work};
 
 #[derive(Deserialize)]
 pub(super) struct Raw {
@@ -20,6 +20,8 @@ pub(super) struct Raw {
     pub(super) github: Option<RawGitHub>,
     #[serde(default)]
     pub(super) webhooks: Vec<RawWebhook>,
+    #[serde(default)]
+    pub(super) notify: Vec<RawNotify>,
     #[serde(default)]
     pub(super) repositories: Vec<RawRepository>,
     #[serde(default)]
@@ -103,6 +105,20 @@ pub(super) struct RawToken {
     pub(super) issuer: String,
     pub(super) audience: String,
     pub(super) email: String,
+}
+
+#[derive(Deserialize)]
+pub(super) struct RawNotify {
+    pub(super) name: String,
+    pub(super) form: NotifyForm,
+    pub(super) url: Option<String>,
+    pub(super) url_file: Option<PathBuf>,
+    pub(super) secret_file: Option<PathBuf>,
+    /// From a variable only.
+    pub(super) secret: Option<String>,
+    pub(super) events: Option<BTreeSet<Occasion>>,
+    pub(super) pipelines: Option<Vec<String>>,
+    pub(super) stages: Option<Vec<String>>,
 }
 
 #[derive(Deserialize)]

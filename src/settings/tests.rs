@@ -1,5 +1,6 @@
 //! Layers, sources of errors, secrets.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use tempfile::TempDir;
@@ -207,12 +208,60 @@ fn the_examples_in_the_defaults_are_valid() {
         .filter(|line| line.starts_with('[') || line.contains(" = ") && !line.starts_with('#'))
         .flat_map(|line| [line, "\n"])
         .collect();
-    for name in ["shop-token", "shop-key", "registry-webhook", "github-app.pem", "github-webhook"] {
+    for name in ["shop-token", "shop-key", "registry-webhook", "github-app.pem", "github-webhook", "notify"] {
         text = text.replace(&format!("/run/secrets/{name}"), &secret.display().to_string());
     }
+    let address = place.file("address", "https://hooks.example.com/services/T0/B0/x\n");
+    text = text.replace("/run/secrets/slack-webhook", &address.display().to_string());
     let settings = place.load(&text, &[]).unwrap();
     assert_eq!((settings.repositories.len(), settings.webhooks.len()), (2, 1), "{text}");
     assert_eq!(settings.github.unwrap().webhook_secrets.len(), 1);
+    let [told] = &settings.notify[..] else { panic!("one target") };
+    assert_eq!((told.form, told.address.host()), (NotifyForm::Slack, "hooks.example.com"));
+    assert_eq!(told.occasions, Occasion::ALL.into());
+    assert_eq!(format!("{:?} {:?}", told.address, told.secret).matches("services").count(), 0);
+}
+
+#[test]
+fn who_is_told_is_named_whole_and_over_a_safe_way() {
+    let place = Place::new();
+    let load = |lines: &str, variables: &[(&str, &str)]| {
+        place.load(&format!("[[notify]]\nname = 'team'\n{lines}\n{REPOSITORY}"), variables)
+    };
+    for url in ["https://e.example/x", "http://127.0.0.1:9/x", "http://[::1]:9/x", "http://localhost/x"] {
+        let found = load(&format!("form = 'cloudevents'\nurl = '{url}'"), &[]).unwrap();
+        assert_eq!(found.notify[0].occasions, Occasion::ALL.into(), "{url}");
+        assert!(found.notify[0].secret.is_none() && found.notify[0].stages.is_none(), "{url}");
+    }
+    let by_variable = [
+        ("LOCKKEEPER__NOTIFY__TEAM__SECRET", "sesame"),
+        ("LOCKKEEPER__NOTIFY__TEAM__EVENTS", "waiting, promoted"),
+        ("LOCKKEEPER__NOTIFY__TEAM__STAGES", "prod"),
+    ];
+    let found = load("form = 'slack'\nurl = 'https://e.example/x'", &by_variable).unwrap();
+    assert_eq!(found.notify[0].occasions, BTreeSet::from([Occasion::Waiting, Occasion::Promoted]));
+    assert!(found.notify[0].secret.is_some() && found.notify[0].stages.as_ref().unwrap().len() == 1);
+    let safe =
+        "wanted https://host/path, or http:// on this machine (127.0.0.1, ::1, localhost), without a user";
+    let url = "form = 'slack'\nurl = 'https://e.example/x'\n";
+    for (lines, want) in [
+        ("form = 'slack'", "setting `notify.0.url` is missing: target `team` needs it, or `url_file` where it is a secret".to_owned()),
+        ("form = 'slack'\nurl = 'http://e.example/x'", format!("setting `notify.0.url` in my.toml: {safe}")),
+        ("form = 'slack'\nurl = 'https://me:word@e.example/x'", format!("setting `notify.0.url` in my.toml: {safe}")),
+        ("form = 'slack'\nurl = 'file:///etc/passwd'", format!("setting `notify.0.url` in my.toml: {safe}")),
+        (&format!("{url}secret = 'sesame'"), "setting `notify.0.secret` in my.toml: a secret stands in a file (`secret_file`) or a variable, never here".to_owned()),
+        (&format!("{url}url_file = 'x'"), "setting `notify.0.url` in my.toml: there is a `url_file`, too; wanted one of them".to_owned()),
+        (&format!("{url}stages = []"), "setting `notify.0.stages` in my.toml: wanted at least one; leave the key out for all".to_owned()),
+        (&format!("{url}stages = ['Prod']"), "setting `notify.0.stages` in my.toml: name `Prod` is not 1 to 63 of `a-z`, `0-9`, `-`, with a letter or digit at both ends".to_owned()),
+        (&format!("{url}event = ['waiting']"), "unknown settings: `notify.0.event` in my.toml".to_owned()),
+    ] {
+        assert_eq!(load(lines, &[]).unwrap_err(), want, "{lines}");
+    }
+    assert!(
+        load(&format!("{url}events = ['replied']"), &[])
+            .unwrap_err()
+            .contains("does not have variant constructor replied")
+    );
 }
 
 const KEYS: &str = r#"{"keys":[{"kty":"RSA","kid":"a","n":"AQ","e":"AQAB"}]}"#;

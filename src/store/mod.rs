@@ -36,6 +36,7 @@ use self::group::Group;
 use crate::forge::Person;
 use crate::image::Digest;
 use crate::pipeline::PipelineName;
+use crate::promotion::Entry;
 use crate::witness::Witness;
 
 /// Most deliveries in one lease. More stay open and make the key due again at once; 100 of at most 64 hints each keep
@@ -165,6 +166,19 @@ pub enum Put {
     New,
     /// Its id was stored before; nothing was done.
     Repeat,
+}
+
+/// An event of any key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Happening {
+    /// Its place among the events of all keys: only grows, in the order in which they were stored.
+    pub number: u64,
+    /// The key.
+    pub key: Key,
+    /// Its place among the events of the key.
+    pub sequence: u64,
+    /// What happened, and when.
+    pub entry: Entry,
 }
 
 /// Figures for people.

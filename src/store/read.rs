@@ -5,7 +5,8 @@ use serde_json::Value;
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 
-use super::{Counts, Key, Store, StoreError, count, micros, timestamp};
+use super::{Counts, Happening, Key, Store, StoreError, count, micros, timestamp};
+use crate::pipeline::StageName;
 use crate::promotion::Entry;
 
 impl Store {
@@ -25,12 +26,51 @@ impl Store {
             .bind(i64::try_from(limit).unwrap_or(i64::MAX))
             .fetch_all(&self.readers)
             .await?;
-        let entry = |row: SqliteRow| {
-            let body: &str = row.try_get("entry")?;
-            let entry = serde_json::from_str(body).map_err(|error| StoreError::corrupt("event", &error))?;
-            Ok((count(row.try_get("sequence")?)?, entry))
+        rows.iter().map(|row| Ok((count(row.try_get("sequence")?)?, entry(row)?))).collect()
+    }
+
+    /// Events of all keys with a number above `after`, in the order in which they were stored, at most `limit`.
+    pub async fn happenings(&self, after: u64, limit: usize) -> Result<Vec<Happening>, StoreError> {
+        let select = "SELECT number, repository, pipeline, sequence, entry FROM event
+             WHERE number > ? ORDER BY number LIMIT ?";
+        let rows = sqlx::query(select)
+            .bind(i64::try_from(after).unwrap_or(i64::MAX))
+            .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+            .fetch_all(&self.readers)
+            .await?;
+        let happening = |row: &SqliteRow| {
+            let (number, sequence) = (count(row.try_get("number")?)?, count(row.try_get("sequence")?)?);
+            Ok(Happening { number, key: key(row)?, sequence, entry: entry(row)? })
         };
-        rows.into_iter().map(entry).collect()
+        rows.iter().map(happening).collect()
+    }
+
+    /// The number of the newest event of all keys; 0 where there is none.
+    pub async fn newest(&self) -> Result<u64, StoreError> {
+        let select = sqlx::query_scalar("SELECT coalesce(max(number), 0) FROM event");
+        count(select.fetch_one(&self.readers).await?)
+    }
+
+    /// The last event of this kind (its stored name) and stage before another event of the key.
+    pub async fn last_before(
+        &self,
+        key: &Key,
+        sequence: u64,
+        kind: &str,
+        stage: &StageName,
+    ) -> Result<Option<Entry>, StoreError> {
+        let select = "SELECT entry FROM event
+             WHERE repository = ? AND pipeline = ? AND sequence < ? AND kind = ? AND entry ->> 'stage' = ?
+             ORDER BY sequence DESC LIMIT 1";
+        let row = sqlx::query(select)
+            .bind(&key.repository)
+            .bind(key.pipeline_column())
+            .bind(i64::try_from(sequence).unwrap_or(i64::MAX))
+            .bind(kind)
+            .bind(stage.as_str())
+            .fetch_optional(&self.readers)
+            .await?;
+        row.as_ref().map(entry).transpose()
     }
 
     /// The recorded fold, and the sequence number of the last event in it.
@@ -116,6 +156,11 @@ impl Store {
 
 pub(super) fn key(row: &SqliteRow) -> Result<Key, StoreError> {
     Key::from_columns(row.try_get("repository")?, row.try_get("pipeline")?)
+}
+
+fn entry(row: &SqliteRow) -> Result<Entry, StoreError> {
+    let body: &str = row.try_get("entry")?;
+    serde_json::from_str(body).map_err(|error| StoreError::corrupt("event", &error))
 }
 
 fn body(row: &SqliteRow) -> Result<Value, StoreError> {

@@ -22,6 +22,9 @@ mod parts;
 #[path = "../support/process.rs"]
 #[allow(dead_code, unreachable_pub, reason = "shared with other tests")]
 mod process;
+#[path = "../support/receiver.rs"]
+#[allow(dead_code, reason = "shared with other tests")]
+mod receiver;
 #[path = "../support/visitor.rs"]
 #[allow(unreachable_pub, reason = "shared with other tests")]
 mod visitor;
@@ -81,6 +84,8 @@ async fn from_a_push_to_production_and_back() {
     world.check_pins("1.2.0", &["dev", "staging"]);
 
     world.check_record();
+    // Two releases waited for two regions and came into four stages; two regions went back.
+    world.check_told(&[("promotion.waiting", 4), ("promotion.merged", 8), ("rollback.merged", 2)]).await;
     println!("MEASURED notification → pull request: {proposal:?} (goal {PROPOSAL_GOAL:?})");
     println!("MEASURED rollback comment → two merges: {rollback:?} (goal {ROLLBACK_GOAL:?})");
 
@@ -94,6 +99,7 @@ async fn from_a_push_to_production_and_back() {
     world.push("1.3.0");
     world.wait_for("dev", "1.3.0", "live").await;
     world.check_secrets().await;
+    world.check_told_once();
 }
 
 /// Both regions wait for the SRE team; one approval each lets them merge.

@@ -6,7 +6,7 @@ use base64::Engine as _;
 
 use super::docker_registry::{PASSWORD, USER};
 use super::visitor::Visitor;
-use super::world::{ADDRESS_SECRET, GIT_TOKEN, HOOK_SECRET, World};
+use super::world::{ADDRESS_SECRET, GIT_TOKEN, HOOK_SECRET, TOLD_ADDRESS_SECRET, TOLD_SECRET, World};
 
 /// A push at a registry that shows no secret but the one in the address.
 const HUB_PUSH: &str = r#"{"push_data":{"tag":"1"},"repository":{"repo_name":"shop/other"}}"#;
@@ -78,6 +78,8 @@ impl World {
             HOOK_SECRET.to_owned(),
             ADDRESS_SECRET.to_owned(),
             GIT_TOKEN.to_owned(),
+            TOLD_SECRET.to_owned(),
+            TOLD_ADDRESS_SECRET.to_owned(),
             pair("x-access-token", GIT_TOKEN),
             PASSWORD.to_owned(),
             pair(USER, PASSWORD),

@@ -1,6 +1,6 @@
 //! Everything of the test, started.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
@@ -19,11 +19,15 @@ use super::git_http::GitHost;
 use super::oci_layout::Layout;
 use super::parts::part;
 use super::process::{Place, Server, free_address};
+use super::receiver::Receiver;
 use super::visitor::Visitor;
 
 pub(crate) const HOOK_SECRET: &str = "hook-5e1f0c";
 /// The last part of an address.
 pub(crate) const ADDRESS_SECRET: &str = "hub-7b20c94e61d84f0f9a3d5e8c1b6a7f2e";
+/// What messages are signed with, and the last part of the address they go to.
+pub(crate) const TOLD_SECRET: &str = "told-c41f7e";
+pub(crate) const TOLD_ADDRESS_SECRET: &str = "T0LD-8c2b5a";
 pub(crate) const GIT_TOKEN: &str = "bot-9d3a71";
 /// Longest wait for anything: the stages take about a second each.
 const WAIT_MAX: Duration = Duration::from_secs(30);
@@ -36,6 +40,7 @@ pub(crate) struct World {
     pub(crate) place: Place,
     pub(crate) server: Option<Server>,
     registry: DockerRegistry,
+    receiver: Receiver,
     _host: GitHost,
     layout: Layout,
     digests: BTreeMap<String, (String, String)>,
@@ -57,7 +62,8 @@ impl World {
         let options = Options { notify, htpasswd: Some(HTPASSWD.to_owned()) };
         let registry = DockerRegistry::start(&options)?;
         let host = GitHost::start(folder.path().to_owned(), &[(GIT_TOKEN, "lockkeeper")]).await;
-        let settings = settings(&folder, &host, &registry);
+        let receiver = Receiver::start().await;
+        let settings = settings(&folder, &host, &registry, &receiver);
         let place = Place::at(address, folder.path(), &settings);
         let layout = Layout::new(folder.path().join("images"));
         let mut world = Self {
@@ -65,6 +71,7 @@ impl World {
             place,
             server: None,
             registry,
+            receiver,
             _host: host,
             layout,
             digests: BTreeMap::new(),
@@ -318,6 +325,31 @@ impl World {
         }
     }
 
+    /// So many were told of each type, in the order of the history.
+    pub(crate) async fn check_told(&self, want: &[(&str, usize)]) {
+        let told = self.receiver.wait_for(want.iter().map(|(_, count)| count).sum()).await;
+        let mut found: BTreeMap<String, usize> = BTreeMap::new();
+        for told in &told {
+            assert!(told.head.contains(TOLD_ADDRESS_SECRET), "{}", told.head);
+            assert!(told.header(lockkeeper::notify::SIGNATURE_HEADER).is_some(), "{}", told.head);
+            let kind = told.json()["type"].as_str().unwrap().replace("dev.lockkeeper.", "");
+            *found.entry(kind).or_default() += 1;
+        }
+        let want = want.iter().map(|(kind, count)| ((*kind).to_owned(), *count)).collect();
+        assert_eq!(found, want);
+        let sequence = |told: &super::receiver::Told| told.id().rsplit('/').next().unwrap().parse::<u64>();
+        let sequences: Vec<u64> = told.iter().map(|told| sequence(told).unwrap()).collect();
+        assert!(sequences.is_sorted(), "{sequences:?}");
+        let waits = told.iter().map(|told| told.json()["data"]["waits_for"].clone());
+        assert_eq!(waits.filter(|waits| *waits == "1 approval by `team:acme/sre`").count(), 4);
+    }
+
+    /// Nothing was told twice, whatever was stopped meanwhile.
+    pub(crate) fn check_told_once(&self) {
+        let ids = self.receiver.ids();
+        assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), ids.len(), "{ids:?}");
+    }
+
     /// Stops the server as an init system does, and starts it again, with all of its log.
     pub(crate) fn restart(&mut self) {
         let server = self.server.take().unwrap();
@@ -333,7 +365,12 @@ impl World {
     }
 }
 
-fn settings(folder: &tempfile::TempDir, host: &GitHost, registry: &DockerRegistry) -> String {
+fn settings(
+    folder: &tempfile::TempDir,
+    host: &GitHost,
+    registry: &DockerRegistry,
+    receiver: &Receiver,
+) -> String {
     let root = folder.path();
     let write = |name: &str, text: &str| {
         let file = root.join(name);
@@ -344,12 +381,14 @@ fn settings(folder: &tempfile::TempDir, host: &GitHost, registry: &DockerRegistr
     let hook = write("hook-secret", HOOK_SECRET);
     let hub = write("hub-secret", ADDRESS_SECRET);
     let token = write("git-token", GIT_TOKEN);
+    let told = write("told-secret", TOLD_SECRET);
+    let told_url = write("told-url", &format!("{}/{TOLD_ADDRESS_SECRET}", receiver.url()));
     let people = write("people.json", &people());
     let pair = base64::engine::general_purpose::STANDARD.encode(format!("{USER}:{PASSWORD}"));
     let auths = serde_json::json!({ "auths": { registry.address().to_string(): { "auth": pair } } });
     let docker = write("docker.json", &auths.to_string());
     format!(
-        "[log]\nfilter = \"debug\"\n[registry]\npoll_interval = \"10m\"\ndocker_config = \"{docker}\"\n[[webhooks]]\nkind = \"distribution\"\npath = \"registry\"\nsecret_files = [\"{hook}\"]\nregistry = \"{}\"\n[[webhooks]]\nkind = \"dockerhub\"\npath = \"hub\"\nsecret_files = [\"{hub}\"]\n[[repositories]]\nname = \"env\"\nlocation = \"{}\"\ntoken_file = \"{token}\"\npoll_interval = \"10m\"\n[repositories.local]\nfolder = \"{}/forge\"\npeople = \"{people}\"\n",
+        "[log]\nfilter = \"debug\"\n[registry]\npoll_interval = \"10m\"\ndocker_config = \"{docker}\"\n[[webhooks]]\nkind = \"distribution\"\npath = \"registry\"\nsecret_files = [\"{hook}\"]\nregistry = \"{}\"\n[[webhooks]]\nkind = \"dockerhub\"\npath = \"hub\"\nsecret_files = [\"{hub}\"]\n[[notify]]\nname = \"events\"\nform = \"cloudevents\"\nurl_file = \"{told_url}\"\nsecret_file = \"{told}\"\n[[repositories]]\nname = \"env\"\nlocation = \"{}\"\ntoken_file = \"{token}\"\npoll_interval = \"10m\"\n[repositories.local]\nfolder = \"{}/forge\"\npeople = \"{people}\"\n",
         registry.address(),
         host.url("env.git"),
         root.display(),

@@ -4,6 +4,7 @@ mod cleanup;
 mod cluster;
 mod github;
 mod host;
+mod notify;
 mod registry;
 mod repository;
 
@@ -112,6 +113,7 @@ async fn check(settings: &Settings, findings: &mut Findings) {
     host::store(settings, findings).await;
     host::webhooks(settings, findings);
     cluster::look(settings, &[], findings).await;
+    notify::targets(settings, findings);
     let oci = crate::server::assemble::registry(&settings.registry);
     for repository in &settings.repositories {
         repository::people(repository, findings).await;

@@ -48,6 +48,21 @@ pub fn escape(text: &str) -> String {
     escaped
 }
 
+/// Foreign text as one plain line in which nothing acts: mentions, references and links are broken by an invisible word
+/// joiner. For texts that are not Markdown.
+#[must_use]
+pub fn disarm(text: &str) -> String {
+    let line = one_line(text);
+    let mut disarmed = String::with_capacity(line.len() + ESCAPES_BYTES_USUAL);
+    for (at, c) in line.char_indices() {
+        disarmed.push(c);
+        if is_acting(&line[..at], c, &line[at + c.len_utf8()..]) {
+            disarmed.push(WORD_JOINER);
+        }
+    }
+    disarmed
+}
+
 /// Whether Markdown gives the character a meaning wherever it stands.
 fn is_markup(c: char) -> bool {
     matches!(

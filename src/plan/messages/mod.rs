@@ -12,7 +12,7 @@ mod reply;
 mod source;
 
 pub use commit::{Recorded, recorded};
-pub use escape::{code, escape, one_line, prose};
+pub use escape::{code, disarm, escape, one_line, prose};
 pub use facts::amount;
 pub use offline::offline_rollback;
 pub use reply::{explain, history, reply, status};
