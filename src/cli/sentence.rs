@@ -164,6 +164,9 @@ fn text_of(event: &Event) -> String {
             let why = why(reason.as_deref());
             format!("veto on {} taken back by {}{why}", digests.join(", "), actor(by))
         }
+        Event::Loosened { what, .. } if what.is_empty() => {
+            "gates are no looser than they were any more".to_owned()
+        }
         Event::Loosened { what, .. } => {
             format!("gates got looser, approvals are void: {}", what.join("; "))
         }

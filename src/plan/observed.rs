@@ -185,8 +185,12 @@ fn pins(snapshot: &Snapshot, stage: &Stage, plan: &mut Plan) {
     };
     match (snapshot.pins(stage), recorded) {
         (Pins::Release(release), None) => {
-            let held_empty = snapshot.state.stage(&stage.name).is_some_and(|state| state.hold.is_some());
-            let event = if held_empty {
+            // Where our record begins it is adopted; where the record had something, somebody else put this there.
+            let was_known = snapshot
+                .state
+                .stage(&stage.name)
+                .is_some_and(|state| state.hold.is_some() || state.stints.newest_first().next().is_some());
+            let event = if was_known {
                 out_of_band(Some(release))
             } else {
                 Event::Adopted { stage: stage.name.clone(), release }
@@ -220,9 +224,13 @@ fn loosened(snapshot: &Snapshot, stage: &Stage, plan: &mut Plan) {
     let mut what = pipeline::loosened(before, stage);
     what.extend(pipeline::loosened_images(rules, &snapshot.pipeline));
     what.extend(pipeline::loosened_freezes(rules, &snapshot.pipeline, stage, snapshot.now));
-    if !what.is_empty() && what != proposal.loosened && proposal.lane != Lane::Rollback {
+    if what != proposal.loosened && proposal.lane != Lane::Rollback {
         let commit = snapshot.base.to_string();
-        plan.record(snapshot.now, Event::Loosened { stage: stage.name.clone(), what, commit });
+        // Also those that a clock before us dated later.
+        let reviews = snapshot.pull_request_of(&stage.name).map(|found| found.reviews.as_slice());
+        let last = reviews.unwrap_or_default().iter().map(|review| review.at).max();
+        let at = last.unwrap_or(snapshot.now).max(snapshot.now);
+        plan.record(at, Event::Loosened { stage: stage.name.clone(), what, commit });
     }
 }
 

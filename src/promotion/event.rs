@@ -262,7 +262,7 @@ pub enum Event {
     Loosened {
         /// The stage.
         stage: StageName,
-        /// What got looser.
+        /// What got looser since the pull request was opened; nothing where that was taken back.
         what: Vec<String>,
         /// The commit of the base branch, 40 hex digits.
         commit: String,

@@ -119,7 +119,10 @@ impl StageState {
             }
             Event::Unfrozen { .. } => self.frozen = None,
             Event::Loosened { what, .. } => {
-                self.void_until = Some(at);
+                // Nothing: what had been loosened was taken back.
+                if !what.is_empty() {
+                    self.void_until = Some(at);
+                }
                 self.proposal.as_mut()?.loosened.clone_from(what);
             }
             Event::Mirrored { commit, standing, .. } => self.mirrored = Some((commit.clone(), *standing)),

@@ -129,6 +129,12 @@ impl Actor {
     pub fn lockkeeper() -> Self {
         Self { id: 0, name: "lockkeeper".to_owned(), via: "policy".to_owned() }
     }
+
+    /// The forge's id of the comment by which this was said, where it was one.
+    #[must_use]
+    pub fn comment(&self) -> Option<u64> {
+        self.via.strip_prefix("comment ")?.parse().ok()
+    }
 }
 
 impl fmt::Display for Lane {

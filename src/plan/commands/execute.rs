@@ -19,7 +19,7 @@ use crate::plan::effect::Plan;
 use crate::plan::messages::{self, code, prose};
 use crate::plan::snapshot::{Asked, FileState, Snapshot, Thread};
 use crate::plan::step;
-use crate::promotion::{Event, HoldKind};
+use crate::promotion::{Actor, Event, HoldKind};
 use crate::pull_request::Number;
 
 /// What a command records, and its reply.
@@ -107,6 +107,22 @@ fn not_too_old(snapshot: &Snapshot, asked: &Asked) -> Result<(), Refusal> {
     )))
 }
 
+/// Whether this was said after the comment was written: a command that is heard late does not undo it. Comments of a
+/// forge are told apart by their ids; against anything else the time counts, as far as the clock was not set back.
+pub(super) fn is_later(snapshot: &Snapshot, asked: &Asked, by: &Actor, at: Timestamp) -> bool {
+    let Thread::Forge { comment, .. } = asked.thread else { return false };
+    match by.comment() {
+        Some(other) => other > comment,
+        None => at > asked.at && at <= snapshot.now,
+    }
+}
+
+/// The answer to a command that something was said after.
+pub(super) fn said_before(what: &str, at: Timestamp) -> Refusal {
+    let at = minute(at);
+    Refusal::refused(format!("{what} at {at}, after this was written. Write it again if you mean that."))
+}
+
 /// The stages that a command addresses: those named, else that of the pull request, else the only one.
 pub(super) fn addressed<'a>(
     snapshot: &'a Snapshot,
@@ -165,8 +181,8 @@ fn hold(
         authorise(snapshot, asked, Verb::Hold, stage)?;
         let name = stage.name.clone();
         if let Some(found) = snapshot.state.hold(&name, snapshot.now)
-            && found.kind != HoldKind::Person
-            && found.until.is_none()
+            && (found.kind != HoldKind::Person && found.until.is_none()
+                || is_later(snapshot, asked, &found.by, found.at))
         {
             lines.push(format!(
                 "`{name}` is held already, by {}, until `/resume {name}`.",
@@ -203,8 +219,11 @@ fn resume(snapshot: &Snapshot, asked: &Asked, word: Option<&str>, reason: Option
     for stage in addressed(snapshot, asked, word)? {
         authorise(snapshot, asked, Verb::Resume, stage)?;
         let name = stage.name.clone();
-        if snapshot.state.hold(&name, snapshot.now).is_none() {
+        let Some(hold) = snapshot.state.hold(&name, snapshot.now) else {
             return Err(Refusal::refused(format!("`{name}` is not held.")));
+        };
+        if is_later(snapshot, asked, &hold.by, hold.at) {
+            return Err(said_before(&format!("`{name}` was held by {}", code(&hold.by.name)), hold.at));
         }
         lines.push(format!("`{name}` is resumed; vetoes stay until `/unveto`."));
         events.push(Event::Resumed { stage: name, by: asked.actor(), reason: reason.cloned() });

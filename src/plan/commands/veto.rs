@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::Refusal;
 use super::authorise::authorise;
-use super::execute::Done;
+use super::execute::{Done, is_later, said_before};
 use crate::command::{Target, Verb};
 use crate::image::{Digest, Pinned, Release};
 use crate::pipeline::{Stage, StageName};
@@ -120,14 +120,21 @@ pub(super) fn unveto(
         };
         return Err(Refusal::refused(format!("no veto of that name. {known}")));
     }
+    let digests: BTreeSet<Digest> = vetoes.iter().flat_map(|veto| veto.digests.iter().copied()).collect();
+    // With them go all others on these digests, by whatever name.
+    let vetoes: Vec<&promotion::Veto> =
+        snapshot.state.vetoes.iter().filter(|veto| !veto.digests.is_disjoint(&digests)).collect();
     for veto in &vetoes {
+        if is_later(snapshot, asked, &veto.by, veto.at) {
+            let what = format!("{} was vetoed by {}", code(&veto.version), code(&veto.by.name));
+            return Err(said_before(&what, veto.at));
+        }
         // Where its stage is gone, the first one stands for it: nobody is let through for want of a stage.
         let stage = snapshot.pipeline.stage(&veto.stage).or(snapshot.pipeline.stages.first());
         if let Some(stage) = stage {
             authorise(snapshot, asked, Verb::Unveto, stage)?;
         }
     }
-    let digests = vetoes.iter().flat_map(|veto| veto.digests.iter().copied()).collect();
     let names: BTreeSet<String> = vetoes.iter().map(|veto| code(&veto.version)).collect();
     let names: Vec<String> = names.into_iter().collect();
     let event = Event::Unvetoed { digests, by: asked.actor(), reason: reason.cloned() };
