@@ -113,6 +113,13 @@ fn weight_of(event: &Event) -> Weight {
     }
 }
 
+fn loosened(what: &[String]) -> String {
+    if what.is_empty() {
+        return "gates are no looser than they were any more".to_owned();
+    }
+    format!("gates got looser, approvals are void: {}", what.join("; "))
+}
+
 fn text_of(event: &Event) -> String {
     match event {
         Event::Started { by } => format!("started by {}", actor(by)),
@@ -164,12 +171,7 @@ fn text_of(event: &Event) -> String {
             let why = why(reason.as_deref());
             format!("veto on {} taken back by {}{why}", digests.join(", "), actor(by))
         }
-        Event::Loosened { what, .. } if what.is_empty() => {
-            "gates are no looser than they were any more".to_owned()
-        }
-        Event::Loosened { what, .. } => {
-            format!("gates got looser, approvals are void: {}", what.join("; "))
-        }
+        Event::Loosened { what, .. } => loosened(what),
         Event::IssueOpened { .. } => "the operations issue is open".to_owned(),
         Event::Answered { command, outcome, .. } => {
             format!("command {command} is answered: {}", outcome_word(*outcome))

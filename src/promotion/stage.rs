@@ -110,7 +110,8 @@ impl StageState {
             Event::Closed { why, .. } => self.close(why)?,
             Event::OutOfBand { found, commit, .. } => self.out_of_band(found.as_ref(), at, commit),
             Event::Held { kind, by, reason, until, .. } => {
-                let new = Hold { kind: *kind, by: by.clone(), reason: reason.clone(), at, until: *until };
+                let (by, reason) = (by.clone(), reason.clone());
+                let new = Hold { kind: *kind, by, reason, at, until: *until, again: None };
                 self.hold = Some(stronger(self.hold.take(), new));
             }
             Event::Resumed { .. } => self.hold = None,
@@ -118,13 +119,7 @@ impl StageState {
                 self.frozen = Some(Frozen { by: by.clone(), reason: reason.clone(), at, until: *until });
             }
             Event::Unfrozen { .. } => self.frozen = None,
-            Event::Loosened { what, .. } => {
-                // Nothing: what had been loosened was taken back.
-                if !what.is_empty() {
-                    self.void_until = Some(at);
-                }
-                self.proposal.as_mut()?.loosened.clone_from(what);
-            }
+            Event::Loosened { what, .. } => self.loosen(what, at)?,
             Event::Mirrored { commit, standing, .. } => self.mirrored = Some((commit.clone(), *standing)),
             Event::Missing { .. } | Event::Found { .. } => self.note_missing(event, at),
             Event::Tagged { .. }
@@ -216,6 +211,15 @@ impl StageState {
         Some(())
     }
 
+    /// Approvals up to now are void; not where what had been loosened was taken back.
+    fn loosen(&mut self, what: &[String], at: Timestamp) -> Option<()> {
+        if !what.is_empty() {
+            self.void_until = Some(at);
+        }
+        self.proposal.as_mut()?.loosened = what.to_vec();
+        Some(())
+    }
+
     fn out_of_band(&mut self, found: Option<&Release>, at: Timestamp, commit: &str) {
         self.stints.end(at, End::OutOfBand);
         if let Some(found) = found {
@@ -232,6 +236,7 @@ impl StageState {
             reason: Some("the pin was changed by a commit that is not lockkeeper's".to_owned()),
             at,
             until: None,
+            again: None,
         });
         self.request = None;
     }
@@ -241,11 +246,20 @@ pub(super) fn attempt_key(lane: Lane, release: &Release) -> String {
     format!("{lane}/{}", release.id())
 }
 
-/// A person's hold does not weaken one that a rollback or an out-of-band change put, and that has no end.
+impl Hold {
+    /// Whose word it is that holds last, and when it was said.
+    #[must_use]
+    pub fn last_word(&self) -> (&Actor, Timestamp) {
+        self.again.as_ref().map_or((&self.by, self.at), |(by, at)| (by, *at))
+    }
+}
+
+/// A person's hold does not weaken one that a rollback or an out-of-band change put, and that has no end; that somebody
+/// said it, too, is kept.
 fn stronger(old: Option<Hold>, new: Hold) -> Hold {
     match old {
         Some(old) if old.kind != HoldKind::Person && old.until.is_none() && new.kind == HoldKind::Person => {
-            old
+            Hold { again: Some((new.by, new.at)), ..old }
         }
         Some(_) | None => new,
     }

@@ -78,6 +78,9 @@ pub struct Hold {
     pub at: Timestamp,
     /// When it ends by itself.
     pub until: Option<Timestamp>,
+    /// The person who said it once more, on top of a hold that outlasts theirs, and when.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub again: Option<(Actor, Timestamp)>,
 }
 
 /// A stop on merging into a stage, by command.

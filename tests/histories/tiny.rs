@@ -396,7 +396,8 @@ impl Tiny {
     fn merge(&mut self, which: &MergeNow) -> Result<(), Stopped> {
         let (stage, number) = (which.stage.clone(), which.number);
         let (approvals, signatures) = (which.approvals.clone(), which.signatures.clone());
-        self.event(Event::Merging { stage, number, approvals, signatures })?;
+        let exceptions = which.exceptions.clone();
+        self.event(Event::Merging { stage, number, approvals, signatures, exceptions })?;
         self.remember_head(&which.stage, number);
         let (pull, edits) = &self.pulls[&number];
         assert_eq!(pull.head, which.head);
@@ -419,6 +420,7 @@ impl Tiny {
             commit: commit.to_string(),
             approvals: which.approvals.clone(),
             signatures: which.signatures.clone(),
+            exceptions: which.exceptions.clone(),
             requested_by: which.requested_by.clone(),
             reason: which.reason.clone(),
         })
@@ -474,6 +476,7 @@ impl Tiny {
             tagging: BTreeMap::new(),
             untaggable: BTreeMap::new(),
             signatures: BTreeMap::new(),
+            hotfixes: BTreeMap::new(),
             is_muted: false,
             me: me(),
             settings: PlanSettings {

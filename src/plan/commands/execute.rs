@@ -180,20 +180,23 @@ fn hold(
     for stage in addressed(snapshot, asked, word)? {
         authorise(snapshot, asked, Verb::Hold, stage)?;
         let name = stage.name.clone();
-        if let Some(found) = snapshot.state.hold(&name, snapshot.now)
-            && (found.kind != HoldKind::Person && found.until.is_none()
-                || is_later(snapshot, asked, &found.by, found.at))
-        {
-            lines.push(format!(
-                "`{name}` is held already, by {}, until `/resume {name}`.",
-                code(&found.by.name)
-            ));
+        let found = snapshot.state.hold(&name, snapshot.now);
+        let (is_newer, is_stronger) = found.map_or((false, false), |found| {
+            let (by, at) = found.last_word();
+            let outlasts = found.kind != HoldKind::Person && found.until.is_none();
+            (is_later(snapshot, asked, by, at), outlasts)
+        });
+        lines.push(match (found, until) {
+            (Some(found), _) if is_newer || is_stronger => {
+                format!("`{name}` is held already, by {}, until `/resume {name}`.", code(&found.by.name))
+            }
+            (_, Some(until)) => format!("`{name}` is held until {}.", minute(until)),
+            (_, None) => format!("`{name}` is held until `/resume {name}`."),
+        });
+        // Of one that outlasts it as well: what is heard late must not undo this word.
+        if is_newer {
             continue;
         }
-        lines.push(match until {
-            Some(until) => format!("`{name}` is held until {}.", minute(until)),
-            None => format!("`{name}` is held until `/resume {name}`."),
-        });
         events.push(Event::Held {
             stage: name,
             kind: HoldKind::Person,
@@ -222,8 +225,9 @@ fn resume(snapshot: &Snapshot, asked: &Asked, word: Option<&str>, reason: Option
         let Some(hold) = snapshot.state.hold(&name, snapshot.now) else {
             return Err(Refusal::refused(format!("`{name}` is not held.")));
         };
-        if is_later(snapshot, asked, &hold.by, hold.at) {
-            return Err(said_before(&format!("`{name}` was held by {}", code(&hold.by.name)), hold.at));
+        let (by, at) = hold.last_word();
+        if is_later(snapshot, asked, by, at) {
+            return Err(said_before(&format!("`{name}` was held by {}", code(&by.name)), at));
         }
         lines.push(format!("`{name}` is resumed; vetoes stay until `/unveto`."));
         events.push(Event::Resumed { stage: name, by: asked.actor(), reason: reason.cloned() });
