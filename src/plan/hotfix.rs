@@ -1,9 +1,11 @@
 //! The hotfix lane: past the stages before, and how those catch up.
 //!
-//! What a hotfix put into a stage is a candidate for the stages before it, as long as it is live there: it goes into each
-//! of them that has something older, through that stage's own gates but for those that it cannot meet, having been live
-//! in a stage before it. Where something newer comes the usual way, that comes instead. So nobody is thrown back: neither the stage
-//! that got the hotfix, since whatever else may come is compared with it, nor the stages before.
+//! What a hotfix put into a stage is a candidate for the first stages before it, as long as it is live there, where they have
+//! something older; from there it goes on the usual way, through every gate. Where something newer comes the usual way,
+//! that comes instead. So nobody is thrown back: neither the stage that got the hotfix, since whatever else may come is
+//! compared with it, nor the stages before.
+
+use std::collections::BTreeSet;
 
 use super::candidate::Candidate;
 use super::order::{compare, is_forward};
@@ -22,12 +24,14 @@ pub(super) fn shipped_to<'a>(
     shipped(snapshot, stage).find(|(_, shipped)| shipped.is_same(release)).map(|(name, _)| name)
 }
 
-/// What is live by a hotfix after this stage.
+/// What is live by a hotfix after this first stage.
 pub(super) fn shipped<'a>(
     snapshot: &'a Snapshot,
     stage: &Stage,
 ) -> impl Iterator<Item = (&'a StageName, &'a Release)> {
-    let mut after = snapshot.pipeline.downstream(&stage.name);
+    // A later stage takes what passed upstream: the lane is that of one stage, and opens no other.
+    let mut after =
+        if stage.after.is_empty() { snapshot.pipeline.downstream(&stage.name) } else { BTreeSet::new() };
     after.remove(&stage.name);
     let stages = snapshot.pipeline.stages.iter().filter(move |other| after.contains(&other.name));
     stages.filter_map(|other| {

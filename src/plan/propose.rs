@@ -165,7 +165,7 @@ pub(super) fn entry_hold(
     if let Some(hold) = candidate::stopped(snapshot, stage, release) {
         return Some(hold);
     }
-    if !stage.after.is_empty() && hotfix::shipped_to(snapshot, stage, release).is_none() {
+    if !stage.after.is_empty() {
         match candidate::passed(snapshot, stage, release) {
             Passed::Soaks(hold) | Passed::Stopped(hold) => return Some(hold),
             Passed::No => {

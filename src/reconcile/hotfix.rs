@@ -30,12 +30,17 @@ pub(super) async fn hotfixes(
     found
 }
 
-/// By a tag that every image has; else by what is known, if the registry has it still; else by a whole digest.
+/// By a tag that every image has; else by what is known, if the registry has it still; else by a whole digest. Whoever names
+/// a digest means no tag that looks like one, which anybody who pushes can make.
 async fn named(run: &Reconcile<'_>, snapshot: &Snapshot, target: &Target) -> Result<Release, String> {
     let (Target::Version(text) | Target::Digest(text)) = target;
     let mut lacking = None;
-    for tag in spellings(text) {
+    let is_whole = text.len() == DIGEST_DIGITS;
+    for tag in spellings(text).into_iter().filter(|_| !is_whole) {
         match tagged(run, snapshot, &tag).await {
+            Ok(release) if is_another_digest(snapshot, target, &release) => {
+                return Err(format!("{tag} is a tag, and how another digest begins: name the whole digest"));
+            }
             Ok(release) => return Ok(release),
             Err(RegistryError::NotFound { what }) => lacking = lacking.or(Some(what)),
             Err(error) => return Err(error.to_string()),
@@ -57,6 +62,12 @@ async fn named(run: &Reconcile<'_>, snapshot: &Snapshot, target: &Target) -> Res
     });
     let images = try_join_all(images).await.map_err(|error: RegistryError| error.to_string())?;
     Ok(images.into_iter().collect())
+}
+
+/// Whether the words are also the beginning of a digest that is known, and that the tag does not name.
+fn is_another_digest(snapshot: &Snapshot, target: &Target, found: &Release) -> bool {
+    let begins = |release: &&Release| release.images().any(|(_, pinned)| target.names_digest(pinned));
+    plan::known(snapshot).filter(begins).any(|known| !known.is_same(found))
 }
 
 /// A tag as it is written, and with or without the `v` of a version.

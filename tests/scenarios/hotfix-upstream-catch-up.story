@@ -1,5 +1,5 @@
-# The stages before a hotfix get it as well, where they have something older, through their own gates; what is newer and
-# comes the usual way comes instead.
+# The first stage gets a hotfix as well, where it has something older, and from there it goes on the usual way; what is newer
+# and comes the usual way comes instead.
 rules:
   version: 1
   pipelines:
@@ -25,8 +25,9 @@ comment operations by sam: /promote prod to v1.2.0 lane=hotfix INC-1 login
 approve prod by li
 expect prod pins web 1.2.0
 expect dev pins web 1.2.0
+expect staging none open
+wait 1h
 expect staging open 1.2.0
-expect staging body live in `prod` by a hotfix
 expect staging pins web 1.0.0
 approve staging by li
 expect staging pins web 1.2.0
