@@ -244,6 +244,8 @@ fn approvals(
         promotion::count(&ballots, &head, &rule.from, requester, &author_ids, void_until);
     let against: Vec<&str> = ballots
         .iter()
+        // Of a rollback only those have a say who may approve it: no other keeps it waiting.
+        .filter(|ballot| proposal.lane != Lane::Rollback || rule.from.is_empty() || !ballot.is.is_empty())
         .filter(|ballot| !ballot.approves && ballot.may_write && ballot.head == head)
         .map(|ballot| ballot.name.as_str())
         .collect();

@@ -6,7 +6,7 @@ use super::{Reconcile, ReconcileError};
 use crate::image::Release;
 use crate::pipeline::{PipelineName, StageName};
 use crate::plan::messages;
-use crate::promotion::{Actor, Entry, Event};
+use crate::promotion::{Actor, Entry, Event, Lane};
 use crate::repository::{Commit, trailers};
 
 /// Commits of the base looked through: years of promotions, read in about a second.
@@ -39,8 +39,11 @@ pub fn recorded_in(pipeline: &PipelineName, commits: &[Commit]) -> Vec<Entry> {
     for commit in commits.iter().rev() {
         let lines = trailers(&commit.message);
         if let Some(recorded) = messages::recorded(pipeline, &lines, commit.at, &commit.id.to_string()) {
-            let stage = recorded.stage.clone();
+            let (stage, recorded_lane) = (recorded.stage.clone(), recorded.lane);
             let (release, new) = recorded.entries(live.get(&stage));
+            if recorded_lane != Lane::Rollback {
+                entries.retain(|entry| !is_lifted(&entry.event, &stage, &release));
+            }
             live.insert(stage, release);
             entries.extend(new);
         }
@@ -50,4 +53,10 @@ pub fn recorded_in(pipeline: &PipelineName, commits: &[Commit]) -> Vec<Entry> {
         entries.insert(0, Entry { at: first.at, event: Event::Started { by } });
     }
     entries
+}
+
+/// Whether this is a veto that a later merge into its own stage shows to have been taken back: git knows of no other sign.
+fn is_lifted(event: &Event, merged_into: &StageName, release: &Release) -> bool {
+    let Event::Vetoed { stage, digests, .. } = event else { return false };
+    stage == merged_into && !digests.is_disjoint(&release.digests())
 }

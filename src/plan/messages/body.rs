@@ -162,7 +162,7 @@ fn rollback(snapshot: &Snapshot, stage: &Stage, proposal: &Proposal, gates: Opti
     );
     lines.extend([
         String::new(),
-        format!("**Skipped in this lane:** soak, checks, holds, queue{}. Configuration changed since is kept.", match &stage.rollback_approvals {
+        format!("**Skipped in this lane:** upstream, soak, window, freeze, checks, holds, queue{}. Configuration changed since is kept.", match &stage.rollback_approvals {
             Some(_) => ". **Not skipped:** identity, digests, record, approvals",
             None => ", approvals. **Not skipped:** identity, digests, record",
         }),
