@@ -184,7 +184,7 @@ async fn a_lock_that_is_refused_is_said_and_one_that_failed_is_tried_again() {
     let anchor = Tag::anchor(one);
     registry.tag(&web, one, &anchor, Taken::Left).await.unwrap();
     for (vendor, want, kept) in [
-        (Vendor::Denies, "metadata/write", true),
+        (Vendor::Denies, "metadata/write", false),
         (Vendor::Liar, "did not make it", false),
         (Vendor::Fails, "does not answer", false),
     ] {

@@ -1,8 +1,11 @@
 //! What is on this machine: programs, the address, the store, webhooks.
 
+use std::env;
 use std::net::IpAddr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -15,6 +18,8 @@ use crate::store::{Store, StoreError};
 
 /// The bits of a file's mode by which others than its user and group may read or write it.
 const OTHERS: u32 = 0o006;
+/// A program that tells its version longer than this does not work.
+const PROGRAM_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The programs that the locations need.
 pub(super) async fn programs(settings: &Settings, findings: &mut Findings) {
@@ -52,7 +57,15 @@ pub(super) async fn cosign(
 
 async fn program(name: &str, argument: &str, findings: &mut Findings) {
     let subject = format!("program {name}");
-    match tokio::process::Command::new(name).arg(argument).output().await {
+    let mut command = tokio::process::Command::new(name);
+    command.arg(argument).stdin(Stdio::null()).kill_on_drop(true);
+    // Our secrets may stand in variables: none of these programs gets them.
+    command.env_clear().envs(["PATH", "HOME"].iter().filter_map(|name| Some((name, env::var_os(name)?))));
+    let Ok(ended) = tokio::time::timeout(PROGRAM_TIMEOUT, command.output()).await else {
+        let text = format!("gives no answer within {} s", PROGRAM_TIMEOUT.as_secs());
+        return findings.bad(subject, text, format!("{name} {argument}"));
+    };
+    match ended {
         Ok(output) if output.status.success() => {
             // ssh says its version on standard error.
             let said = if output.stdout.is_empty() { output.stderr } else { output.stdout };

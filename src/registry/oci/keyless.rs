@@ -55,7 +55,7 @@ enum Form {
 /// some kilobytes for each signature.
 const BOUNDS: Bounds = Bounds { timeout: Duration::from_secs(30), bytes_max: 1024 * 1024 };
 /// At one time: each takes some hundred megabytes.
-const AT_ONCE: usize = 2;
+const AT_ONCE: usize = 1;
 /// What it needs of our environment: to be found, where it keeps the roots of trust, how it gets out. Its own variables, by
 /// which it could be told to trust somebody else, are kept away from it.
 const VARIABLES: [&str; 12] = [

@@ -99,7 +99,7 @@ pub(super) async fn turn(
         if let Wrote::Refused { reason, .. } =
             session.write(&name.path, (Method::PATCH, url.clone()), Some(body), &what).await?
         {
-            return Ok(Locked::Kept(reason));
+            return Err(RegistryError::Denied { what: what.clone(), reason });
         }
         let found = read(&session, name, digest, &url, &what).await?;
         let is_as_wanted = found.lock() == wanted;
@@ -110,9 +110,14 @@ pub(super) async fn turn(
         }
     };
     match turned.await {
-        Ok(Locked::Kept(reason)) | Err(RegistryError::Denied { reason, .. }) => {
+        // A lock that stays because a token has just expired must not be forgotten: it is tried again.
+        Err(RegistryError::Denied { reason, what }) => {
             registry.retag_credentials.forget(&name.host);
-            Ok(Locked::Kept(reason))
+            if wanted == Lock::On {
+                Ok(Locked::Kept(reason))
+            } else {
+                Err(RegistryError::Denied { what, reason })
+            }
         }
         turned => turned,
     }
