@@ -17,10 +17,10 @@ pub mod promotion;
 pub mod plan;
 pub mod lint;
 // The shell: one folder per outside noun, one owner per package.
+pub mod bounded;
 pub mod settings;
 pub mod telemetry;
 pub mod witness;
-pub mod bounded;
 pub mod registry;
 pub mod cluster;
 pub mod repository;

@@ -47,6 +47,12 @@ async fn signature(
         Some(Ok(verified)) => SignatureState::Good(verified),
         Some(Err(error)) if error.is_answer() => SignatureState::Missing(error.to_string()),
         Some(Err(error)) => SignatureState::Unknown(error.to_string()),
-        None => SignatureState::Unknown("the registry takes too long".to_owned()),
+        None if signers.keyless.is_empty() => {
+            SignatureState::Unknown("the registry takes too long".to_owned())
+        }
+        None => SignatureState::Unknown(format!(
+            "the registry and cosign take too long for {} identities",
+            signers.keyless.len()
+        )),
     }
 }

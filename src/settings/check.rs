@@ -105,6 +105,21 @@ fn host_of(url: &str) -> Option<String> {
     (!host.is_empty() && host.bytes().all(is_host)).then(|| host.to_lowercase())
 }
 
+/// These hosts, as addresses spell them.
+fn hosts(key: &str, found: Vec<String>, layers: &Layers) -> Result<Vec<String>, SettingsError> {
+    let one = |text: String| {
+        host_of(&format!("https://{text}")).ok_or_else(|| {
+            layers.invalid(
+                key,
+                format!(
+                    "wanted hosts, perhaps with a port, as in `registry.example.com:5000`, found {text:?}"
+                ),
+            )
+        })
+    };
+    found.into_iter().map(one).collect()
+}
+
 fn check_registry(raw: RawRegistry, layers: &Layers) -> Result<Registry, SettingsError> {
     at_least(layers, "registry.poll_interval", raw.poll_interval, REGISTRY_POLL_MIN)?;
     at_least(layers, "registry.told_poll_interval", raw.told_poll_interval, REGISTRY_POLL_MIN)?;
@@ -117,6 +132,7 @@ fn check_registry(raw: RawRegistry, layers: &Layers) -> Result<Registry, Setting
         let wanted = format!("wanted hosts or folders as in `github.com/acme`, found {found:?}");
         return Err(layers.invalid("registry.source_links", wanted));
     }
+    let hosts = |key: &str, found: Vec<String>| hosts(&format!("registry.{key}"), found, layers);
     let cosign_program = named(raw.cosign_program);
     if let Some(found) = cosign_program.as_ref().filter(|path| !path.is_absolute()) {
         let wanted =
@@ -130,12 +146,12 @@ fn check_registry(raw: RawRegistry, layers: &Layers) -> Result<Registry, Setting
         told_poll_interval: raw.told_poll_interval.max(raw.poll_interval),
         docker_config: named(raw.docker_config),
         retag_docker_config: named(raw.retag_docker_config),
-        untag_hosts: raw.untag_hosts,
-        lock_hosts: raw.lock_hosts,
+        untag_hosts: hosts("untag_hosts", raw.untag_hosts)?,
+        lock_hosts: hosts("lock_hosts", raw.lock_hosts)?,
         cosign_program,
         probe_interval: raw.probe_interval,
-        realm_hosts: raw.realm_hosts,
-        plain_http_hosts: raw.plain_http_hosts,
+        realm_hosts: hosts("realm_hosts", raw.realm_hosts)?,
+        plain_http_hosts: hosts("plain_http_hosts", raw.plain_http_hosts)?,
         source_links: raw.source_links,
     })
 }

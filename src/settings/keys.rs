@@ -1,10 +1,10 @@
 //! Public keys of an identity service, in a file.
 
-use std::fs::File;
-use std::io::Read as _;
 use std::path::Path;
 
 use serde::Deserialize;
+
+use crate::bounded;
 
 /// The RSA keys of a JWK set.
 ///
@@ -50,15 +50,13 @@ impl KeySet {
     /// Why there are none, for people.
     pub fn read(file: &Path) -> Result<Self, String> {
         let named = |reason: String| format!("{}: {reason}", file.display());
-        let mut text = String::new();
-        let opened = File::open(file).map_err(|error| named(error.to_string()))?;
-        opened.take(FILE_BYTES_MAX).read_to_string(&mut text).map_err(|error| named(error.to_string()))?;
+        let text = bounded::read(file, FILE_BYTES_MAX).map_err(|error| named(error.to_string()))?;
         Self::parse(&text).map_err(named)
     }
 
-    fn parse(text: &str) -> Result<Self, String> {
+    fn parse(text: &[u8]) -> Result<Self, String> {
         let written: Written =
-            serde_json::from_str(text).map_err(|error| format!("wanted a JWK set, found {error}"))?;
+            serde_json::from_slice(text).map_err(|error| format!("wanted a JWK set, found {error}"))?;
         let keys: Vec<PublicKey> = written.keys.into_iter().filter_map(WrittenKey::into_rsa).collect();
         if keys.is_empty() {
             Err("wanted an RSA key with a `kid`, found none".to_owned())
@@ -88,7 +86,7 @@ mod tests {
     #[test]
     fn rsa_keys_are_found_by_their_ids() {
         let text = r#"{"keys":[{"kty":"EC","kid":"a","crv":"P-256"},{"kty":"RSA","kid":"b","n":"AQ","e":"AQAB","use":"sig"}]}"#;
-        let keys = KeySet::parse(text).unwrap();
+        let keys = KeySet::parse(text.as_bytes()).unwrap();
         assert_eq!((keys.find("a"), keys.find("b").unwrap().exponent.as_str()), (None, "AQAB"));
         for (wrong, want) in [
             ("", "wanted a JWK set, found EOF"),
@@ -96,7 +94,7 @@ mod tests {
             (r#"{"keys":[{"kty":"RSA","n":"AQ","e":"AQAB"}]}"#, "found none"),
             (r#"{"b":"-----BEGIN CERTIFICATE-----"}"#, "missing field `keys`"),
         ] {
-            let error = KeySet::parse(wrong).unwrap_err();
+            let error = KeySet::parse(wrong.as_bytes()).unwrap_err();
             assert!(error.contains(want), "{error}");
         }
         assert!(KeySet::read(Path::new("/nowhere/keys")).unwrap_err().starts_with("/nowhere/keys: "));

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::Path;
 
 use super::SettingsError;
+use crate::bounded;
 
 /// Largest secret file, in bytes; secrets have some dozens, and a mistaken path should not be read to its end.
 const SECRET_BYTES_MAX: u64 = 64 * 1024;
@@ -28,15 +29,9 @@ impl Secret {
 
     /// The secret in a file; `key` is the setting that names it.
     pub(super) fn read(key: &str, file: &Path) -> Result<Self, SettingsError> {
-        use std::io::Read as _;
         let error = |reason: String| SettingsError::Secret { key: key.to_owned(), reason };
-        let unreadable = |io: std::io::Error| error(format!("{}: {io}", file.display()));
-        let mut bytes = Vec::new();
-        let opened = std::fs::File::open(file).map_err(unreadable)?;
-        opened.take(SECRET_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(unreadable)?;
-        if bytes.len() as u64 > SECRET_BYTES_MAX {
-            return Err(error(format!("{} is above {SECRET_BYTES_MAX} bytes", file.display())));
-        }
+        let bytes =
+            bounded::read(file, SECRET_BYTES_MAX).map_err(|io| error(format!("{}: {io}", file.display())))?;
         let text = String::from_utf8(bytes).map_err(|_| error(format!("{} is no UTF-8", file.display())))?;
         Self::new(&text).ok_or_else(|| error(format!("{} is empty", file.display())))
     }

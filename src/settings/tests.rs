@@ -130,6 +130,14 @@ fn wrong_values_name_key_and_source() {
             "[[repositories]]\nname = 'b'\nlocation = '/x'\n",
             "setting `repositories.0.local` is missing: repository `b` has `forge = \"local\"`, which needs this table",
         ),
+        (
+            "[registry]\nlock_hosts = ['https://reg.example']\n",
+            "setting `registry.lock_hosts` in my.toml: wanted hosts, perhaps with a port, as in `registry.example.com:5000`, found \"https://reg.example\"",
+        ),
+        (
+            "[registry]\ncosign_program = 'cosign'\n",
+            "setting `registry.cosign_program` in my.toml: wanted a path from the root as in `/usr/bin/cosign`, found `cosign`",
+        ),
     ] {
         check(text, &[], want);
     }
@@ -180,7 +188,7 @@ fn secrets_come_from_files_or_variables_are_never_empty_and_never_printed() {
     let gone = fails("secret_files = ['/nowhere/secret']", "");
     assert!(gone.starts_with("secret of setting `webhooks.0.secret_files`: /nowhere/secret: "), "{gone}");
     let large = place.file("large", &"x".repeat(65_537));
-    assert!(fails(&format!("secret_files = [{large:?}]"), "").ends_with("is above 65536 bytes"));
+    assert!(fails(&format!("secret_files = [{large:?}]"), "").ends_with("it is longer than 65536 bytes"));
 }
 
 #[test]

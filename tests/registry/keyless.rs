@@ -5,7 +5,12 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use axum::Router;
+use axum::extract::Request;
+
+use axum::response::{IntoResponse as _, Response};
 use base64::Engine as _;
+use http::{StatusCode, header};
 use lockkeeper::image::{Digest, Repository};
 use lockkeeper::registry::credentials::Credentials;
 use lockkeeper::registry::oci::{OciRegistry, OciSettings};
@@ -54,10 +59,23 @@ impl Cosign {
         asked
     }
 
+    /// What reads at this host, beside another's.
+    fn reader(&self, host: &str) -> Credentials {
+        let path = self.path("config.json");
+        let auths =
+            format!(r#"{{"auths":{{"{host}":{{"auth":"{}"}},"other.invalid":{{"auth":"eDp5"}}}}}}"#, pair());
+        fs::write(&path, auths).unwrap();
+        Credentials::from_file(path)
+    }
+
     fn registry(&self, credentials: Credentials) -> OciRegistry {
         let cosign_program = Some(self.path("cosign"));
         OciRegistry::new(OciSettings { cosign_program, ..OciSettings::default() }, credentials)
     }
+}
+
+fn pair() -> String {
+    base64::engine::general_purpose::STANDARD.encode("reader:s3cret")
 }
 
 fn image() -> Digest {
@@ -141,42 +159,74 @@ async fn without_the_program_nothing_counts_and_the_setting_is_named() {
     assert!(!error.is_answer() && error.to_string().contains("it cannot be run"), "{error}");
 }
 
+/// A registry that asks for the password itself, or, where its answers are for `token`, for a token that it gives out.
+async fn serve(asks: &'static str) -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let host = listener.local_addr().unwrap().to_string();
+    let realm = format!("http://{host}/token");
+    let answer = move |request: Request| {
+        let asks = asks.replace("REALM", &realm);
+        async move { answer(&request, &asks) }
+    };
+    tokio::spawn(async move { axum::serve(listener, Router::new().fallback(answer)).await.unwrap() });
+    host
+}
+
+fn answer(request: &Request, asks: &str) -> Response {
+    if request.uri().path() == "/token" {
+        assert_eq!(request.uri().query(), Some("scope=repository%3Ashop%2Fweb%3Apull"));
+        return r#"{"token":"pull-only","expires_in":300}"#.into_response();
+    }
+    (StatusCode::UNAUTHORIZED, [(header::WWW_AUTHENTICATE, asks)]).into_response()
+}
+
 #[tokio::test]
 async fn it_is_asked_for_the_digest_with_what_reads_there_and_nothing_else_of_ours() {
+    let host = serve("Basic realm=\"shop\"").await;
     let cosign = Cosign::new(&signature(image()));
-    let path = cosign.path("config.json");
-    let pair = base64::engine::general_purpose::STANDARD.encode("reader:s3cret");
-    fs::write(
-        &path,
-        format!(
-            r#"{{"auths":{{"registry.invalid":{{"auth":"{pair}"}},"other.invalid":{{"auth":"eDp5"}}}}}}"#
-        ),
-    )
-    .unwrap();
-    let registry = cosign.registry(Credentials::from_file(&path));
+    let registry = cosign.registry(cosign.reader(&host));
+    let web: Repository = format!("{host}/shop/web").parse().unwrap();
+    let ask = async |identity: &str| registry.signature(&web, image(), &by(&[identity])).await;
     let workflow = "https://git.example/shop/web/.ci/release.yml@refs/tags/*";
-    ask(&registry, &by(&[workflow])).await.unwrap();
-    let pin = format!("{NAME}@{}", image());
+    ask(workflow).await.unwrap();
+    let pin = format!("{web}@{}", image());
     let pattern = r"https\:\/\/git\.example\/shop\/web\/\.ci\/release\.yml\@refs\/tags\/";
-    let issuer = format!("--certificate-oidc-issuer={ISSUER}");
-    let want = format!("verify --output=json --certificate-identity-regexp=^{pattern}.*$ {issuer} {pin}");
+    let (begin, issuer) =
+        ("verify --output=json --timeout=30s", format!("--certificate-oidc-issuer={ISSUER}"));
+    let want = format!("{begin} --certificate-identity-regexp=^{pattern}.*$ {issuer} {pin}");
     assert_eq!(cosign.asked(), [want]);
-    assert_eq!(cosign.read("login"), format!(r#"{{"auths":{{"registry.invalid":{{"auth":"{pair}"}}}}}}"#));
+    assert_eq!(cosign.read("login"), format!(r#"{{"auths":{{"{host}":{{"auth":"{}"}}}}}}"#, pair()));
     let variables = cosign.read("variables");
     let names: Vec<&str> = variables.lines().filter_map(|line| Some(line.split_once('=')?.0)).collect();
     assert!(names.contains(&"PATH") && !names.iter().any(|name| name.starts_with("CARGO")), "{names:?}");
     let login = variables.lines().find_map(|line| line.strip_prefix("DOCKER_CONFIG=")).unwrap();
     assert!(!Path::new(login).exists(), "the login is gone with the run");
     // What was good is remembered for this identity; another one is asked for.
-    ask(&registry, &by(&[workflow])).await.unwrap();
+    ask(workflow).await.unwrap();
     assert_eq!(cosign.asked(), [""; 0]);
     cosign.write("exit 12");
-    ask(&registry, &by(&[workflow])).await.unwrap();
-    ask(&registry, &by(&["kim@example.com"])).await.unwrap_err();
-    assert_eq!(
-        cosign.asked(),
-        [format!("verify --output=json --certificate-identity=kim@example.com {issuer} {pin}")]
-    );
+    ask(workflow).await.unwrap();
+    ask("kim@example.com").await.unwrap_err();
+    assert_eq!(cosign.asked(), [format!("{begin} --certificate-identity=kim@example.com {issuer} {pin}")]);
+}
+
+/// The token server is the one that is checked here: the program asks none.
+#[tokio::test]
+async fn it_gets_a_token_in_place_of_the_password() {
+    let host = serve("Bearer realm=\"REALM\"").await;
+    let cosign = Cosign::new(&signature(image()));
+    let registry = cosign.registry(cosign.reader(&host));
+    let web: Repository = format!("{host}/shop/web").parse().unwrap();
+    let signers = by(&["kim@example.com"]);
+    registry.signature(&web, image(), &signers).await.unwrap();
+    assert_eq!(cosign.read("login"), format!(r#"{{"auths":{{"{host}":{{"registrytoken":"pull-only"}}}}}}"#));
+    let elsewhere = serve("Bearer realm=\"https://elsewhere.invalid/token\"").await;
+    let registry = cosign.registry(cosign.reader(&elsewhere));
+    let web: Repository = format!("{elsewhere}/shop/web").parse().unwrap();
+    cosign.asked();
+    let error = registry.signature(&web, image(), &signers).await.unwrap_err();
+    assert!(!error.is_answer() && error.to_string().contains("elsewhere.invalid"), "{error}");
+    assert_eq!(cosign.asked(), [""; 0]);
 }
 
 #[tokio::test]
@@ -186,6 +236,15 @@ async fn the_next_identity_and_the_other_form_are_asked_for_as_well() {
     let found = ask(&registry, &by(&["kim@example.com", "sam@example.com"])).await.unwrap();
     assert_eq!(found, Verified::Keyless(keyless("sam@example.com")));
     assert_eq!(cosign.asked().len(), 2);
+    // One of whom nothing is known hides no other, and is no answer.
+    let registry = cosign.registry(Credentials::anonymous());
+    cosign.write(&format!("case \"$*\" in *sam@*) {};; *) exit 1;; esac", signature(image())));
+    ask(&registry, &by(&["kim@example.com", "sam@example.com"])).await.unwrap();
+    cosign.write("case \"$*\" in *sam@*) exit 12;; *) exit 1;; esac");
+    let registry = cosign.registry(Credentials::anonymous());
+    let error = ask(&registry, &by(&["kim@example.com", "sam@example.com"])).await.unwrap_err();
+    assert!(!error.is_answer(), "{error}");
+    assert_eq!(cosign.asked().len(), 4);
     // Bundles of which none is a signature hide no signature in the tag.
     let provenance = prints("https://slsa.dev/provenance/v1", image());
     cosign.write(&format!(

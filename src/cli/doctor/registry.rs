@@ -2,10 +2,12 @@
 
 use super::Findings;
 use crate::image::Digest;
-use crate::pipeline::{ImageRule, Pipeline};
+use crate::pipeline::{ImageRule, Pipeline, Pipelines};
 use crate::plan::Pick;
 use crate::reconcile::pick;
+use crate::registry::credentials::is_azure;
 use crate::registry::{Registry, RegistryError, SignatureError};
+use crate::settings;
 use crate::signature::Verified;
 
 /// Picks and resolves each image of the pipeline.
@@ -33,6 +35,38 @@ pub(super) async fn images(
             Err(error) => {
                 let fix = fix_of(&error);
                 findings.bad(subject, error.to_string(), fix);
+            }
+        }
+    }
+}
+
+/// Whether somebody may write where the settings have tags removed and images locked.
+pub(super) async fn writers(
+    registry: &dyn Registry,
+    settings: &settings::Registry,
+    pipelines: &Pipelines,
+    findings: &mut Findings,
+) {
+    let images = || pipelines.pipelines.iter().flat_map(|pipeline| &pipeline.images);
+    for (key, hosts) in [("untag_hosts", &settings.untag_hosts), ("lock_hosts", &settings.lock_hosts)] {
+        for host in hosts {
+            let subject = format!("`{key}`: {host}");
+            if key == "lock_hosts" && !is_azure(host) {
+                findings.notice(
+                    &subject,
+                    "is no registry of Azure's by its name",
+                    "only Azure's lock images",
+                );
+            }
+            let Some(rule) = images().find(|rule| rule.repository.host() == Some(host)) else { continue };
+            match registry.may_tag(&rule.repository).await {
+                Ok(true) => findings.good(&subject, "somebody is named who writes there"),
+                Ok(false) => findings.bad(
+                    &subject,
+                    "nobody is named who writes there",
+                    "name them in the file of `retag_docker_config` of `[registry]`",
+                ),
+                Err(error) => findings.bad(&subject, error.to_string(), fix_of(&error)),
             }
         }
     }

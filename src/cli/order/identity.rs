@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::bounded;
 use crate::cli::{CliError, Exit};
 use crate::forge::{ForgeError, Person};
 use crate::reconcile::World;
@@ -30,10 +31,8 @@ pub(super) fn token(file: Option<&Path>) -> Result<String, CliError> {
 }
 
 fn read_token(file: &Path) -> std::io::Result<String> {
-    use std::io::Read as _;
-    let mut text = String::new();
-    std::fs::File::open(file)?.take(TOKEN_BYTES_MAX).read_to_string(&mut text)?;
-    Ok(text)
+    let bytes = bounded::read(file, TOKEN_BYTES_MAX)?;
+    String::from_utf8(bytes).map_err(|_| std::io::Error::other("it is no UTF-8"))
 }
 
 /// The person whom the forge knows by this token.

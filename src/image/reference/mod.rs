@@ -56,6 +56,8 @@ const REPOSITORY_BYTES_MAX: usize = 515;
 const TAG_BYTES_MAX: usize = 128;
 /// Hex digits of a digest in its anchor: 64 bits, which two digests share once in 2^32 of them.
 const ANCHOR_HEX_DIGITS: usize = 16;
+/// As many digits of a digest as its referrers' tag has.
+const REFERRER_HEX_DIGITS: usize = 64;
 /// What anchors begin with.
 const ANCHOR_PREFIX: &str = "lockkeeper-";
 /// The host that a reference without one means, and the folder of its one-word repositories.
@@ -138,6 +140,20 @@ impl Tag {
         let is_hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
         let hex = self.0.strip_prefix(ANCHOR_PREFIX);
         hex.is_some_and(|hex| hex.len() == ANCHOR_HEX_DIGITS && hex.bytes().all(is_hex))
+    }
+
+    /// Whether this names what belongs to a digest, in place of an image of its own: an anchor, or the name under which
+    /// registries keep its signatures, attestations and other referrers, whatever stands behind a dot.
+    ///
+    /// Source: OCI distribution specification 1.1, section "Referrers Tag Schema": `<algorithm>-<hex>`, cut to 64 digits;
+    /// cosign adds `.sig`, `.att`, `.sbom`.
+    #[must_use]
+    pub fn is_of_digest(&self) -> bool {
+        let hex = self.0.strip_prefix("sha256-").or_else(|| self.0.strip_prefix("sha512-"));
+        let hex = hex.map(|rest| rest.split_once('.').map_or(rest, |(hex, _)| hex));
+        let is_referrer =
+            |hex: &str| hex.len() == REFERRER_HEX_DIGITS && hex.bytes().all(|byte| byte.is_ascii_hexdigit());
+        self.is_anchor() || hex.is_some_and(is_referrer)
     }
 }
 

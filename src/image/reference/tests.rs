@@ -106,3 +106,28 @@ fn an_anchor_is_told_from_other_tags() {
         assert!(!other.parse::<Tag>().unwrap().is_anchor(), "{other}");
     }
 }
+
+#[test]
+fn what_belongs_to_a_digest_is_told_from_tags_of_images() {
+    let check = |tag: String, want: bool| {
+        assert_eq!(tag.parse::<Tag>().unwrap().is_of_digest(), want, "{tag}");
+    };
+    let hex = "0a".repeat(32);
+    for behind in ["", ".sig", ".att", ".sbom", ".other", "."] {
+        check(format!("sha256-{hex}{behind}"), true);
+        check(format!("sha512-{hex}{behind}"), true);
+    }
+    check(format!("sha256-{}", hex.to_uppercase()), true);
+    check(Tag::anchor(Digest::of(b"")).to_string(), true);
+    for other in [
+        format!("sha256-{hex}0"),
+        format!("sha256-{}", &hex[1..]),
+        format!("sha1-{hex}"),
+        format!("{hex}.sig"),
+    ] {
+        check(other, false);
+    }
+    for other in ["sha256-", "sha256-abc", "1.4.2"] {
+        check(other.to_owned(), false);
+    }
+}

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use super::node::{Node, Report};
 use super::stages::Written;
 use crate::image::Tag;
-use crate::pipeline::follow::is_no_version;
 use crate::pipeline::{Follow, Picked, Pipeline};
 
 /// Which channel of which repository belongs to whom, over all pipelines of the file.
@@ -18,7 +17,7 @@ pub(super) struct Channels {
 pub(super) fn channel(stage: &Node<'_>, key: &str, report: &mut Report) -> Option<Tag> {
     let node = stage.get(key)?;
     let tag: Tag = node.parsed("a tag", str::parse, report)?;
-    if is_no_version(&tag) {
+    if tag.is_of_digest() {
         report.add(
             &node,
             format!("wanted a tag of your own, found `{tag}`, of the form of anchors or signatures"),

@@ -2,7 +2,6 @@
 
 use super::node::{Names, Node, Report, shown};
 use crate::image::Tag;
-use crate::pipeline::follow::is_no_version;
 use crate::pipeline::{Extract, Filter, Follow, Prereleases, Rule, VersionRange};
 
 /// The rules; an image has one of them.
@@ -70,7 +69,7 @@ fn is_true(node: &Node<'_>, report: &mut Report) -> bool {
 
 fn followed_tag(node: &Node<'_>, report: &mut Report) -> Option<Tag> {
     let tag: Tag = node.parsed("a tag", str::parse, report)?;
-    if is_no_version(&tag) {
+    if tag.is_of_digest() {
         report.add(
             node,
             format!("wanted the tag of an image, found `{}`, which signatures use", shown(tag.as_str())),

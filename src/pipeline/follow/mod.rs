@@ -145,11 +145,11 @@ impl Follow {
     #[must_use]
     pub fn pick<'a>(&self, tags: &'a [Tag]) -> Picked<'a> {
         if let Some(wanted) = self.named() {
-            let found = tags.iter().find(|tag| *tag == wanted && !is_no_version(tag));
+            let found = tags.iter().find(|tag| *tag == wanted && !tag.is_of_digest());
             return found.map_or(Picked::Nothing, |tag| Picked::Tags(vec![tag]));
         }
         let fits =
-            |tag: &&Tag| tag.as_str() != LATEST && !is_no_version(tag) && self.filter.lets_in(tag.as_str());
+            |tag: &&Tag| tag.as_str() != LATEST && !tag.is_of_digest() && self.filter.lets_in(tag.as_str());
         let mut fitting: Vec<&Tag> = tags.iter().filter(fits).collect();
         fitting.sort_unstable();
         fitting.dedup();
@@ -257,7 +257,7 @@ impl Follow {
     }
 
     fn read(&self, tag: &Tag) -> Option<Key> {
-        if is_no_version(tag) {
+        if tag.is_of_digest() {
             return None;
         }
         let (text, build) = self.filter.caught(tag.as_str())?;
@@ -333,18 +333,6 @@ pub fn disagreement(one: &Tag, other: &Tag, why: &str) -> String {
 
 fn shown(tags: &[&Tag]) -> String {
     tags.iter().map(|tag| format!("`{tag}`")).collect::<Vec<_>>().join(", ")
-}
-
-/// Whether the tag is an anchor of ours, or the name under which registries without a referrers endpoint keep signatures
-/// and the like.
-///
-/// Source: OCI distribution specification 1.1, section "Referrers tag schema": `<algorithm>-<digest>`, cut to length;
-/// cosign adds `.sig`, `.att`, `.sbom`.
-pub(super) fn is_no_version(tag: &Tag) -> bool {
-    let hex = |prefix| tag.as_str().strip_prefix(prefix).map(|rest| rest.split('.').next().unwrap_or(rest));
-    let found = hex("sha256-").or_else(|| hex("sha512-"));
-    let is_hash = |hex: &str| hex.len() >= 64 && hex.bytes().all(|byte| byte.is_ascii_hexdigit());
-    tag.is_anchor() || found.is_some_and(is_hash)
 }
 
 #[cfg(test)]

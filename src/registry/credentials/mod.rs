@@ -15,8 +15,6 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use docker_credential::{CredentialRetrievalError, DockerCredential};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -225,18 +223,6 @@ impl Credentials {
     }
 }
 
-impl Credential {
-    /// A docker configuration with this alone, for a program that asks at this host in our place.
-    pub(super) fn docker_config(&self, host: &str) -> String {
-        let mut auths = Map::new();
-        if let (Self::Basic { username, password }, Some(key)) = (self, keys(host).first()) {
-            let pair = STANDARD.encode(format!("{username}:{password}"));
-            auths.insert((*key).to_owned(), json!({ "auth": pair }));
-        }
-        json!({ "auths": auths }).to_string()
-    }
-}
-
 impl fmt::Debug for Credentials {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("Credentials").field("files", &self.files).finish_non_exhaustive()
@@ -293,6 +279,11 @@ fn found_in(file: &AuthFile, content: &[u8], host: &str) -> Result<Option<Found>
     }
     let store = helpers.creds_store.filter(|name| !name.is_empty());
     Ok(store.zip(keys(host).first()).map(|(name, key)| Found::Helper(Helper::new(&name, key))))
+}
+
+/// The key under which docker looks for the credentials of a host.
+pub(super) fn docker_key(host: &str) -> &str {
+    keys(host).first().copied().unwrap_or(host)
 }
 
 /// The keys under which a file may have the host.

@@ -1,28 +1,35 @@
 //! Keyless signatures, verified by an installed `cosign`, which knows certificates, logs and how their roots are renewed.
 //!
 //! It is run with fixed arguments, without a shell and without our variables, a few at one time. What it says is believed as
-//! far as it names our digest. Of the registry it gets what we read with, for that host alone, in a folder that lives as long
-//! as it runs.
+//! far as it names our digest. To read there it gets a token for that one repository, or the password where the registry
+//! itself wants that, in a folder that lives as long as it runs.
 //!
-//! Source: cosign 2.2 to 3.0, `doc/cosign_verify.md`, `cmd/cosign/cli/verify/verify.go`, `cmd/cosign/errors/exit_codes.go`.
+//! Source: cosign 2.2 to 3.0, `doc/cosign_verify.md`, `cmd/cosign/cli/verify/verify.go`, `cmd/cosign/errors/exit_codes.go`;
+//! go-containerregistry, `pkg/v1/remote/transport/bearer.go` (a `registrytoken` goes to the registry alone, and is exchanged
+//! for none) and `pkg/name/registry.go` (where it falls back to http).
 
 use std::env;
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::net::Ipv4Addr;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::json;
 
 use tokio::process::Command;
 use tokio::sync::Semaphore;
 
-use super::answer::no_credential;
+use super::session::Lent;
 use super::settings::is_loopback;
 use super::{Name, OciRegistry};
 use crate::image::Digest;
 use crate::pipeline::is_hidden;
 use crate::registry::SignatureError;
-use crate::registry::credentials::Credential;
+use crate::registry::credentials::docker_key;
 use crate::registry::program::{self, Bounds, Ended};
 use crate::signature::{ClaimError, Keyless, told};
 
@@ -54,6 +61,8 @@ enum Form {
 /// A run asks the registry some times and renews the roots of trust once a day, each within a few seconds. What it prints are
 /// some kilobytes for each signature.
 const BOUNDS: Bounds = Bounds { timeout: Duration::from_secs(30), bytes_max: 1024 * 1024 };
+/// The same, said to it: one that outlives us ends by itself.
+const TIMEOUT: &str = "--timeout=30s";
 /// At one time: each takes some hundred megabytes.
 const AT_ONCE: usize = 1;
 /// What it needs of our environment: to be found, where it keeps the roots of trust, how it gets out. Its own variables, by
@@ -76,6 +85,9 @@ const VARIABLES: [&str; 12] = [
 const NONE_IN_TAG: [i32; 3] = [10, 12, 13];
 /// What it says of bundles of which none counts: it has no number for that.
 const NONE_IN_BUNDLES: &str = "no matching attestations";
+/// What the folders of its logins begin with, and how old one is that nobody uses any more: many times what a run may take.
+const LOGIN_PREFIX: &str = "lockkeeper-cosign-";
+const LOGIN_AGE_MAX: Duration = Duration::from_mins(30);
 /// What stands before its last word.
 const LAST_WORD: &str = "error during command execution:";
 const WORDS_CHARACTERS_MAX: usize = 300;
@@ -101,20 +113,58 @@ pub(super) async fn find(
     let Ok(_turn) = registry.cosign.turns.acquire().await else {
         return Err(no_cosign("the server stops".to_owned()));
     };
-    let found = registry.credentials.of(&name.host).await;
-    let credential = found.map_err(|error| no_credential(&error, &name.canonical))?;
-    let login = Login::new(&credential, &name.host)
-        .map_err(|error| no_cosign(format!("no folder for its login can be made: {error}")))?;
-    let mut reasons = Vec::new();
+    let login = login(registry, name).await?;
+    let (mut reasons, mut unknown) = (Vec::new(), None);
     for keyless in identities {
         let command = |form| command(program, &login, &arguments(registry, name, digest, keyless, form));
         match ask(command, digest).await {
             Told::Signed => return Ok(keyless.clone()),
             Told::Not(reason, _) => reasons.push(reason),
-            Told::Nothing(reason) => return Err(no_cosign(reason)),
+            // Another may have signed it all the same.
+            Told::Nothing(reason) => unknown = unknown.or(Some(reason)),
         }
     }
-    Err(SignatureError::NotKeyless { reason: reasons.join("; ") })
+    Err(match unknown {
+        Some(reason) => no_cosign(reason),
+        None => SignatureError::NotKeyless { reason: reasons.join("; ") },
+    })
+}
+
+/// What it shows to read there.
+async fn login(registry: &OciRegistry, name: &Name) -> Result<Login, SignatureError> {
+    let lent = registry.session(name).await?.lend(&name.path, &name.canonical).await?;
+    if !matches!(lent, Lent::Nothing)
+        && registry.settings.scheme(&name.host) == "https"
+        && falls_back(&name.host)
+    {
+        let reason = format!(
+            "cosign would show our login at {} over http, where https gives no answer, since its address is a private one: give \
+             the registry a name",
+            name.host
+        );
+        return Err(no_cosign(reason));
+    }
+    Login::new(&configuration(&lent, &name.host))
+        .map_err(|error| no_cosign(format!("no folder for its login can be made: {error}")))
+}
+
+/// A docker configuration with this alone.
+fn configuration(lent: &Lent, host: &str) -> String {
+    let entry = match lent {
+        Lent::Nothing => return json!({ "auths": {} }).to_string(),
+        Lent::Password(username, password) => {
+            json!({ "auth": STANDARD.encode(format!("{username}:{password}")) })
+        }
+        Lent::Token(token) => json!({ "registrytoken": token }),
+    };
+    json!({ "auths": { docker_key(host): entry } }).to_string()
+}
+
+/// Whether cosign goes on without TLS where this host does not answer with it.
+fn falls_back(host: &str) -> bool {
+    let name = host.split(':').next().unwrap_or(host);
+    let is_local = [".local", ".localhost"].iter().any(|end| name.ends_with(end));
+    is_local || name.parse::<Ipv4Addr>().is_ok_and(|address| address.is_private())
 }
 
 /// Asks once; where bundles were found and none counts, also for the tag: an image may have both, and the bundles be
@@ -165,7 +215,7 @@ fn arguments(
         Some(stem) => format!("--certificate-identity-regexp=^{}.*$", escaped(stem)),
         None => format!("--certificate-identity={}", keyless.identity()),
     };
-    let mut arguments = vec!["verify".to_owned(), "--output=json".to_owned(), identity];
+    let mut arguments = vec!["verify".to_owned(), "--output=json".to_owned(), TIMEOUT.to_owned(), identity];
     arguments.push(format!("--certificate-oidc-issuer={}", keyless.issuer()));
     if form == Some(Form::Tag) {
         arguments.push("--new-bundle-format=false".to_owned());
@@ -210,15 +260,39 @@ fn no_cosign(reason: String) -> SignatureError {
 }
 
 impl Login {
-    /// Makes the folder: new, and for this user alone.
-    fn new(credential: &Credential, host: &str) -> io::Result<Self> {
-        let folder = env::temp_dir().join(format!("lockkeeper-{:032x}", rand::random::<u128>()));
+    /// Makes the folder: new, and for this user alone. What a process left that was ended in between goes first.
+    fn new(configuration: &str) -> io::Result<Self> {
+        let parent = env::temp_dir();
+        Self::remove_left(&parent)?;
+        let folder = parent.join(format!("{LOGIN_PREFIX}{:032x}", rand::random::<u128>()));
         DirBuilder::new().mode(0o700).create(&folder)?;
         let login = Self(folder);
         let file =
             OpenOptions::new().write(true).create_new(true).mode(0o600).open(login.0.join("config.json"));
-        file?.write_all(credential.docker_config(host).as_bytes())?;
+        file?.write_all(configuration.as_bytes())?;
         Ok(login)
+    }
+
+    /// Removes the folders of this user that are too old to be used.
+    fn remove_left(parent: &Path) -> io::Result<()> {
+        let user = rustix::process::geteuid().as_raw();
+        for entry in fs::read_dir(parent)? {
+            let entry = entry?;
+            // What goes meanwhile is gone; a link is none of ours.
+            let (Some(name), Ok(found)) = (entry.file_name().to_str().map(str::to_owned), entry.metadata())
+            else {
+                continue;
+            };
+            let is_old = || found.modified()?.elapsed().map_err(io::Error::other);
+            if name.starts_with(LOGIN_PREFIX)
+                && found.is_dir()
+                && found.uid() == user
+                && is_old().is_ok_and(|age| age > LOGIN_AGE_MAX)
+            {
+                drop(Self(entry.path()));
+            }
+        }
+        Ok(())
     }
 }
 
@@ -237,6 +311,40 @@ mod tests {
     #[test]
     fn a_stem_is_a_pattern_of_itself_alone() {
         assert_eq!(escaped("https://a.b/c-d@e_f+1"), r"https\:\/\/a\.b\/c\-d\@e\_f\+1");
+    }
+
+    #[test]
+    fn where_it_falls_back_to_http_is_known() {
+        for host in
+            ["10.0.0.1:5000", "172.16.0.1", "192.168.1.1:443", "reg.local", "reg.local:5000", "a.localhost"]
+        {
+            assert!(falls_back(host), "{host}");
+        }
+        for host in
+            ["reg.example", "172.15.0.1", "8.8.8.8", "local", "reg.local.example", "10.0.0.1.example", ""]
+        {
+            assert!(!falls_back(host), "{host}");
+        }
+    }
+
+    #[test]
+    fn logins_that_were_left_go_and_others_stay() {
+        let parent = tempfile::tempdir().unwrap();
+        let made = |name: &str, minutes: u64| {
+            let path = parent.path().join(name);
+            fs::create_dir(&path).unwrap();
+            fs::write(path.join("config.json"), "{}").unwrap();
+            let at = std::time::SystemTime::now() - Duration::from_mins(minutes);
+            fs::File::open(&path).unwrap().set_modified(at).unwrap();
+            path
+        };
+        let old = made("lockkeeper-cosign-1", 31);
+        let used = made("lockkeeper-cosign-2", 29);
+        let other = made("lockkeeper-other", 31);
+        let link = parent.path().join("lockkeeper-cosign-3");
+        std::os::unix::fs::symlink(&other, &link).unwrap();
+        Login::remove_left(parent.path()).unwrap();
+        assert_eq!([old, used, other, link].map(|path| path.exists()), [false, true, true, true]);
     }
 
     #[test]

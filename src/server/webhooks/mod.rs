@@ -223,7 +223,7 @@ fn pushed(
     tags: impl IntoIterator<Item = String>,
     digest: Option<&str>,
 ) -> Option<RegistryEvent> {
-    let is_image = |tag: &String| tag.parse::<Tag>().is_ok_and(|tag| !tag.is_anchor()) && !is_signature(tag);
+    let is_image = |tag: &String| tag.parse::<Tag>().is_ok_and(|tag| !tag.is_of_digest());
     let tags: Vec<String> = tags.into_iter().filter(is_image).collect();
     let registry = registry.filter(|host| (1..=HOST_BYTES_MAX).contains(&host.len()));
     Some(RegistryEvent {
@@ -237,17 +237,6 @@ fn pushed(
 /// What stands before the first `/` of a reference, and what behind.
 fn split_host(reference: &str) -> Option<(&str, &str)> {
     reference.split_once('/').filter(|(host, path)| !host.is_empty() && !path.is_empty())
-}
-
-/// Whether this is a tag under which signatures, attestations or referrers of a digest are kept:
-/// `sha256-<64 hex>`, perhaps with `.sig`, `.att` or `.sbom`.
-///
-/// Source: cosign's signature specification; OCI distribution specification 1.1, section "Referrers Tag Schema".
-fn is_signature(tag: &str) -> bool {
-    let Some(rest) = tag.strip_prefix("sha256-") else { return false };
-    let (hex, suffix) = rest.split_once('.').map_or((rest, None), |(hex, suffix)| (hex, Some(suffix)));
-    let is_hex = hex.len() == 64 && hex.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-    is_hex && matches!(suffix, None | Some("sig" | "att" | "sbom"))
 }
 
 /// The sender's id where it can serve as one, else the SHA-256 of the body.

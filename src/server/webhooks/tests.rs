@@ -363,26 +363,6 @@ fn the_handshake_is_the_code_of_a_validation_and_nothing_else() {
     }
 }
 
-#[test]
-fn tags_of_signatures_are_told_from_others() {
-    let hex = "0a".repeat(32);
-    for tag in ["", ".sig", ".att", ".sbom"] {
-        assert!(is_signature(&format!("sha256-{hex}{tag}")), "{tag}");
-    }
-    let others = [
-        format!("sha256-{hex}.sigs"),
-        format!("sha256-{hex}0"),
-        format!("sha256-{}", &hex[1..]),
-        format!("sha256-{}", hex.to_uppercase()),
-        format!("sha512-{hex}"),
-        "sha256-".to_owned(),
-        "1.4.2".to_owned(),
-    ];
-    for tag in others {
-        assert!(!is_signature(&tag), "{tag}");
-    }
-}
-
 const KINDS: [Kind; 15] = [
     Kind::Distribution,
     Kind::GitLab,

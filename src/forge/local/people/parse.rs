@@ -3,7 +3,6 @@
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::fmt;
-use std::io::Read as _;
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 
@@ -11,6 +10,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess,
 use serde::{Deserialize, de::DeserializeOwned};
 
 use super::{AppEntry, PEOPLE_BYTES_MAX, PeopleFile, PersonEntry};
+use crate::bounded;
 use crate::forge::PersonId;
 use crate::forge::local::{BOT_ID, BOT_NAME, FORGE_ID, FORGE_NAME};
 
@@ -27,12 +27,6 @@ pub enum PeopleError {
         path: PathBuf,
         /// What the system said.
         source: std::io::Error,
-    },
-    /// It is too long.
-    #[error("people file {}: more than {PEOPLE_BYTES_MAX} bytes", path.display())]
-    TooLong {
-        /// The file.
-        path: PathBuf,
     },
     /// Something in it is wrong.
     #[error("people file {}, line {line}, column {column}, at `{key}`: {reason}", path.display())]
@@ -59,14 +53,8 @@ impl PeopleError {
 
 /// The bytes of the file, at most [`PEOPLE_BYTES_MAX`].
 pub(super) fn bytes_of(path: &Path) -> Result<Vec<u8>, PeopleError> {
-    let failed = |source| PeopleError::Read { path: path.to_owned(), source };
-    let file = std::fs::File::open(path).map_err(failed)?;
-    let mut bytes = Vec::new();
-    file.take(PEOPLE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(failed)?;
-    if bytes.len() as u64 > PEOPLE_BYTES_MAX {
-        return Err(PeopleError::TooLong { path: path.to_owned() });
-    }
-    Ok(bytes)
+    bounded::read(path, PEOPLE_BYTES_MAX)
+        .map_err(|source| PeopleError::Read { path: path.to_owned(), source })
 }
 
 /// The people that these bytes list; `path` is for the error.

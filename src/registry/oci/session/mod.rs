@@ -45,6 +45,16 @@ pub(super) struct Ask<'a> {
     pub(super) bytes_max: usize,
 }
 
+/// What a program may show in our place to read one repository.
+pub(super) enum Lent {
+    /// Nothing: we read there without, too.
+    Nothing,
+    /// The user name and password that the host itself asks for.
+    Password(String, String),
+    /// A token for this one repository, from a token server that was checked here.
+    Token(String),
+}
+
 /// How a write ended that the registry answered.
 pub(super) enum Wrote {
     /// It took it.
@@ -180,6 +190,21 @@ impl Session {
             return Err(untrusted(what, format!("its bytes hash to {}", Digest::of(&bytes))));
         }
         Ok(bytes)
+    }
+
+    /// What a program may show that reads this repository in our place: never the password where a token does, and a token
+    /// that has its whole life before it.
+    pub(super) async fn lend(&self, path: &str, what: &str) -> Result<Lent, RegistryError> {
+        let Credential::Basic { username, password } = &self.credential else { return Ok(Lent::Nothing) };
+        self.lock().remove(path);
+        let signed_in = async {
+            Ok(match self.sign_in(path, what).await? {
+                Authorization::None => Lent::Nothing,
+                Authorization::Basic => Lent::Password(username.clone(), password.clone()),
+                Authorization::Bearer(token) => Lent::Token(token),
+            })
+        };
+        self.in_time(what, signed_in).await
     }
 
     /// Sends a request as whoever this session is for.
