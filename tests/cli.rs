@@ -438,3 +438,44 @@ async fn the_doctor_names_what_is_wrong_and_the_fix() {
         expect(&shop.run(&["doctor"]), 1, texts);
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_doctor_says_who_verifies_and_who_may_write() {
+    let shop = Shop::new().await;
+    let root = shop.folder.path();
+    let clone = root.join("clone");
+    git(root, &["clone", "--quiet", "env.git", "clone"]);
+    let signed = "        signed_by: { keyless: { identity: kim@example.com, issuer: \"https://issuer.example\" } }\n    stages:\n";
+    fs::write(clone.join("lockkeeper.yaml"), rules(&shop.image()).replace("    stages:\n", signed)).unwrap();
+    git(&clone, &["commit", "--quiet", "--all", "--message=keyless"]);
+    git(&clone, &["push", "--quiet"]);
+    let cosign = root.join("cosign");
+    let stands_for = |script: &str| {
+        fs::write(&cosign, format!("#!/bin/sh\n{script}\n")).unwrap();
+        fs::set_permissions(&cosign, fs::Permissions::from_mode(0o755)).unwrap();
+    };
+    stands_for(
+        "case $1 in version) echo; echo 'GitVersion: v3.0.1';; *) echo 'no signatures found' >&2; exit 10;; esac",
+    );
+    let file = shop.place.settings.clone();
+    let good = fs::read_to_string(&file).unwrap();
+    let host = shop.registry.address();
+    let writers = root.join("writers.json");
+    fs::write(&writers, format!(r#"{{"auths":{{"{host}":{{"auth":"dzp3"}}}}}}"#)).unwrap();
+    let program = format!("cosign_program = \"{}\"\n", cosign.display());
+    let locks = format!("lock_hosts = [\"{host}\"]\n");
+    let retag = format!("retag_docker_config = \"{}\"\n", writers.display());
+    for (registry, code, texts) in [
+        (String::new(), 1, &["✖ program cosign", "needs a keyless signature", "✖ image"][..]),
+        (program, 0, &["GitVersion: v3.0.1", "is not signed by any of `signed_by`", "no signatures found"]),
+        (
+            locks.clone(),
+            1,
+            &["▲ `lock_hosts`: ", "no registry of Azure's", "nobody is named who writes there"],
+        ),
+        (format!("{retag}{locks}"), 1, &["somebody is named who writes there"]),
+    ] {
+        fs::write(&file, format!("[registry]\n{registry}{good}")).unwrap();
+        expect(&shop.run(&["doctor"]), code, texts);
+    }
+}
