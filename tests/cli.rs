@@ -479,3 +479,23 @@ async fn the_doctor_says_who_verifies_and_who_may_write() {
         expect(&shop.run(&["doctor"]), code, texts);
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_doctor_sends_a_test_only_where_it_is_asked_to() {
+    let shop = Shop::new().await;
+    let good = fs::read_to_string(&shop.place.settings).unwrap();
+    // Nobody listens there.
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let target = format!(
+        "[[notify]]\nname = \"oncall\"\nform = \"slack\"\nurl = \"http://{nobody}/x\"\nstages = [\"prod\", \"pord\"]\n"
+    );
+    fs::write(&shop.place.settings, format!("{target}{good}")).unwrap();
+    let looked = shop.run(&["doctor"]);
+    expect(&looked, 0, &["▲ notify oncall: is told of nothing in `pord`"]);
+    assert!(
+        !looked.out.contains("nothing in `prod`") && !looked.out.contains("test of notify"),
+        "{looked:?}"
+    );
+    expect(&shop.run(&["doctor", "--tell", "oncall"]), 1, &["✖ test of notify oncall", "did not take it: "]);
+    expect(&shop.run(&["doctor", "--tell", "nobody"]), 1, &["there is no such target; there are oncall"]);
+}

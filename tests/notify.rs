@@ -113,6 +113,12 @@ impl World {
     }
 }
 
+/// The ids of what was sent, without the time at their ends.
+fn ids(receiver: &Receiver) -> Vec<String> {
+    let told = receiver.told();
+    told.iter().map(|told| told.id().rsplit_once('/').unwrap().0.to_owned()).collect()
+}
+
 fn key(pipeline: &str) -> Key {
     Key::pipeline("env", pipeline.parse().unwrap())
 }
@@ -214,7 +220,7 @@ fn cloud_events() -> Vec<Value> {
     };
     let event = |sequence: u64, kind: &str, news: Value| {
         json!({
-            "specversion": "1.0", "id": format!("env/checkout/{sequence}"), "source": "env/checkout",
+            "specversion": "1.0", "id": format!("env/checkout/{sequence}/{START}"), "source": "env/checkout",
             "type": format!("dev.lockkeeper.{kind}"), "subject": "prod", "time": "2027-01-15T08:00:00Z",
             "datacontenttype": "application/json", "data": data(news),
         })
@@ -296,7 +302,7 @@ async fn each_kind_is_told_once_in_both_forms_and_signed() {
     world.wait_for_figure("chat", "told", 5).await;
     let found: Vec<Value> = told.iter().map(receiver::Told::json).collect();
     assert_eq!(found[..4], cloud_events());
-    assert_eq!(found[4]["id"], "env/web/1");
+    assert_eq!(found[4]["id"], format!("env/web/1/{START}"));
     let found: Vec<String> =
         said.iter().map(|said| said.json()["text"].as_str().unwrap().to_owned()).collect();
     assert_eq!(found[..4], texts());
@@ -350,7 +356,7 @@ async fn a_stop_in_the_middle_loses_nothing_and_tells_again_only_by_the_same_id(
     world.append(&store, "checkout", promoted("1.5.0")).await;
     receiver.wait_for(6).await;
     let want = [1, 2, 2, 3, 4, 5].map(|sequence| format!("env/checkout/{sequence}"));
-    assert_eq!(receiver.ids(), want);
+    assert_eq!(ids(&receiver), want);
 }
 
 /// What a target answers at first, how often it hears the first message, and the figures in the end.
@@ -398,7 +404,7 @@ async fn a_bad_target_blocks_neither_others_nor_itself() {
         bad.wait_for(sent + 1).await;
         world.wait_for_figure("bad", told, figures[0].1).await;
         let first = vec!["env/checkout/1".to_owned(); sent];
-        assert_eq!(bad.ids(), [first, vec!["env/checkout/2".to_owned()]].concat(), "{context}");
+        assert_eq!(ids(&bad), [first, vec!["env/checkout/2".to_owned()]].concat(), "{context}");
         let want: BTreeMap<String, u32> =
             figures.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect();
         assert_eq!(world.figures("bad"), want, "{context}");
@@ -421,7 +427,7 @@ async fn what_is_too_old_is_given_up_and_counted() {
     world.wait_for_figure("t", "expired", 1).await;
     world.append(&store, "checkout", promoted("1.2.0")).await;
     receiver.wait_for(2).await;
-    assert_eq!(receiver.ids(), ["env/checkout/1", "env/checkout/2"]);
+    assert_eq!(ids(&receiver), ["env/checkout/1", "env/checkout/2"]);
 }
 
 #[tokio::test]
@@ -446,8 +452,8 @@ async fn the_past_is_not_told_and_filters_hold() {
     world.append(&store, "checkout", vec![merged("prod", "rollback", "1.2.0", Some(6))]).await;
     all.wait_for(4).await;
     few.wait_for(1).await;
-    assert_eq!(all.ids(), ["env/web/3", "env/checkout/2", "env/checkout/3", "env/checkout/4"]);
-    assert_eq!(few.ids(), ["env/checkout/4"]);
+    assert_eq!(ids(&all), ["env/web/3", "env/checkout/2", "env/checkout/3", "env/checkout/4"]);
+    assert_eq!(ids(&few), ["env/checkout/4"]);
 }
 
 #[tokio::test]
@@ -465,10 +471,46 @@ async fn the_order_of_a_pipeline_is_kept_over_many_events() {
     world.start(&store, vec![target("t", &receiver.url(), NotifyForm::CloudEvents)]).await;
     receiver.wait_for(152).await;
     let of = |pipeline: &str| {
-        let ids = receiver.ids();
+        let ids = ids(&receiver);
         let prefix = format!("env/{pipeline}/");
         ids.iter().filter_map(|id| id.strip_prefix(&prefix)?.parse::<u64>().ok()).collect::<Vec<_>>()
     };
     assert_eq!(of("checkout"), [1].into_iter().chain(1..=121).collect::<Vec<_>>());
     assert_eq!(of("web"), (1..=30).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn a_test_says_that_nothing_happened_or_why_it_did_not_arrive() {
+    let receiver = Receiver::start().await;
+    let now = Timestamp::from_second(START).unwrap();
+    let events = target("events", &receiver.url(), NotifyForm::CloudEvents);
+    notify::test(&events, now).await.unwrap();
+    notify::test(&target("oncall", &receiver.url(), NotifyForm::Slack), now).await.unwrap();
+    let told = receiver.told();
+    assert_eq!(told[0].json()["type"], "dev.lockkeeper.test");
+    assert!(told[0].header(SIGNATURE_HEADER).unwrap().starts_with("sha256="));
+    assert_eq!(
+        told[1].json(),
+        json!({ "text": "A test of lockkeeper's target `oncall`: nothing happened." })
+    );
+    receiver.reply([Reply::Status(403, String::new())]);
+    assert_eq!(notify::test(&events, now).await.unwrap_err(), "answered 403 Forbidden");
+}
+
+/// A store that is made anew numbers its events as the lost one did: they are others all the same.
+#[tokio::test]
+async fn no_id_comes_again_after_the_store_was_lost() {
+    let receiver = Receiver::start().await;
+    for _ in 0..2 {
+        let mut world = World::new();
+        world.clock.fetch_add(i64::try_from(receiver.told().len()).unwrap(), Ordering::SeqCst);
+        let store = world.store().await;
+        world.start(&store, vec![target("t", &receiver.url(), NotifyForm::CloudEvents)]).await;
+        let count = receiver.told().len() + 1;
+        world.append(&store, "checkout", promoted("1.1.0")).await;
+        receiver.wait_for(count).await;
+        world.stop().await;
+    }
+    assert_eq!(ids(&receiver), ["env/checkout/1"; 2]);
+    assert_ne!(receiver.told()[0].id(), receiver.told()[1].id());
 }

@@ -2,6 +2,7 @@
 //!
 //! Source: CloudEvents 1.0.2, "CloudEvents - Version 1.0.2" and "JSON Event Format for CloudEvents".
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::news::{Move, News, What};
@@ -45,6 +46,20 @@ pub(super) fn message(news: &News) -> String {
             "by": news.by,
             "reason": news.reason,
         }
+    });
+    message.to_string()
+}
+
+/// A message of nothing that happened.
+pub(super) fn test(target: &str, now: Timestamp) -> String {
+    let message = json!({
+        "specversion": "1.0",
+        "id": format!("test/{target}/{now}"),
+        "source": "lockkeeper",
+        "type": "dev.lockkeeper.test",
+        "time": now.to_string(),
+        "datacontenttype": "application/json",
+        "data": { "target": target }
     });
     message.to_string()
 }

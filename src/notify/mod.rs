@@ -27,6 +27,7 @@ use jiff::Timestamp;
 use tokio::task::JoinHandle;
 
 use self::follow::Follower;
+use self::send::Answer;
 pub use self::send::SIGNATURE_HEADER;
 use crate::settings::NotifyTarget;
 use crate::store::{Store, StoreError};
@@ -109,6 +110,18 @@ pub async fn start(telling: Telling, targets: Vec<NotifyTarget>) -> Result<Vec<J
         followers.push(Follower::new(telling.clone(), target).await?);
     }
     Ok(followers.into_iter().map(|follower| tokio::spawn(follower.follow())).collect())
+}
+
+/// Sends a target one message that says that nothing happened, outside of the history.
+///
+/// # Errors
+/// Why it was not taken, for people.
+pub async fn test(target: &NotifyTarget, now: Timestamp) -> Result<(), String> {
+    let client = send::client(target, Pace::default().timeout).map_err(|error| error.to_string())?;
+    match send::send_test(&client, target, now).await {
+        Answer::Taken => Ok(()),
+        Answer::Later { reason, .. } | Answer::Refused { reason } => Err(reason),
+    }
 }
 
 impl fmt::Debug for Telling {

@@ -51,9 +51,9 @@ pub(super) struct Move {
 }
 
 impl News {
-    /// The same at each try, and at no other event.
+    /// The same at each try, and at no other event: a store that is made anew numbers its events from 1 again, at later times.
     pub(super) fn id(&self) -> String {
-        format!("{}/{}", self.source(), self.sequence)
+        format!("{}/{}/{}", self.source(), self.sequence, self.at.as_second())
     }
 
     pub(super) fn source(&self) -> String {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use hmac::{Hmac, Mac as _};
 use http::StatusCode;
 use http::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
+use jiff::Timestamp;
 use reqwest::redirect::Policy;
 use reqwest::{Client, Response};
 use sha2::Sha256;
@@ -40,11 +41,29 @@ pub(super) fn client(target: &NotifyTarget, timeout: Duration) -> Result<Client,
     if is_plain { client.no_proxy().build() } else { client.build() }
 }
 
-/// Sends a message once. Of the answer only the head is read.
+/// Sends what is new once.
 pub(super) async fn send(client: &Client, target: &NotifyTarget, news: &News) -> Answer {
-    let (content_type, body) = match target.form {
-        NotifyForm::CloudEvents => (cloud_events::CONTENT_TYPE, cloud_events::message(news)),
-        NotifyForm::Slack => (slack::CONTENT_TYPE, slack::message(news)),
+    let message = match target.form {
+        NotifyForm::CloudEvents => cloud_events::message(news),
+        NotifyForm::Slack => slack::message(news),
+    };
+    post(client, target, message).await
+}
+
+/// Sends a message that says that nothing happened, once.
+pub(super) async fn send_test(client: &Client, target: &NotifyTarget, now: Timestamp) -> Answer {
+    let message = match target.form {
+        NotifyForm::CloudEvents => cloud_events::test(&target.name, now),
+        NotifyForm::Slack => slack::test(&target.name),
+    };
+    post(client, target, message).await
+}
+
+/// Of the answer only the head is read.
+async fn post(client: &Client, target: &NotifyTarget, body: String) -> Answer {
+    let content_type = match target.form {
+        NotifyForm::CloudEvents => cloud_events::CONTENT_TYPE,
+        NotifyForm::Slack => slack::CONTENT_TYPE,
     };
     let mut request = client.post(target.address.expose().clone()).header(CONTENT_TYPE, content_type);
     if let Some(secret) = &target.secret {

@@ -31,6 +31,12 @@ pub(super) fn message(news: &News) -> String {
     json!({ "text": text }).to_string()
 }
 
+/// A message of nothing that happened.
+pub(super) fn test(target: &str) -> String {
+    json!({ "text": format!("A test of lockkeeper's target {}: nothing happened.", code(target)) })
+        .to_string()
+}
+
 fn moved(occasion: Occasion, movement: &Move) -> String {
     let release = format!("{} ({})", code(&movement.release.version()), code(&movement.release.short()));
     let was = movement.was.as_ref().map(|was| format!(", was {}", code(&was.version()))).unwrap_or_default();

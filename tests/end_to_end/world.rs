@@ -337,7 +337,7 @@ impl World {
         }
         let want = want.iter().map(|(kind, count)| ((*kind).to_owned(), *count)).collect();
         assert_eq!(found, want);
-        let sequence = |told: &super::receiver::Told| told.id().rsplit('/').next().unwrap().parse::<u64>();
+        let sequence = |told: &super::receiver::Told| told.id().rsplit('/').nth(1).unwrap().parse::<u64>();
         let sequences: Vec<u64> = told.iter().map(|told| sequence(told).unwrap()).collect();
         assert!(sequences.is_sorted(), "{sequences:?}");
         let waits = told.iter().map(|told| told.json()["data"]["waits_for"].clone());
@@ -346,7 +346,7 @@ impl World {
 
     /// Nothing was told twice, whatever was stopped meanwhile.
     pub(crate) fn check_told_once(&self) {
-        let ids = self.receiver.ids();
+        let ids: Vec<String> = self.receiver.told().iter().map(super::receiver::Told::id).collect();
         assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), ids.len(), "{ids:?}");
     }
 

@@ -86,10 +86,6 @@ impl Receiver {
         self.told.lock().unwrap().clone()
     }
 
-    pub(crate) fn ids(&self) -> Vec<String> {
-        self.told().iter().map(Told::id).collect()
-    }
-
     /// Waits until this many requests came.
     pub(crate) async fn wait_for(&self, count: usize) -> Vec<Told> {
         let waiting = async {

@@ -21,13 +21,17 @@ use crate::settings::Settings;
 #[command(after_help = "Examples:\n  \
     lockkeeper doctor --config lockkeeper.toml\n  \
     lockkeeper doctor -o json\n  \
-    lockkeeper doctor --script ci/clean-up.sh\n\n\
+    lockkeeper doctor --script ci/clean-up.sh\n  \
+    lockkeeper doctor --tell oncall\n\n\
     Ends with 1 where something is wrong (✖). It writes nothing but its own copy of each repository, and a mark in the\n\
     store that shows that the store can be written.")]
 pub struct Args {
     /// A script that cleans a registry up: whether it would untag or delete what has to stay. May be given more than once.
     #[arg(long, value_name = "FILE")]
     script: Vec<PathBuf>,
+    /// Send this target of `[[notify]]` a message that says that nothing happened. May be given more than once.
+    #[arg(long, value_name = "TARGET")]
+    tell: Vec<String>,
     /// How to print.
     #[arg(short, long, value_enum, default_value_t)]
     output: Format,
@@ -91,6 +95,7 @@ pub async fn run(context: &Context, args: Args) -> Outcome {
         Ok(settings) => {
             findings.good("settings", "are valid");
             check(&settings, &mut findings).await;
+            notify::tell(&settings, &args.tell, &mut findings).await;
             if !args.script.is_empty() {
                 cleanup::scripts(&settings, &args.script, &mut findings).await;
             }
@@ -113,8 +118,8 @@ async fn check(settings: &Settings, findings: &mut Findings) {
     host::store(settings, findings).await;
     host::webhooks(settings, findings);
     cluster::look(settings, &[], findings).await;
-    notify::targets(settings, findings);
     let oci = crate::server::assemble::registry(&settings.registry);
+    let mut known = Some(Vec::new());
     for repository in &settings.repositories {
         repository::people(repository, findings).await;
         repository::credentials(repository, findings);
@@ -125,8 +130,14 @@ async fn check(settings: &Settings, findings: &mut Findings) {
             for pipeline in &pipelines.pipelines {
                 registry::images(&oci, &repository.name, pipeline, findings).await;
             }
+            if let Some(known) = &mut known {
+                known.extend(pipelines.pipelines.iter().cloned());
+            }
+        } else {
+            known = None;
         }
     }
+    notify::targets(settings, known.as_deref(), findings);
 }
 
 fn text(paint: Paint, findings: &[Finding]) -> String {
