@@ -53,9 +53,10 @@ pub(super) async fn rehearse(
         Format::Table => {
             pins::print(&plan::text(paint, &snapshot, &plan))?;
             pins::print(&format!(
-                "reply, {}:\n{}\n",
+                "reply, {}:\n{}\n{}; nothing was done\n",
                 outcome_word(answer.outcome),
-                indented(&plain(&answer.text), "    ")
+                indented(&plain(&answer.text), "    "),
+                if answer.outcome == Outcome::Done { "it would work now" } else { "it would not work now" }
             ))?;
         }
         Format::Json => {

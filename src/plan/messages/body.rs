@@ -174,7 +174,10 @@ fn rollback(snapshot: &Snapshot, stage: &Stage, proposal: &Proposal, gates: Opti
             escape(&was_version(proposal))
         ),
         String::new(),
-        "No bot? `git revert -m 1` the merge commit of the broken release.".to_owned(),
+        format!(
+            "No bot? `lockkeeper rollback {} {} --offline` in a clone, or `git revert -m 1` the merge commit of the broken release.",
+            snapshot.pipeline.name, stage.name
+        ),
         String::new(),
         details_image(snapshot, proposal),
     ]);
