@@ -15,13 +15,14 @@
 
 mod oracle;
 mod step;
+mod stops;
 mod tiny;
 
 use jiff::Timestamp;
 use oracle::Oracle;
 use proptest::strategy::{Strategy as _, ValueTree as _};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
-use step::{Act, Bytes, Place, REPOSITORY, Said, Step, Verb, digest};
+use step::{Act, Bytes, Calendar, Exception, Fix, Freeze, Place, REPOSITORY, Said, Step, Verb, digest};
 use tiny::Tiny;
 
 /// Events of one history.
@@ -32,10 +33,11 @@ const BEGIN: &str = "2026-03-02T09:00:00Z";
 const FIRST: &str = "1.10.0";
 
 /// The rules: with `loose`, `us` needs one approval, else two.
-fn rules(is_loose: bool, independent: bool) -> String {
+fn rules(is_loose: bool) -> String {
     let min = if is_loose { 1 } else { 2 };
     format!(
         r#"version: 1
+freezes: calendars/freezes.yaml
 pipelines:
   - name: web
     owner: team:acme/owners
@@ -43,19 +45,31 @@ pipelines:
     images: [{{ repository: {REPOSITORY}, follow: {{ semver: ">=1.0" }} }}]
     stages:
       - {{ name: dev, pins: [env/dev/web.yaml], merge: automatic }}
-      - {{ name: staging, pins: [env/staging/web.yaml], merge: automatic, gates: {{ soak: 30m }} }}
+      - name: staging
+        pins: [env/staging/web.yaml]
+        merge: automatic
+        gates: {{ soak: 30m }}
+        hotfix: {{ by: ["user:tom"] }}
       - name: eu
         group: prod
         after: [staging]
         pins: [env/eu/web.yaml]
-        gates: {{ soak: 1h, approvals: {{ min: 1, from: ["team:acme/sre"], independent: {independent} }} }}
+        gates:
+          soak: 1h
+          approvals: {{ min: 1, from: ["team:acme/sre"] }}
+          window: {{ days: mon-sat, hours: "06:00-22:00", zone: Europe/Berlin }}
         rollback: {{ by: ["team:acme/oncall"] }}
+        hotfix: {{ by: ["team:acme/oncall"] }}
       - name: us
         group: prod
         after: [staging, eu]
         pins: [env/us/web.yaml]
-        gates: {{ soak: 10m, approvals: {{ min: {min}, from: ["team:acme/sre"], independent: {independent} }} }}
-        rollback: {{ by: ["team:acme/oncall"] }}
+        gates:
+          soak: 10m
+          approvals: {{ min: {min}, from: ["team:acme/sre"] }}
+          window: {{ days: mon-sun, hours: "20:00-14:00", zone: UTC }}
+        rollback: {{ by: ["team:acme/oncall", "team:acme/sre"], approvals: 1 }}
+        hotfix: {{ by: ["team:acme/oncall", "user:li"] }}
 "#
     )
 }
@@ -144,6 +158,13 @@ impl Teller {
             Step::Edit(stage) => Act::Edit { stage: usize::from(stage) },
             Step::Rules(loose) if loose == oracle.is_loose() => return None,
             Step::Rules(loose) => Act::Rules { loose },
+            Step::Calendar(kind, from, long) => {
+                let calendar = calendar(kind, from, long, oracle.now());
+                if calendar == *oracle.calendar() {
+                    return None;
+                }
+                Act::Calendar(calendar)
+            }
             Step::Stop(writes) => Act::Stop { writes: usize::from(writes) },
         })
     }
@@ -157,11 +178,16 @@ impl Teller {
                 let tag = self.back(back);
                 Some(if by_digest { digest(&format!("{tag}-other-0")).hex() } else { tag })
             }
+            Verb::Hotfix(_, Fix::Version(back), _) => Some(self.back(back)),
+            Verb::Hotfix(_, Fix::PreRelease(back), _) => Some(format!("{}-rc.1", self.back(back))),
+            Verb::Hotfix(_, Fix::Digest(back), _) => Some(digest(&self.back(back)).hex()),
             Verb::Veto(None)
             | Verb::Rollback(_, None)
             | Verb::Promote(_, None)
             | Verb::Hold(..)
             | Verb::Resume(_)
+            | Verb::Freeze(..)
+            | Verb::Unfreeze(_)
             | Verb::Retry => None,
         };
         if let Place::Pull(stage) = place
@@ -170,9 +196,29 @@ impl Teller {
             return None;
         }
         let is_nowhere = matches!(verb, Verb::Retry | Verb::Veto(None)) && place == Place::Operations;
+        // Elsewhere it is only refused.
+        let place = if matches!(verb, Verb::Freeze(..)) { Place::Operations } else { place };
         let said = Said { who: usize::from(who), place, verb, target };
         (!is_nowhere).then_some(Act::Say { said, late })
     }
+}
+
+/// A calendar of some kind: none, broken, or a freeze, of some stages, with an exception or without.
+fn calendar(kind: u8, from: i8, long: u8, now: i64) -> Calendar {
+    let from = now + i64::from(from) * 3_600;
+    let until = from + i64::from(long) * 3_600;
+    let exception = |word, is_hotfix, until| Some(Exception { word, is_hotfix, until });
+    let (word, exception) = match kind {
+        0..=3 => return Calendar::Known(None),
+        4 => return Calendar::Broken,
+        5 => (5, None),
+        6 => (4, None),
+        7 => (4, exception(5, true, until)),
+        8 => (4, exception(2, false, until - 1_800)),
+        9 => (3, exception(3, true, now + 1_800)),
+        _ => (5, exception(4, false, until)),
+    };
+    Calendar::Known(Some(Freeze { from, until, word, exception }))
 }
 
 /// What telling a history gave: its lines, and what was wrong after the last of them.
@@ -252,7 +298,7 @@ fn number(name: &str, otherwise: u64) -> u64 {
 #[test]
 fn no_history_goes_against_the_law() {
     let (first, count) = (number("HISTORY", 1), number("HISTORIES", 4));
-    let (mut opened, mut merged) = (0, [0; 2]);
+    let (mut opened, mut merged) = (0, [0; 3]);
     for seed in first..first + count {
         let begun = std::time::Instant::now();
         let steps = steps(seed);
@@ -264,11 +310,13 @@ fn no_history_goes_against_the_law() {
         }
         println!("seed {seed}: {:?} in {:.1} s", told.oracle.merged, begun.elapsed().as_secs_f32());
         opened += told.oracle.opened;
-        merged = [merged[0] + told.oracle.merged[0], merged[1] + told.oracle.merged[1]];
+        for (sum, of_one) in merged.iter_mut().zip(told.oracle.merged) {
+            *sum += of_one;
+        }
     }
     println!(
-        "{count} histories of {EVENTS} events from seed {first}: {opened} left open for a while, {} merged, {} rolled back",
-        merged[0], merged[1]
+        "{count} histories of {EVENTS} events from seed {first}: {opened} left open for a while, {} merged, {} rolled back, {} hotfixes",
+        merged[0], merged[1], merged[2]
     );
     // Where nothing happens, nothing is proved.
     assert!(

@@ -3,7 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::step::{Act, PEOPLE, Place, STAGES, Said, Verb, Verdict};
+use crate::step::{Act, Calendar, PEOPLE, Place, STAGES, Said, Verb, Verdict};
+use crate::stops::{addresses, is_frozen, is_looser, is_open};
 
 /// A commit on the base.
 #[derive(Debug, Clone)]
@@ -41,15 +42,35 @@ struct Stage {
     soak: i64,
     /// Fewest approvals, with the rules tight and loose; none: nobody is asked.
     approvals: Option<(usize, usize)>,
-    /// Whether only those on call roll back.
-    on_call: bool,
+    /// Whose word rolls back; none: whoever may write.
+    on_call: Option<&'static [&'static str]>,
+    /// How many others of them have to agree.
+    agree: usize,
+    /// Who may send a hotfix.
+    hotfix: &'static [&'static str],
 }
 
+const SRE: [&str; 3] = ["li", "kim", "maria"];
+
 const TABLE: [Stage; 4] = [
-    Stage { after: &[], soak: 0, approvals: None, on_call: false },
-    Stage { after: &[0], soak: 30 * 60, approvals: None, on_call: false },
-    Stage { after: &[1], soak: 60 * 60, approvals: Some((1, 1)), on_call: true },
-    Stage { after: &[1, 2], soak: 10 * 60, approvals: Some((2, 1)), on_call: true },
+    Stage { after: &[], soak: 0, approvals: None, on_call: None, agree: 0, hotfix: &[] },
+    Stage { after: &[0], soak: 30 * 60, approvals: None, on_call: None, agree: 0, hotfix: &["tom"] },
+    Stage {
+        after: &[1],
+        soak: 60 * 60,
+        approvals: Some((1, 1)),
+        on_call: Some(&["sam"]),
+        agree: 0,
+        hotfix: &["sam"],
+    },
+    Stage {
+        after: &[1, 2],
+        soak: 10 * 60,
+        approvals: Some((2, 1)),
+        on_call: Some(&["sam", "li", "kim", "maria"]),
+        agree: 1,
+        hotfix: &["sam", "li"],
+    },
 ];
 
 /// How a release came.
@@ -57,6 +78,7 @@ const TABLE: [Stage; 4] = [
 enum By {
     Nobody,
     Normal,
+    Hotfix,
     Rollback,
     Person,
 }
@@ -78,6 +100,13 @@ struct Hold {
     said: usize,
 }
 
+/// A freeze by command.
+#[derive(Debug, Clone, Copy)]
+struct Frozen {
+    until: Option<i64>,
+    said: usize,
+}
+
 #[derive(Debug, Clone)]
 struct Veto {
     stage: usize,
@@ -89,8 +118,16 @@ struct Veto {
 #[derive(Debug, Clone)]
 struct Order {
     said: usize,
+    /// In which act it was heard.
+    act: usize,
     to: Option<String>,
-    has_begun: bool,
+}
+
+/// A hotfix that somebody who may asked for.
+#[derive(Debug, Clone)]
+struct Fix {
+    who: usize,
+    to: String,
 }
 
 #[derive(Debug, Clone)]
@@ -111,6 +148,7 @@ struct Proposal {
     requester: Option<usize>,
     reviews: Vec<Review>,
     opened_loose: bool,
+    opened_calendar: Calendar,
 }
 
 #[derive(Debug, Default)]
@@ -120,7 +158,9 @@ struct Seen {
     /// By digest, and when.
     refused: BTreeMap<String, usize>,
     /// A rollback that somebody who may asked for.
-    order: Option<Order>,
+    orders: Vec<Order>,
+    hotfixes: Vec<Fix>,
+    frozen: Option<Frozen>,
     /// What an owner asked for by name.
     named: BTreeSet<String>,
     open: Option<Proposal>,
@@ -141,6 +181,8 @@ pub struct Oracle {
     removed: BTreeSet<String>,
     is_away: bool,
     is_loose: bool,
+    calendar: Calendar,
+    now: i64,
     /// Counts what happens: what is later has more.
     said: usize,
     /// Who promoted which stages in this act.
@@ -148,7 +190,8 @@ pub struct Oracle {
     ended: BTreeSet<String>,
     author: Option<Author>,
     pub opened: usize,
-    pub merged: [usize; 2],
+    /// Promoted, rolled back, sent as a hotfix.
+    pub merged: [usize; 3],
 }
 
 type Checked = Result<(), String>;
@@ -158,7 +201,7 @@ fn may_write(who: usize) -> bool {
 }
 
 fn is_sre(who: usize) -> bool {
-    ["li", "kim", "maria"].contains(&PEOPLE[who].0)
+    SRE.contains(&PEOPLE[who].0)
 }
 
 fn is_owner(who: usize) -> bool {
@@ -166,7 +209,11 @@ fn is_owner(who: usize) -> bool {
 }
 
 fn may_roll_back(who: usize, stage: usize) -> bool {
-    if TABLE[stage].on_call { PEOPLE[who].0 == "sam" } else { may_write(who) }
+    TABLE[stage].on_call.map_or_else(|| may_write(who), |those| those.contains(&PEOPLE[who].0))
+}
+
+fn may_fix(who: usize, stage: usize) -> bool {
+    TABLE[stage].hotfix.contains(&PEOPLE[who].0)
 }
 
 fn may_veto(who: usize, stage: usize) -> bool {
@@ -174,7 +221,7 @@ fn may_veto(who: usize, stage: usize) -> bool {
 }
 
 fn stages_of(word: u8) -> Vec<usize> {
-    if word < 4 { vec![usize::from(word)] } else { vec![2, 3] }
+    (0..4).filter(|stage| addresses(word, *stage)).collect()
 }
 
 /// The stage and all that come after it.
@@ -186,7 +233,7 @@ fn downstream(stage: usize) -> Vec<usize> {
 pub fn pin(file: &str) -> Option<(String, String)> {
     let reference = file.split("image: ").nth(1)?.split_whitespace().next()?;
     let (name, digest) = reference.split_once("@sha256:")?;
-    Some((name.rsplit(':').next()?.to_owned(), digest.to_owned()))
+    Some((name.split_once(':').map_or("", |(_, tag)| tag).to_owned(), digest.to_owned()))
 }
 
 /// The order of versions: `1.3.0-rc.1` is before `1.3.0`.
@@ -198,6 +245,11 @@ fn order(tag: &str) -> (u32, bool) {
 fn trailer<'a>(message: &'a str, key: &str) -> Vec<&'a str> {
     let wanted = format!("Lockkeeper-{key}: ");
     message.lines().filter_map(|line| line.strip_prefix(wanted.as_str())).collect()
+}
+
+/// Who asked for what a commit brings, by its trailer.
+fn requester(commit: &Commit) -> Option<&str> {
+    trailer(&commit.message, "Requested-By").first()?.split(' ').next()
 }
 
 impl Oracle {
@@ -220,12 +272,14 @@ impl Oracle {
             removed: BTreeSet::new(),
             is_away: false,
             is_loose: false,
+            calendar: Calendar::Known(None),
+            now,
             said: 0,
             promoters: Vec::new(),
             ended: BTreeSet::new(),
             author,
             opened: 0,
-            merged: [0; 2],
+            merged: [0; 3],
         }
     }
 
@@ -241,16 +295,25 @@ impl Oracle {
         self.is_loose
     }
 
+    pub fn calendar(&self) -> &Calendar {
+        &self.calendar
+    }
+
+    /// The time of the last look.
+    pub fn now(&self) -> i64 {
+        self.now
+    }
+
     /// What the stage pins, as tag.
     pub fn live_tag(&self, stage: usize) -> Option<&str> {
-        self.live(stage).map(|life| life.tag.as_str())
+        self.live(stage).map(|life| life.tag.as_str()).filter(|tag| !tag.is_empty())
     }
 
     /// What it pinned before.
     pub fn before(&self, stage: usize) -> Option<(String, String)> {
         let lives = &self.stages[stage].lives;
         let life = lives.iter().rev().nth(usize::from(self.live(stage).is_some()))?;
-        Some((life.tag.clone(), life.digest.clone()))
+        (!life.tag.is_empty()).then(|| (life.tag.clone(), life.digest.clone()))
     }
 
     fn live(&self, stage: usize) -> Option<&Life> {
@@ -275,7 +338,8 @@ impl Oracle {
                 let (said, seen) = (self.said, &mut self.stages[*stage]);
                 if let Some(open) = seen.open.take() {
                     seen.refused.insert(open.digest, said);
-                    seen.order = None;
+                    seen.orders.clear();
+                    seen.hotfixes.clear();
                     seen.last_heads.push(open.head);
                     self.ended.insert(open.id);
                 }
@@ -297,6 +361,15 @@ impl Oracle {
                     us.void_until = self.said;
                 }
                 self.is_loose = *loose;
+            }
+            Act::Calendar(calendar) => {
+                self.calendar = calendar.clone();
+                for (stage, seen) in self.stages.iter_mut().enumerate() {
+                    let is_void = |open: &Proposal| is_looser(&open.opened_calendar, calendar, stage, now);
+                    if seen.open.as_ref().is_some_and(is_void) {
+                        seen.void_until = self.said;
+                    }
+                }
             }
             Act::Wait { .. }
             | Act::Clock { .. }
@@ -347,7 +420,8 @@ impl Oracle {
             Verb::Rollback(word, _) if is_fresh => {
                 for stage in stages_of(word).into_iter().filter(|stage| may_roll_back(who, *stage)) {
                     let to = what.target.clone();
-                    self.stages[stage].order = Some(Order { said, to, has_begun: false });
+                    let act = self.said;
+                    self.stages[stage].orders.push(Order { said, act, to });
                 }
             }
             Verb::Promote(word, _) if is_fresh && is_owner(who) => {
@@ -358,12 +432,46 @@ impl Oracle {
                     seen.refused.retain(|_, refused| *refused > said);
                 }
             }
+            Verb::Hotfix(word, _, true) if is_fresh => self.fix(said, word, what, now),
+            Verb::Freeze(word, until) if is_fresh && is_owner(who) => {
+                let until = until.map(|minutes| at + i64::from(minutes) * 60);
+                for stage in stages_of(word) {
+                    let frozen = &mut self.stages[stage].frozen;
+                    if frozen.is_none_or(|frozen| frozen.said < said) {
+                        *frozen = Some(Frozen { until, said });
+                    }
+                }
+            }
+            Verb::Unfreeze(word) if is_fresh && is_owner(who) && what.place == Place::Operations => {
+                for stage in stages_of(word) {
+                    let frozen = &mut self.stages[stage].frozen;
+                    *frozen = frozen.filter(|frozen| frozen.said > said);
+                }
+            }
             Verb::Hold(..)
             | Verb::Resume(_)
             | Verb::Unveto(_)
             | Verb::Rollback(..)
             | Verb::Promote(..)
+            | Verb::Hotfix(..)
+            | Verb::Freeze(..)
+            | Verb::Unfreeze(_)
             | Verb::Retry => {}
+        }
+    }
+
+    /// A hotfix is for all stages that it names, or for none.
+    fn fix(&mut self, said: usize, word: u8, what: &Said, now: i64) {
+        let stages = stages_of(word);
+        let Some(to) = &what.target else { return };
+        if stages.iter().any(|stage| !may_fix(what.who, *stage) || self.is_held(*stage, now)) {
+            return;
+        }
+        for stage in stages {
+            self.promoters.push((stage, what.who));
+            let seen = &mut self.stages[stage];
+            seen.hotfixes.push(Fix { who: what.who, to: to.clone() });
+            seen.refused.retain(|_, refused| *refused > said);
         }
     }
 
@@ -422,17 +530,16 @@ impl Oracle {
             let since = lives.iter().rposition(|life| matches!(life.to, Some((_, By::Rollback))));
             let long = |life: &&&Life| {
                 let to = life.to.map_or(now, |(to, _)| to);
-                matches!(life.by, By::Normal | By::Rollback) && to - life.from >= TABLE[stage].soak
+                matches!(life.by, By::Normal | By::Hotfix | By::Rollback) && to - life.from >= TABLE[stage].soak
             };
-            lives.iter().any(|life| life.by == By::Normal)
+            lives.iter().any(|life| matches!(life.by, By::Normal | By::Hotfix))
                 && lives.iter().skip(since.map_or(0, |since| since + 1)).any(|life| long(&life))
         })
     }
 
-    /// What may neither be opened nor merged by the normal lane.
-    fn normal(&self, stage: usize, tag: &str, digest: &str, now: i64) -> Checked {
-        let name = STAGES[stage];
-        let what = format!("{tag} ({}) in {name}", &digest[..12]);
+    /// What may neither be opened nor merged by any lane but a rollback.
+    fn stopped(&self, stage: usize, tag: &str, digest: &str, now: i64) -> Checked {
+        let what = format!("{tag} ({}) in {}", &digest[..12], STAGES[stage]);
         if self.is_held(stage, now) {
             return Err(format!("{what}, which is held"));
         }
@@ -442,13 +549,59 @@ impl Oracle {
         if self.stages[stage].refused.contains_key(digest) {
             return Err(format!("{what}, where a person refused it"));
         }
+        Ok(())
+    }
+
+    /// What may not be merged now: freezes stop both lanes, a window the normal one.
+    fn shut(&self, stage: usize, is_hotfix: bool, now: i64) -> Checked {
+        let name = STAGES[stage];
+        let is_frozen_by_word = self.stages[stage]
+            .frozen
+            .is_some_and(|frozen| frozen.until.is_none_or(|until| until > now));
+        if is_frozen_by_word {
+            return Err(format!("into {name}, which is frozen by command"));
+        }
+        if is_frozen(&self.calendar, stage, is_hotfix, now) {
+            return Err(format!("into {name}, which is frozen by the calendar: {:?}", self.calendar));
+        }
+        if !is_hotfix && !is_open(stage, now) {
+            return Err(format!("into {name} outside of its window"));
+        }
+        Ok(())
+    }
+
+    /// What may neither be opened nor merged by the hotfix lane; gives who asked for it.
+    fn hotfix(&self, stage: usize, tag: &str, digest: &str, now: i64) -> Result<Vec<usize>, String> {
+        self.stopped(stage, tag, digest, now)?;
+        let what = format!("the hotfix {tag} ({}) in {}", &digest[..12], STAGES[stage]);
+        let orders = self.stages[stage].hotfixes.iter();
+        let meant = orders.filter(|fix| fix.to == tag || digest.starts_with(fix.to.as_str()));
+        let who: Vec<usize> = meant.map(|fix| fix.who).collect();
+        if who.is_empty() {
+            return Err(format!("{what}, which nobody asked for who may"));
+        }
+        match self.live(stage) {
+            Some(live) if !live.tag.is_empty() && !tag.is_empty() && order(tag) < order(&live.tag) => {
+                Err(format!("{what}, which has {} already: that is backwards", live.tag))
+            }
+            _ => Ok(who),
+        }
+    }
+
+    /// What may neither be opened nor merged by the normal lane.
+    fn normal(&self, stage: usize, tag: &str, digest: &str, now: i64) -> Checked {
+        self.stopped(stage, tag, digest, now)?;
+        let what = format!("{tag} ({}) in {}", &digest[..12], STAGES[stage]);
         if !self.has_passed(stage, digest, now) {
             return Err(format!("{what}, but it has not passed upstream"));
         }
-        if stage == 0 && !self.pushed.contains(&(tag.to_owned(), digest.to_owned())) {
+        let was_pushed = |(of, pushed): &(String, String)| pushed == digest && (of == tag || tag.is_empty());
+        if stage == 0 && !self.pushed.iter().any(was_pushed) {
             return Err(format!("{what}, but the registry never had that"));
         }
-        let Some(live) = self.live(stage) else { return Ok(()) };
+        let Some(live) = self.live(stage).filter(|live| !live.tag.is_empty() && !tag.is_empty()) else {
+            return Ok(());
+        };
         let is_by_name = self.stages[stage].named.iter().any(|named| digest.starts_with(named.as_str()));
         let (new, old) = (order(tag), order(&live.tag));
         if new > old || new == old && is_by_name && digest != live.digest {
@@ -460,6 +613,7 @@ impl Oracle {
 
     /// What a look finds. The error says what should not be.
     pub fn look(&mut self, view: &View) -> Checked {
+        self.now = view.now;
         self.rolled_back(view)?;
         let opened: Vec<&Pull> = view.pulls.iter().filter(|pull| self.pull(&pull.id).is_none()).collect();
         let merged: BTreeSet<String> = view
@@ -504,13 +658,13 @@ impl Oracle {
             let stage = stage_of(&id)?;
             let live = self.live(stage).cloned();
             let seen = &mut self.stages[stage];
-            let Some(order) = &mut seen.order else {
-                return Err(format!("{id}: nobody asked for that rollback"));
+            // It begins with the word. A later attempt puts no second hold, which may have been lifted since.
+            let said = match seen.orders.last() {
+                Some(order) if order.act == self.said => order.said,
+                Some(_) => continue,
+                None => return Err(format!("{id}: nobody asked for that rollback")),
             };
-            if std::mem::replace(&mut order.has_begun, true) {
-                continue;
-            }
-            let said = order.said;
+            seen.hotfixes.clear();
             seen.holds.push(Hold { by_word: false, until: None, said });
             if let Some(Life { digest, tag: version, .. }) = live {
                 self.vetoes.push(Veto { stage, digest, version, said });
@@ -526,6 +680,9 @@ impl Oracle {
         if pull.id.starts_with("normal/") {
             self.normal(stage, &tag, &digest, now).map_err(|error| format!("opened {error}"))?;
         }
+        if pull.id.starts_with("hotfix/") {
+            self.hotfix(stage, &tag, &digest, now).map_err(|error| format!("opened {error}"))?;
+        }
         if let Some(open) = &self.stages[stage].open {
             return Err(format!("{} is open beside {}", pull.id, open.id));
         }
@@ -539,6 +696,7 @@ impl Oracle {
             requester,
             reviews: Vec::new(),
             opened_loose: self.is_loose,
+            opened_calendar: self.calendar.clone(),
         });
         Ok(())
     }
@@ -573,19 +731,37 @@ impl Oracle {
             return Err(format!("{id} changes more than the pin of {path}:\n{before}\n{after}"));
         }
         let lane = trailer(&commit.message, "Lane").first().copied().unwrap_or_default().to_owned();
-        if lane == "rollback" {
-            self.rollback(stage, id, &tag, &digest)?;
-            self.merged[1] += 1;
-        } else {
-            self.normal(stage, &tag, &digest, now).map_err(|error| format!("merged {error}"))?;
-            if self.pull(id).is_none() {
-                let requester = trailer(&commit.message, "Requested-By");
-                self.requested(stage, requester.first().copied(), opened)?;
+        let wrong = |error: String| format!("merged {error}");
+        let by = match lane.as_str() {
+            "rollback" => {
+                self.rollback(stage, id, &tag, &digest)?;
+                self.agreed(stage, id, commit)?;
+                By::Rollback
             }
-            self.approved(stage, id, &digest, commit)?;
-            self.merged[0] += 1;
-        }
-        let by = if lane == "rollback" { By::Rollback } else { By::Normal };
+            "hotfix" => {
+                let who = self.hotfix(stage, &tag, &digest, now).map_err(wrong)?;
+                self.shut(stage, true, now).map_err(wrong)?;
+                let requester = requester(commit);
+                if !who.iter().any(|who| Some(PEOPLE[*who].0) == requester) {
+                    return Err(format!("{id} is said to be asked for by {requester:?}"));
+                }
+                self.approved(stage, id, &digest, commit)?;
+                By::Hotfix
+            }
+            "normal" => {
+                self.normal(stage, &tag, &digest, now).map_err(wrong)?;
+                self.shut(stage, false, now).map_err(wrong)?;
+                if self.pull(id).is_none() {
+                    self.requested(stage, requester(commit), opened)?;
+                }
+                self.approved(stage, id, &digest, commit)?;
+                By::Normal
+            }
+            other => return Err(format!("{id} came by the lane {other}")),
+        };
+        let place = [By::Normal, By::Rollback, By::Hotfix].iter().position(|lane| *lane == by);
+        self.merged[place.unwrap_or_default()] += 1;
+        self.stages[stage].hotfixes.clear();
         self.stages[stage].open = None;
         self.ended.insert(id.to_owned());
         self.came(stage, Some((tag, digest)), by, now);
@@ -595,8 +771,7 @@ impl Oracle {
     /// Opened and merged at once: only where nobody has to approve.
     fn requested(&self, stage: usize, by: Option<&str>, opened: Option<&Pull>) -> Checked {
         let wanted = self.promoters.iter().find(|(of, _)| *of == stage).map(|(_, who)| PEOPLE[*who].0);
-        let found = by.and_then(|by| by.split(' ').next());
-        match (wanted, found) {
+        match (wanted, by) {
             (None, Some(found)) if opened.is_some() && found != "maria" => {
                 Err(format!("{found} is said to have asked, who may not"))
             }
@@ -614,12 +789,41 @@ impl Oracle {
         if self.removed.contains(digest) && !self.is_away {
             return Err(format!("{id}: the registry says that {tag} is not there"));
         }
-        match self.stages[stage].order.take() {
-            Some(Order { to: Some(to), .. }) if to != tag && !digest.starts_with(&to) => {
-                Err(format!("{id} goes to {tag}, and {to} was asked for"))
-            }
-            Some(_) => Ok(()),
-            None => Err(format!("{id}: nobody asked for that rollback")),
+        // One that is asked for while another is under way may be refused.
+        let orders = std::mem::take(&mut self.stages[stage].orders);
+        let is_meant = |to: &String| to == tag || digest.starts_with(to.as_str());
+        if orders.iter().any(|order| order.to.as_ref().is_none_or(is_meant)) {
+            Ok(())
+        } else {
+            Err(format!("{id} goes to {tag}, and asked for was {orders:?}"))
+        }
+    }
+
+    /// Where others have to agree to a rollback, they did.
+    fn agreed(&self, stage: usize, id: &str, commit: &Commit) -> Checked {
+        let (min, requester) = (TABLE[stage].agree, requester(commit));
+        if min == 0 {
+            return Ok(());
+        }
+        let Some(open) = self.pull(id) else { return Err(format!("{id} was merged at once")) };
+        let latest: BTreeMap<usize, &Review> =
+            open.reviews.iter().map(|review| (review.who, review)).collect();
+        let agree = latest.values().filter(|review| {
+            review.verdict == Verdict::Approve
+                && review.head == open.head
+                && may_roll_back(review.who, stage)
+                && Some(PEOPLE[review.who].0) != requester
+        });
+        let found = agree.count();
+        if open.head != open.head_now || found < min {
+            return Err(format!("{id} was merged, and {found} agreed: {:?}", open.reviews));
+        }
+        let is_against = |review: &&&Review| {
+            review.verdict == Verdict::Changes && may_roll_back(review.who, stage) && review.head == open.head
+        };
+        match latest.values().find(is_against) {
+            Some(review) => Err(format!("{id} was merged against {}", PEOPLE[review.who].0)),
+            None => Ok(()),
         }
     }
 
@@ -640,6 +844,7 @@ impl Oracle {
                 && is_sre(review.who)
                 && review.said > self.stages[stage].void_until
                 && open.requester != Some(review.who)
+                && requester(commit) != Some(PEOPLE[review.who].0)
                 && author != Some(review.who)
         };
         let valid: BTreeSet<&str> =
@@ -681,6 +886,7 @@ impl Oracle {
             if !is_same {
                 let said = self.said;
                 self.stages[stage].holds.push(Hold { by_word: false, until: None, said });
+                self.stages[stage].hotfixes.clear();
                 self.came(stage, found, By::Person, now);
             }
         }

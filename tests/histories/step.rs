@@ -36,6 +36,8 @@ pub enum Step {
     Revert(u8),
     Edit(u8),
     Rules(bool),
+    /// Another calendar: what kind, in how many hours its freeze begins, how many it lasts.
+    Calendar(u8, i8, u8),
     /// The process stops after so many writes of what follows.
     Stop(u8),
 }
@@ -67,7 +69,16 @@ pub enum Place {
     Pull(u8),
 }
 
-/// A command. A word is a stage, or 4 for the group.
+/// What is promoted as a hotfix.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fix {
+    Version(u8),
+    /// What no rule picks.
+    PreRelease(u8),
+    Digest(u8),
+}
+
+/// A command. A word is a stage, 4 for the group, or 5 for all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verb {
     Hold(u8, Option<u8>),
@@ -76,7 +87,31 @@ pub enum Verb {
     Unveto(u8),
     Rollback(u8, Option<u8>),
     Promote(u8, Option<(u8, bool)>),
+    /// Whether it has a reason.
+    Hotfix(u8, Fix, bool),
+    Freeze(u8, Option<u8>),
+    Unfreeze(u8),
     Retry,
+}
+
+fn fix() -> impl Strategy<Value = Fix> {
+    prop_oneof![
+        6 => (0..2_u8).prop_map(Fix::Version),
+        1 => (0..3_u8).prop_map(Fix::PreRelease),
+        1 => (0..3_u8).prop_map(Fix::Digest),
+    ]
+}
+
+/// What those say who may, in the operations issue: else most of it would only be refused.
+fn said_by_those_who_may() -> impl Strategy<Value = Step> {
+    let say = |who, verb| Step::Say(who, Place::Operations, verb, false);
+    let fixer = prop_oneof![Just((1, 6)), Just((2, 3)), Just((3, 3)), Just((3, 0))];
+    prop_oneof![
+        6 => (fixer, fix()).prop_map(move |((stage, who), fix)| say(who, Verb::Hotfix(stage, fix, true))),
+        6 => (0..4_u8).prop_map(move |stage| say(3, Verb::Resume(stage))),
+        3 => (0..4_u8).prop_map(move |back| say(2, Verb::Unveto(back))),
+        2 => Just(say(2, Verb::Unfreeze(5))),
+    ]
 }
 
 fn verb() -> impl Strategy<Value = Verb> {
@@ -90,6 +125,10 @@ fn verb() -> impl Strategy<Value = Verb> {
         2 => (word(), proptest::option::of(back())).prop_map(|(word, to)| Verb::Rollback(word, to)),
         5 => (word(), proptest::option::of((back(), any::<bool>())))
             .prop_map(|(word, to)| Verb::Promote(word, to)),
+        2 => (0..5_u8, fix(), prop::bool::weighted(0.9))
+            .prop_map(|(word, fix, reason)| Verb::Hotfix(word, fix, reason)),
+        1 => (0..6_u8, proptest::option::of(1..120_u8)).prop_map(|(word, until)| Verb::Freeze(word, until)),
+        1 => (0..6_u8).prop_map(Verb::Unfreeze),
         1 => Just(Verb::Retry),
     ]
 }
@@ -125,6 +164,7 @@ pub fn step() -> impl Strategy<Value = Step> {
         1 => stage().prop_map(Step::PushOn),
         30 => (person(), place, verb(), prop::bool::weighted(0.2))
             .prop_map(|(who, place, verb, late)| Step::Say(who, place, verb, late)),
+        12 => said_by_those_who_may(),
         5 => any::<u8>().prop_map(Step::Deliver),
         2 => Just(Step::DeliverAll),
         1 => Just(Step::Again),
@@ -133,6 +173,7 @@ pub fn step() -> impl Strategy<Value = Step> {
         1 => stage().prop_map(Step::Revert),
         1 => stage().prop_map(Step::Edit),
         2 => any::<bool>().prop_map(Step::Rules),
+        2 => (0..11_u8, -2..5_i8, 1..8_u8).prop_map(|(kind, from, long)| Step::Calendar(kind, from, long)),
         4 => (1..9_u8).prop_map(Step::Stop),
     ]
 }
@@ -193,9 +234,69 @@ pub enum Act {
     Rules {
         loose: bool,
     },
+    Calendar(Calendar),
     Stop {
         writes: usize,
     },
+}
+
+/// The calendar file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Calendar {
+    /// One freeze, or none.
+    Known(Option<Freeze>),
+    /// A file that nobody can read.
+    Broken,
+}
+
+/// A freeze of the calendar, in seconds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Freeze {
+    pub from: i64,
+    pub until: i64,
+    /// A stage, 4 for the group, 5 for all.
+    pub word: u8,
+    pub exception: Option<Exception>,
+}
+
+/// What passes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Exception {
+    /// A stage, 4 for the group, 5 for all.
+    pub word: u8,
+    pub is_hotfix: bool,
+    pub until: i64,
+}
+
+impl Calendar {
+    /// The file.
+    pub fn text(&self) -> String {
+        let stage = |word: u8| match word {
+            5 => String::new(),
+            word => format!("stage: {}, ", STAGES.get(usize::from(word)).copied().unwrap_or("prod")),
+        };
+        let time = |seconds: i64| jiff::Timestamp::from_second(seconds).unwrap();
+        let freeze = match self {
+            Self::Known(None) => return "freezes: []\n".to_owned(),
+            Self::Broken => return "freezes: soon\n".to_owned(),
+            Self::Known(Some(freeze)) => freeze,
+        };
+        let exceptions = freeze.exception.as_ref().map(|exception| {
+            let lane = if exception.is_hotfix { "hotfix" } else { "normal" };
+            format!(
+                ", exceptions: [{{ pipeline: web, {}lane: {lane}, owner: \"user:maria\", reason: customers, until: {} }}]",
+                stage(exception.word),
+                time(exception.until)
+            )
+        });
+        format!(
+            "freezes:\n  - {{ name: books, from: {}, until: {}, {}reason: books, owner: \"team:acme/release\"{} }}\n",
+            time(freeze.from),
+            time(freeze.until),
+            stage(freeze.word).replace("stage:", "stages:"),
+            exceptions.unwrap_or_default()
+        )
+    }
 }
 
 /// A comment with a command.
@@ -210,7 +311,11 @@ pub struct Said {
 
 impl Said {
     pub fn text(&self) -> String {
-        let word = |word: u8| STAGES.get(usize::from(word)).copied().unwrap_or("prod");
+        let word = |word: u8| match word {
+            4 => "prod",
+            5 => "all",
+            word => STAGES[usize::from(word)],
+        };
         let to = self.target.as_ref().map(|target| format!(" to {target}")).unwrap_or_default();
         let name = self.target.as_ref().map(|target| format!(" {target}")).unwrap_or_default();
         match self.verb {
@@ -221,6 +326,13 @@ impl Said {
             Verb::Unveto(_) => format!("/unveto{name}"),
             Verb::Rollback(stage, _) => format!("/rollback {}{to}", word(stage)),
             Verb::Promote(stage, _) => format!("/promote {}{to}", word(stage)),
+            Verb::Hotfix(stage, _, true) => {
+                format!("/promote {}{to} lane=hotfix INC-7 it fails", word(stage))
+            }
+            Verb::Hotfix(stage, _, false) => format!("/promote {}{to} lane=hotfix", word(stage)),
+            Verb::Freeze(stage, Some(until)) => format!("/freeze {} until {until}m", word(stage)),
+            Verb::Freeze(stage, None) => format!("/freeze {}", word(stage)),
+            Verb::Unfreeze(stage) => format!("/unfreeze {}", word(stage)),
             Verb::Retry => "/retry".to_owned(),
         }
     }
@@ -281,6 +393,10 @@ impl fmt::Display for Act {
             Self::Unpin { stage, tag } => write!(formatter, "pin {} web {tag} tag-only", STAGES[*stage]),
             Self::Edit { stage } => write!(formatter, "person edits {} web", STAGES[*stage]),
             Self::Rules { loose } => write!(formatter, "rules: us needs {}", if *loose { 1 } else { 2 }),
+            Self::Calendar(calendar) => {
+                let text = calendar.text();
+                write!(formatter, "file calendars/freezes.yaml:\n  {}", text.trim_end().replace('\n', "\n  "))
+            }
             Self::Stop { writes } => write!(formatter, "# stops after {writes} writes of the next line"),
         }
     }

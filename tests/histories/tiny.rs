@@ -6,20 +6,21 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use lockkeeper::commit::CommitId;
-use lockkeeper::image::{Digest, Image, Tag};
-use lockkeeper::pipeline::{Picked, Pipeline, StageName, parse};
+use lockkeeper::command::Target;
+use lockkeeper::image::{Digest, Image, Pinned, Release, Tag};
+use lockkeeper::pipeline::{Calendar, Picked, Pipeline, StageName, parse, parse_calendar};
 use lockkeeper::plan::{
     Asked, Effect, FileState, Files, MergeNow, Open, Pick, PlanSettings, Presence, Snapshot, Thread, Unread,
-    plan,
+    hotfix_targets, known, plan,
 };
-use lockkeeper::promotion::{Entry, Event, State};
+use lockkeeper::promotion::{self, Entry, Event, State};
 use lockkeeper::pull_request::{
     Authors, MergeMethod, Permission, Person, PullRequest, PullRequestState, Review, Standing,
     Verdict as Judgement,
 };
 
 use crate::oracle::{Commit, Pull, View, pin};
-use crate::step::{Act, PEOPLE, Place, STAGES, Said, Verdict, digest};
+use crate::step::{self, Act, PEOPLE, Place, STAGES, Said, Verdict, digest};
 use crate::{author, manifest, rules};
 
 /// More rounds than any world needs to be still.
@@ -31,7 +32,21 @@ static TIGHT: LazyLock<Pipeline> = LazyLock::new(|| pipeline(false));
 static LOOSE: LazyLock<Pipeline> = LazyLock::new(|| pipeline(true));
 
 fn pipeline(is_loose: bool) -> Pipeline {
-    parse(rules(is_loose, true).as_bytes()).unwrap().pipelines.remove(0)
+    parse(rules(is_loose).as_bytes()).unwrap().pipelines.remove(0)
+}
+
+/// The rules as they stand on a base.
+#[derive(Clone)]
+struct Rules {
+    is_loose: bool,
+    calendar: Calendar,
+}
+
+impl Rules {
+    fn pipeline(&self) -> Pipeline {
+        let rules: &Pipeline = if self.is_loose { &LOOSE } else { &TIGHT };
+        Pipeline { freezes: self.calendar.clone(), ..rules.clone() }
+    }
 }
 
 /// The process is stopped here.
@@ -41,11 +56,11 @@ pub struct Tiny {
     now: Timestamp,
     state: State,
     files: BTreeMap<String, String>,
-    is_loose: bool,
+    rules: Rules,
     tip: CommitId,
     count: u64,
     /// The files and rules of each base that a pull request was made from.
-    bases: BTreeMap<CommitId, (BTreeMap<String, String>, bool)>,
+    bases: BTreeMap<CommitId, (BTreeMap<String, String>, Rules)>,
     tags: BTreeMap<String, String>,
     there: BTreeSet<String>,
     is_away: bool,
@@ -109,7 +124,7 @@ impl Tiny {
             now,
             state: State::default(),
             files: files.collect(),
-            is_loose: false,
+            rules: Rules { is_loose: false, calendar: Calendar::Known(Vec::new()) },
             tip: id("0"),
             count: 0,
             bases: BTreeMap::new(),
@@ -189,9 +204,21 @@ impl Tiny {
                 self.persons(*stage, file);
             }
             Act::Rules { loose } => {
-                self.is_loose = *loose;
-                self.count += 1;
-                self.tip = id(&self.count.to_string());
+                self.rules.is_loose = *loose;
+                self.moved();
+            }
+            Act::Calendar(calendar) => {
+                let reason = "it says nothing".to_owned();
+                let file = "calendars/freezes.yaml".to_owned();
+                self.rules.calendar = parse_calendar(calendar.text().as_bytes())
+                    .map_or_else(|_| Calendar::Unusable { file, reason }, Calendar::Known);
+                assert_eq!(
+                    matches!(self.rules.calendar, Calendar::Unusable { .. }),
+                    *calendar == step::Calendar::Broken,
+                    "{}",
+                    calendar.text()
+                );
+                self.moved();
             }
             Act::Stop { writes } => {
                 self.budget = Some(*writes);
@@ -241,6 +268,11 @@ impl Tiny {
         asked.sort_by_key(|asked| asked.at);
         self.last = asked.last().cloned().or(self.last.take());
         self.asked = asked;
+    }
+
+    fn moved(&mut self) {
+        self.count += 1;
+        self.tip = id(&self.count.to_string());
     }
 
     fn persons(&mut self, stage: usize, file: String) {
@@ -356,7 +388,7 @@ impl Tiny {
             None => {
                 self.count += 1;
                 let (number, head) = (self.count, id(&format!("{} on {}", new.branch, new.base)));
-                self.bases.insert(new.base, (self.files.clone(), self.is_loose));
+                self.bases.insert(new.base, (self.files.clone(), self.rules.clone()));
                 let pull = self.pull_request(new, number, head);
                 self.pulls.insert(number, (pull, new.edits.clone()));
                 self.wrote()?;
@@ -427,7 +459,7 @@ impl Tiny {
     }
 
     fn snapshot(&self) -> Snapshot {
-        let pipeline = if self.is_loose { &LOOSE } else { &TIGHT };
+        let pipeline = self.rules.pipeline();
         let mut pull_requests = BTreeMap::new();
         let (mut rules_at_open, mut files_at_open) = (BTreeMap::new(), BTreeMap::new());
         let mut authors = BTreeMap::new();
@@ -437,9 +469,8 @@ impl Tiny {
                 authors.insert(name.clone(), Authors::Known(vec![person(author(version.as_str()))]));
             }
             let base: CommitId = proposal.base.parse().unwrap();
-            if let Some((files, is_loose)) = self.bases.get(&base).filter(|_| base != self.tip) {
-                let rules: &Pipeline = if *is_loose { &LOOSE } else { &TIGHT };
-                rules_at_open.insert(name.clone(), rules.clone());
+            if let Some((files, rules)) = self.bases.get(&base).filter(|_| base != self.tip) {
+                rules_at_open.insert(name.clone(), rules.pipeline());
                 files_at_open.insert(name.clone(), bytes(files));
             }
             if let Some((number, _)) = &proposal.open {
@@ -452,16 +483,17 @@ impl Tiny {
                 pull_requests.insert(*number, pull);
             }
         }
-        Snapshot {
+        let picks = vec![self.pick(&pipeline)];
+        let mut snapshot = Snapshot {
             now: self.now,
             repository: "env".to_owned(),
             base_branch: "main".to_owned(),
             base: self.tip,
-            pipeline: (*pipeline).clone(),
+            pipeline,
             file: FileState::Valid,
             state: self.state.clone(),
             files: bytes(&self.files),
-            picks: vec![self.pick(pipeline)],
+            picks,
             standing: BTreeSet::new(),
             images: self.images(),
             tags: BTreeMap::new(),
@@ -486,7 +518,35 @@ impl Tiny {
                 source_links: Vec::new(),
                 has_deployments: false,
             },
+        };
+        for target in hotfix_targets(&snapshot) {
+            let found = self.named(&snapshot, &target);
+            snapshot.hotfixes.insert(target, found);
         }
+        snapshot
+    }
+
+    /// What a person means who wants a hotfix: by its tag, by what is known, or by a whole digest.
+    fn named(&self, snapshot: &Snapshot, target: &Target) -> Result<Release, String> {
+        let (Target::Version(text) | Target::Digest(text)) = target;
+        if self.is_away {
+            return Err("the registry is away".to_owned());
+        }
+        let release = |tag: Option<Tag>, digest: Digest| {
+            let repository = snapshot.pipeline.images[0].repository.clone();
+            [(repository, Pinned { tag, digest })].into_iter().collect::<Release>()
+        };
+        if let Some(bytes) = self.tags.get(text) {
+            return Ok(release(Some(text.parse().unwrap()), digest(bytes)));
+        }
+        let there: BTreeSet<Digest> = self.there.iter().map(|name| digest(name)).collect();
+        let is_there = |release: &Release| release.digests().iter().all(|digest| there.contains(digest));
+        let mut known = known(snapshot).filter(|release| promotion::names(target, release));
+        if let Some(known) = known.next() {
+            return if is_there(known) { Ok(known.clone()) } else { Err("it is gone".to_owned()) };
+        }
+        let whole = format!("sha256:{text}").parse::<Digest>().ok().map(|digest| release(None, digest));
+        whole.filter(is_there).ok_or_else(|| "there is none".to_owned())
     }
 
     fn pick(&self, pipeline: &Pipeline) -> Pick {
