@@ -7,7 +7,7 @@ use super::effect::{Gate, HoldReason};
 use super::pins::Pins;
 use super::reviewers;
 use super::snapshot::{Snapshot, is};
-use super::{fitness, freeze, hotfix, window};
+use super::{fitness, freeze, hotfix, presence, window};
 use crate::pipeline::{Approvals, Principal, RequiredCheck, RoleName, Stage};
 use crate::promotion::{self, Approval, Ballot, Discount, HoldKind, Lane, Proposal, Signature};
 use crate::pull_request::{Authors, CheckStatus, Obstacle, PullRequest, Review, Verdict};
@@ -51,7 +51,9 @@ pub(super) fn merge_gates(
 ) -> MergeGates {
     let mut gates = MergeGates::default();
     branch(stage, proposal, pull_request, &mut gates);
-    if proposal.lane != Lane::Rollback {
+    if proposal.lane == Lane::Rollback {
+        presence::gate(snapshot, stage, proposal, &mut gates);
+    } else {
         readable(snapshot, stage, &mut gates);
         held(snapshot, stage, &mut gates);
         freeze::gate(snapshot, stage, proposal.lane, &mut gates);

@@ -29,6 +29,7 @@ pub mod messages;
 mod observed;
 mod order;
 mod pins;
+mod presence;
 mod propose;
 mod readiness;
 mod reviewers;

@@ -530,7 +530,8 @@ impl Oracle {
             let since = lives.iter().rposition(|life| matches!(life.to, Some((_, By::Rollback))));
             let long = |life: &&&Life| {
                 let to = life.to.map_or(now, |(to, _)| to);
-                matches!(life.by, By::Normal | By::Hotfix | By::Rollback) && to - life.from >= TABLE[stage].soak
+                matches!(life.by, By::Normal | By::Hotfix | By::Rollback)
+                    && to - life.from >= TABLE[stage].soak
             };
             lives.iter().any(|life| matches!(life.by, By::Normal | By::Hotfix))
                 && lives.iter().skip(since.map_or(0, |since| since + 1)).any(|life| long(&life))
@@ -555,9 +556,8 @@ impl Oracle {
     /// What may not be merged now: freezes stop both lanes, a window the normal one.
     fn shut(&self, stage: usize, is_hotfix: bool, now: i64) -> Checked {
         let name = STAGES[stage];
-        let is_frozen_by_word = self.stages[stage]
-            .frozen
-            .is_some_and(|frozen| frozen.until.is_none_or(|until| until > now));
+        let is_frozen_by_word =
+            self.stages[stage].frozen.is_some_and(|frozen| frozen.until.is_none_or(|until| until > now));
         if is_frozen_by_word {
             return Err(format!("into {name}, which is frozen by command"));
         }

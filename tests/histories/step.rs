@@ -1,6 +1,8 @@
 //! What can happen, in small numbers that shrink, and what it means in a history as it stands.
 
+use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Mutex;
 
 use lockkeeper::image::Digest;
 use proptest::prelude::*;
@@ -338,13 +340,22 @@ impl Said {
     }
 }
 
+/// Kept: without optimisation hashing takes longest of all.
+static KNOWN: Mutex<BTreeMap<String, Digest>> = Mutex::new(BTreeMap::new());
+
 /// The digest of the bytes of this name.
 pub fn digest(bytes: &str) -> Digest {
     // What a person reverts to is known by its digest alone.
     if bytes.len() == 64 {
         return format!("sha256:{bytes}").parse().unwrap();
     }
-    Digest::of(format!("{REPOSITORY}:{bytes}").as_bytes())
+    let mut known = KNOWN.lock().unwrap();
+    if let Some(digest) = known.get(bytes) {
+        return *digest;
+    }
+    let digest = Digest::of(format!("{REPOSITORY}:{bytes}").as_bytes());
+    known.insert(bytes.to_owned(), digest);
+    digest
 }
 
 impl fmt::Display for Act {

@@ -5,13 +5,13 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use lockkeeper::commit::CommitId;
 use lockkeeper::command::Target;
+use lockkeeper::commit::CommitId;
 use lockkeeper::image::{Digest, Image, Pinned, Release, Tag};
 use lockkeeper::pipeline::{Calendar, Picked, Pipeline, StageName, parse, parse_calendar};
 use lockkeeper::plan::{
-    Asked, Effect, FileState, Files, MergeNow, Open, Pick, PlanSettings, Presence, Snapshot, Thread, Unread,
-    hotfix_targets, known, plan,
+    Asked, Effect, FileState, Files, MergeNow, Open, Pick, Plan, PlanSettings, Presence, Snapshot, Thread,
+    Unread, hotfix_targets, known, plan,
 };
 use lockkeeper::promotion::{self, Entry, Event, State};
 use lockkeeper::pull_request::{
@@ -19,6 +19,7 @@ use lockkeeper::pull_request::{
     Verdict as Judgement,
 };
 
+use crate::faults::Fault;
 use crate::oracle::{Commit, Pull, View, pin};
 use crate::step::{self, Act, PEOPLE, Place, STAGES, Said, Verdict, digest};
 use crate::{author, manifest, rules};
@@ -53,6 +54,7 @@ impl Rules {
 struct Stopped;
 
 pub struct Tiny {
+    fault: Option<Fault>,
     now: Timestamp,
     state: State,
     files: BTreeMap<String, String>,
@@ -118,15 +120,16 @@ fn standings() -> BTreeMap<u64, Standing> {
 }
 
 impl Tiny {
-    pub fn new(first: &str, now: Timestamp) -> Self {
+    pub fn new(first: &str, now: Timestamp, fault: Option<Fault>) -> Self {
         let files = (0..STAGES.len()).map(|stage| (path(stage), manifest(first, Some(first))));
         let mut tiny = Self {
+            fault,
             now,
             state: State::default(),
             files: files.collect(),
             rules: Rules { is_loose: false, calendar: Calendar::Known(Vec::new()) },
             tip: id("0"),
-            count: 0,
+            count: ISSUE,
             bases: BTreeMap::new(),
             tags: BTreeMap::from([(first.to_owned(), first.to_owned())]),
             there: BTreeSet::from([first.to_owned()]),
@@ -163,6 +166,8 @@ impl Tiny {
     }
 
     pub fn act(&mut self, act: &Act) -> Result<(), String> {
+        // No two things happen in one second: which came first could not be told.
+        self.now += SignedDuration::from_secs(1);
         match act {
             Act::Push { tag, bytes } => {
                 self.tags.insert(tag.clone(), bytes.clone());
@@ -178,7 +183,10 @@ impl Tiny {
             Act::Review { stage, who, verdict } => self.review(*stage, *who, *verdict),
             Act::Close { stage, who } => {
                 let (at, by) = (self.now, person(*who));
-                self.open_of(*stage).state = PullRequestState::Closed { at, by };
+                let pull = self.open_of(*stage);
+                pull.state = PullRequestState::Closed { at, by };
+                let head = pull.head;
+                self.old_heads.insert(*stage, head);
             }
             Act::PushOn { stage } => {
                 let head = self.open_of(*stage).head;
@@ -293,8 +301,7 @@ impl Tiny {
     /// Works until there is nothing to do, also where it is stopped in between.
     fn settle(&mut self) -> Result<(), String> {
         for _ in 0..ROUNDS_MAX {
-            let snapshot = self.snapshot();
-            let found = plan(&snapshot);
+            let (snapshot, found) = self.plan();
             if found.effects.is_empty() {
                 self.asked.clear();
                 self.budget = None;
@@ -311,7 +318,20 @@ impl Tiny {
                 }
             }
         }
-        Err(format!("the world is not still after {ROUNDS_MAX} rounds: {:?}", plan(&self.snapshot()).effects))
+        Err(format!("the world is not still after {ROUNDS_MAX} rounds: {:?}", self.plan().1.effects))
+    }
+
+    /// What the engine makes of the world; with a fault, where one is planted.
+    fn plan(&self) -> (Snapshot, Plan) {
+        let mut snapshot = self.snapshot();
+        if let Some(fault) = self.fault {
+            fault.blind(&mut snapshot);
+        }
+        let mut found = plan(&snapshot);
+        if let Some(fault) = self.fault {
+            fault.spoil(&mut found);
+        }
+        (snapshot, found)
     }
 
     /// A write that lasts was made.
@@ -354,7 +374,7 @@ impl Tiny {
                 return Ok(false);
             }
             Effect::Merge(which) => {
-                if plan(&self.snapshot()).effects.contains(effect) {
+                if self.plan().1.effects.contains(effect) {
                     self.merge(which)?;
                 }
                 return Ok(false);
@@ -605,6 +625,9 @@ fn bytes(files: &BTreeMap<String, String>) -> Files {
 
 /// What git makes of it: line by line, where the lines that changed are not the same ones.
 fn three_way(now: &str, before: &str, after: &str) -> Option<String> {
+    if now == before {
+        return Some(after.to_owned());
+    }
     if pin(now) != pin(before) || reference(now) != reference(before) {
         return (pin(now) == pin(after)).then(|| now.to_owned());
     }

@@ -28,7 +28,11 @@ approve prod by tom
 expect prod pins web 1.1.0
 approve prod by sam
 expect prod pins web 1.1.0
+remove web 1.0.0
 approve prod by kim
+expect prod pins web 1.1.0
+expect prod hold is not in the registry
+push web 1.0.0
 expect prod pins web 1.0.0
 expect merged prod body its health then is unknown
 expect merged prod says **Review due 2026-03-03 11:00:00 UTC**, by `team:acme/owners`

@@ -146,7 +146,8 @@ pub fn loosened_freezes(before: &Pipeline, after: &Pipeline, stage: &Stage, now:
         match new.iter().find(|other| other.name == freeze.name && other.concerns(name, stage)) {
             None => found.push(format!("freeze `{}` removed", freeze.name)),
             Some(other) if other.until < freeze.until || other.from > freeze.from.max(now) => {
-                found.push(format!("freeze `{}` shortened", freeze.name));
+                let (from, until) = (shown(other.from), shown(other.until));
+                found.push(format!("freeze `{}` shortened to {from} until {until}", freeze.name));
             }
             Some(other) => found.extend(added(freeze, other, name, stage, now)),
         }
@@ -154,21 +155,30 @@ pub fn loosened_freezes(before: &Pipeline, after: &Pipeline, stage: &Stage, now:
     found
 }
 
-/// The exceptions that let more through than those before.
+/// The exceptions that let more through than those before, each with its end: one that is added later reads differently, and
+/// so counts anew.
 fn added(
     before: &Freeze,
     after: &Freeze,
     pipeline: &PipelineName,
     stage: &Stage,
     now: Timestamp,
-) -> Option<String> {
+) -> Vec<String> {
     let lets_more = |new: &Exception| {
         let is_covered =
             |old: &Exception| old.lane == new.lane && old.until >= new.until && old.concerns(pipeline, stage);
         new.until > now && new.concerns(pipeline, stage) && !before.exceptions.iter().any(is_covered)
     };
-    let new = after.exceptions.iter().find(|exception| lets_more(exception))?;
-    Some(format!("exception of `{}` to freeze `{}` by `{}`", new.lane.name(), after.name, new.owner))
+    let new = after.exceptions.iter().filter(|exception| lets_more(exception));
+    let text = |new: &Exception| {
+        let (lane, owner, until) = (new.lane.name(), &new.owner, shown(new.until));
+        format!("exception of `{lane}` to freeze `{}` by `{owner}` until {until}", after.name)
+    };
+    new.map(text).collect()
+}
+
+fn shown(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
 }
 
 impl ExceptionLane {

@@ -127,12 +127,16 @@ fn what_a_calendar_stops_less_of_is_named() {
             "exceptions: [{{ pipeline: shop, owner: \"user:p\", reason: q, until: 2026-03-02T18:00:00Z, {keys} }}]"
         ))
     };
-    let added = "exception of `hotfix` to freeze `x` by `user:p`";
+    let added = "exception of `hotfix` to freeze `x` by `user:p` until 2026-03-02 18:00:00 UTC";
     for (before, after, want) in [
         (freeze(""), freeze(""), ""),
         (freeze(""), "[]".to_owned(), "freeze `x` removed"),
         ("[]".to_owned(), freeze(""), ""),
-        (freeze(""), until("2026-03-02T23:59:59Z", ""), "freeze `x` shortened"),
+        (
+            freeze(""),
+            until("2026-03-02T23:59:59Z", ""),
+            "freeze `x` shortened to 2026-03-01 00:00:00 UTC until 2026-03-02 23:59:59 UTC",
+        ),
         (freeze(""), until("2026-03-04T00:00:00Z", ""), ""),
         (freeze(""), freeze("stages: [dev]"), "freeze `x` removed"),
         (freeze("stages: [dev]"), "[]".to_owned(), ""),
@@ -150,6 +154,14 @@ fn what_a_calendar_stops_less_of_is_named() {
         let want: Vec<&str> = Some(want).filter(|want| !want.is_empty()).into_iter().collect();
         assert_eq!(found, want, "{:?} → {:?}", before.freezes, after.freezes);
     }
+    // Two that come one after the other are told apart.
+    let both = exception("").replace(
+        "exceptions: [",
+        "exceptions: [{ pipeline: shop, owner: \"user:p\", reason: q, until: 2026-03-02T20:00:00Z }, ",
+    );
+    let (before, after) = (shop(&freeze("")), shop(&both));
+    let found = loosened_freezes(&before, &after, &after.stages[0], at(NOW));
+    assert_eq!(found, [added.replace("18:00", "20:00"), added.to_owned()]);
     let mut broken = shop("[]");
     broken.freezes = Calendar::Unusable { file: "cal.yaml".to_owned(), reason: "gone".to_owned() };
     let mended = shop("[]");

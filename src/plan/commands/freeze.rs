@@ -2,7 +2,7 @@
 
 use super::Refusal;
 use super::authorise::authorise;
-use super::execute::{Done, addressed, until_time};
+use super::execute::{Done, addressed, is_later, said_before, until_time};
 use crate::command::{ALL, Until, Verb};
 use crate::pipeline::Stage;
 use crate::plan::candidate::minute;
@@ -24,7 +24,14 @@ pub(super) fn freeze(
     for stage in stages(snapshot, asked, word)? {
         authorise(snapshot, asked, Verb::Freeze, stage)?;
         let name = stage.name.clone();
-        let before = snapshot.state.frozen(&name, snapshot.now).map_or_else(String::new, |frozen| {
+        let found = snapshot.state.frozen(&name, snapshot.now);
+        // What is heard late must not end or shorten what was said after it.
+        if let Some(newer) = found.filter(|found| is_later(snapshot, asked, &found.by, found.at)) {
+            let end = newer.until.map_or_else(|| format!("`/unfreeze {name}`"), minute);
+            lines.push(format!("`{name}` is frozen already, by {}, until {end}.", code(&newer.by.name)));
+            continue;
+        }
+        let before = found.map_or_else(String::new, |frozen| {
             format!(" It was frozen by {} before; this takes its place.", code(&frozen.by.name))
         });
         let end = until.map_or_else(|| format!("`/unfreeze {name}`"), minute);
@@ -47,8 +54,10 @@ pub(super) fn unfreeze(
     let stages = stages(snapshot, asked, word)?;
     for stage in &stages {
         authorise(snapshot, asked, Verb::Unfreeze, stage)?;
-        if snapshot.state.frozen(&stage.name, snapshot.now).is_none() {
-            continue;
+        let Some(found) = snapshot.state.frozen(&stage.name, snapshot.now) else { continue };
+        if is_later(snapshot, asked, &found.by, found.at) {
+            let what = format!("`{}` was frozen by {}", stage.name, code(&found.by.name));
+            return Err(said_before(&what, found.at));
         }
         let stays = freeze::by_calendar(snapshot, stage);
         let stays: Vec<String> =

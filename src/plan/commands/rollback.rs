@@ -7,10 +7,11 @@ use super::authorise::authorise;
 use super::execute::{Done, addressed};
 use crate::command::{Target, Verb};
 use crate::image::{Digest, Release};
-use crate::pipeline::Stage;
+use crate::pipeline::{Stage, StageName};
 use crate::plan::candidate::minute;
 use crate::plan::messages::{code, prose};
-use crate::plan::snapshot::{Asked, Presence, Snapshot};
+use crate::plan::presence;
+use crate::plan::snapshot::{Asked, Snapshot};
 use crate::promotion::{self, Event, HoldKind, Lane, Origin, StageState, Stint};
 
 /// Rolls back each stage addressed; those that cannot are said.
@@ -81,18 +82,27 @@ fn rollback_stage(
             minute(live.from)
         )));
     }
-    let is_forced = reason.is_some_and(|reason| reason.split_whitespace().next() == Some("force"));
-    let absent = if is_forced { Vec::new() } else { absent(snapshot) };
+    let absent = absent(snapshot, reason);
     let target = promotion::target(&snapshot.state, &snapshot.pipeline, name, to, &absent)
         .map_err(|error| Refusal::refused(format!("{}.", prose(&error.to_string()))))?;
-    if let Some(missing) = target.release.digests().into_iter().find(|digest| absent.contains(digest)) {
-        return Err(Refusal::refused(format!(
-            "{} is not in the registry (`{missing}`). {} does it nevertheless.",
-            code(&target.release.version()),
-            code(&format!("/rollback {name} to {} force", target.release.version()))
-        )));
-    }
+    there(name, &target.release, &absent)?;
     Ok(rollback_events(asked, stage, live, target, reason))
+}
+
+/// What the registry says it does not have, unless that is to be no obstacle.
+fn absent(snapshot: &Snapshot, reason: Option<&String>) -> Vec<Digest> {
+    if presence::is_forced(reason) { Vec::new() } else { presence::absent(snapshot) }
+}
+
+fn there(name: &StageName, release: &Release, absent: &[Digest]) -> Result<(), Refusal> {
+    let Some(missing) = release.digests().into_iter().find(|digest| absent.contains(digest)) else {
+        return Ok(());
+    };
+    Err(Refusal::refused(format!(
+        "{} is not in the registry (`{missing}`). {} does it nevertheless.",
+        code(&release.version()),
+        code(&format!("/rollback {name} to {} force", release.version()))
+    )))
 }
 
 fn rollback_events(
@@ -170,9 +180,13 @@ fn restore(
         snapshot.state.veto(&snapshot.pipeline, name, &stint.release).is_none()
             && (to.is_some() || !was_rolled_back(stint))
     };
-    let Some(stint) = stints.filter(is_meant).find(is_good) else {
+    let absent = absent(snapshot, reason);
+    let good: Vec<&Stint> = stints.filter(is_meant).filter(is_good).collect();
+    let is_there = |stint: &&&Stint| stint.release.digests().iter().all(|digest| !absent.contains(digest));
+    let Some(stint) = good.iter().find(is_there).or(good.first()) else {
         return Err(Refusal::refused(format!("no release of `{name}` is known that could be restored.")));
     };
+    there(name, &stint.release, &absent)?;
     let (by, release, reason) = (asked.actor(), stint.release.clone(), reason.cloned());
     let reply = format!(
         "Restoring {} in `{name}`, which has no digest now; it is held until `/resume {name}`.",
@@ -187,14 +201,4 @@ fn restore(
     };
     let requested = Event::Requested { stage: name.clone(), lane: Lane::Rollback, release, by, reason };
     Ok((vec![held, requested], reply))
-}
-
-fn absent(snapshot: &Snapshot) -> Vec<Digest> {
-    let is_absent = |presence: &Presence| matches!(presence, Presence::Absent(_));
-    snapshot
-        .presence
-        .iter()
-        .filter(|(_, presence)| is_absent(presence))
-        .map(|((_, digest), _)| *digest)
-        .collect()
 }

@@ -1,5 +1,6 @@
 mod readiness;
 mod tags;
+mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
