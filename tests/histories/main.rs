@@ -17,14 +17,19 @@ mod faults;
 mod oracle;
 mod step;
 mod stops;
+#[path = "../support/mod.rs"]
+mod support;
 mod tiny;
+mod told;
 
 use faults::Fault;
 use jiff::Timestamp;
 use oracle::Oracle;
 use proptest::strategy::{Strategy as _, ValueTree as _};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
-use step::{Act, Bytes, Calendar, Exception, Fix, Freeze, Place, REPOSITORY, Said, Step, Verb, digest};
+use step::{
+    Act, Bytes, Calendar, Exception, Fix, Freeze, Place, REPOSITORY, STAGES, Said, Step, Verb, digest,
+};
 use tiny::Tiny;
 
 /// Events of one history.
@@ -84,6 +89,10 @@ fn manifest(tag: &str, bytes: Option<&str>) -> String {
     format!(
         "# kept as it is\nkind: Deployment\nspec:\n  template:\n    spec:\n      containers:\n        - name: web\n          image: {REPOSITORY}:{tag}{digest}   # the pin\n          env: [{{ name: A, value: \"1\" }}]\n"
     )
+}
+
+fn path(stage: usize) -> String {
+    format!("env/{}/web.yaml", STAGES[stage])
 }
 
 /// Who wrote what is behind a version.

@@ -287,6 +287,11 @@ impl Oracle {
         self.stages[stage].open.is_some()
     }
 
+    /// Whether a person pushed to the branch that is open.
+    pub fn is_pushed_over(&self, stage: usize) -> bool {
+        self.stages[stage].open.as_ref().is_some_and(|open| open.head != open.head_now)
+    }
+
     pub fn has_older_head(&self, stage: usize) -> bool {
         !self.stages[stage].last_heads.is_empty()
     }

@@ -22,7 +22,7 @@ use lockkeeper::pull_request::{
 use crate::faults::Fault;
 use crate::oracle::{Commit, Pull, View, pin};
 use crate::step::{self, Act, PEOPLE, Place, STAGES, Said, Verdict, digest};
-use crate::{author, manifest, rules};
+use crate::{author, manifest, path, rules};
 
 /// More rounds than any world needs to be still.
 const ROUNDS_MAX: usize = 200;
@@ -91,10 +91,6 @@ fn me() -> Person {
 
 fn stage_name(stage: usize) -> StageName {
     STAGES[stage].parse().unwrap()
-}
-
-fn path(stage: usize) -> String {
-    format!("env/{}/web.yaml", STAGES[stage])
 }
 
 fn standings() -> BTreeMap<u64, Standing> {

@@ -16,6 +16,7 @@ pub mod portrait;
 mod running;
 pub mod saved;
 pub mod script;
+pub mod seen;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
