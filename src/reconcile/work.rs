@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -21,6 +22,8 @@ const BACKOFF_MIN: Duration = Duration::from_secs(2);
 const BACKOFF_MAX: Duration = Duration::from_mins(2);
 /// Longest wait after the store has failed: it is at this machine, and work goes on when there is room again.
 const STORE_BACKOFF_MAX: Duration = Duration::from_secs(10);
+/// How long a lease is renewed: some rounds in which every remote takes the longest that it may.
+const WORK_MAX: Duration = Duration::from_mins(15);
 /// Due work is looked for at least this often, whoever made it due: the command line, in a process of its own, cannot
 /// wake us.
 const IDLE_MAX: Duration = Duration::from_millis(500);
@@ -196,8 +199,29 @@ async fn work_on(world: &World, shared: &Shared, lease: Lease) -> Result<(), Sto
     ended.map(|_| ())
 }
 
+/// Carries work out, and renews its lease meanwhile: remotes that take long to answer must not hand the key to another worker,
+/// who would only wait for the same. What does not end at all loses it in the end.
+async fn renewing<T>(world: &World, lease: &Lease, work: BoxFuture<'_, T>) -> T {
+    let renew = async {
+        let begun = Instant::now();
+        while begun.elapsed() < WORK_MAX {
+            tokio::time::sleep(world.settings.lease / 3).await;
+            let renewed = world.store.extend(lease, (world.now)(), world.settings.lease).await;
+            // The next write of the work is refused then, or tells what is wrong with the store.
+            if renewed.is_err() {
+                break;
+            }
+        }
+        std::future::pending().await
+    };
+    tokio::select! {
+        ended = work => ended,
+        never = renew => never,
+    }
+}
+
 async fn pipeline(world: &World, lease: Lease) -> Result<Worked, (ReconcileError, Lease)> {
-    match reconcile(world, &lease).await {
+    match renewing(world, &lease, reconcile(world, &lease).boxed()).await {
         Ok(Finished { fold, view: Some(view), wake_at, is_cut }) => {
             let closed = if is_cut { Vec::new() } else { delivery_ids(&lease) };
             Ok(close(world, lease, &closed, Some(&fold), &view, wake_at).await)
@@ -216,7 +240,7 @@ async fn pipeline(world: &World, lease: Lease) -> Result<Worked, (ReconcileError
 }
 
 async fn repository(world: &World, lease: Lease) -> Result<Worked, (ReconcileError, Lease)> {
-    match sweep(world, &lease).await {
+    match renewing(world, &lease, sweep(world, &lease).boxed()).await {
         Ok(view) => {
             let view = match view.map(|view| json(&view)).transpose() {
                 Ok(view) => view.unwrap_or(serde_json::Value::Null),
