@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::Request;
-
 use axum::response::{IntoResponse as _, Response};
 use base64::Engine as _;
 use http::{StatusCode, header};
@@ -193,7 +192,8 @@ async fn it_is_asked_for_the_digest_with_what_reads_there_and_nothing_else_of_ou
     let pattern = r"https\:\/\/git\.example\/shop\/web\/\.ci\/release\.yml\@refs\/tags\/";
     let (begin, issuer) =
         ("verify --output=json --timeout=30s", format!("--certificate-oidc-issuer={ISSUER}"));
-    let want = format!("{begin} --certificate-identity-regexp=^{pattern}.*$ {issuer} {pin}");
+    let want =
+        format!("{begin} --certificate-identity-regexp=^{pattern}.*$ {issuer} --allow-http-registry {pin}");
     assert_eq!(cosign.asked(), [want]);
     assert_eq!(cosign.read("login"), format!(r#"{{"auths":{{"{host}":{{"auth":"{}"}}}}}}"#, pair()));
     let variables = cosign.read("variables");
@@ -207,7 +207,10 @@ async fn it_is_asked_for_the_digest_with_what_reads_there_and_nothing_else_of_ou
     cosign.write("exit 12");
     ask(workflow).await.unwrap();
     ask("kim@example.com").await.unwrap_err();
-    assert_eq!(cosign.asked(), [format!("{begin} --certificate-identity=kim@example.com {issuer} {pin}")]);
+    assert_eq!(
+        cosign.asked(),
+        [format!("{begin} --certificate-identity=kim@example.com {issuer} --allow-http-registry {pin}")]
+    );
 }
 
 /// The token server is the one that is checked here: the program asks none.

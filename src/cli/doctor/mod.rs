@@ -126,7 +126,6 @@ async fn check(settings: &Settings, findings: &mut Findings) {
         github::look(settings, repository, findings).await;
         if let Some(pipelines) = repository::look(settings, repository, findings).await {
             host::cosign(settings, &repository.name, &pipelines, findings).await;
-            registry::writers(&oci, &settings.registry, &pipelines, findings).await;
             for pipeline in &pipelines.pipelines {
                 registry::images(&oci, &repository.name, pipeline, findings).await;
             }
@@ -137,6 +136,7 @@ async fn check(settings: &Settings, findings: &mut Findings) {
             known = None;
         }
     }
+    registry::writers(&oci, &settings.registry, known.as_deref(), findings).await;
     notify::targets(settings, known.as_deref(), findings);
 }
 

@@ -2,7 +2,7 @@
 
 use super::Findings;
 use crate::image::Digest;
-use crate::pipeline::{ImageRule, Pipeline, Pipelines};
+use crate::pipeline::{ImageRule, Pipeline};
 use crate::plan::Pick;
 use crate::reconcile::pick;
 use crate::registry::credentials::is_azure;
@@ -40,14 +40,18 @@ pub(super) async fn images(
     }
 }
 
-/// Whether somebody may write where the settings have tags removed and images locked.
+/// Whether somebody is named who writes where the settings have tags removed and images locked. `known` are all pipelines
+/// there are, where every environment repository could be read.
 pub(super) async fn writers(
     registry: &dyn Registry,
     settings: &settings::Registry,
-    pipelines: &Pipelines,
+    known: Option<&[Pipeline]>,
     findings: &mut Findings,
 ) {
-    let images = || pipelines.pipelines.iter().flat_map(|pipeline| &pipeline.images);
+    let images = || known.into_iter().flatten().flat_map(|pipeline| &pipeline.images);
+    let is_at = |rule: &&ImageRule, host: &str| {
+        rule.repository.canonical().split_once('/').is_some_and(|(found, _)| found.eq_ignore_ascii_case(host))
+    };
     for (key, hosts) in [("untag_hosts", &settings.untag_hosts), ("lock_hosts", &settings.lock_hosts)] {
         for host in hosts {
             let subject = format!("`{key}`: {host}");
@@ -58,7 +62,16 @@ pub(super) async fn writers(
                     "only Azure's lock images",
                 );
             }
-            let Some(rule) = images().find(|rule| rule.repository.host() == Some(host)) else { continue };
+            let Some(rule) = images().find(|rule| is_at(rule, host)) else {
+                if known.is_some() {
+                    findings.notice(
+                        &subject,
+                        "has no image of any lockkeeper.yaml",
+                        "mend or remove the name",
+                    );
+                }
+                continue;
+            };
             match registry.may_tag(&rule.repository).await {
                 Ok(true) => findings.good(&subject, "somebody is named who writes there"),
                 Ok(false) => findings.bad(

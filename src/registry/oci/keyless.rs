@@ -1,6 +1,6 @@
 //! Keyless signatures, verified by an installed `cosign`, which knows certificates, logs and how their roots are renewed.
 //!
-//! It is run with fixed arguments, without a shell and without our variables, a few at one time. What it says is believed as
+//! It is run with fixed arguments, without a shell and without our variables, two at one time. What it says is believed as
 //! far as it names our digest. To read there it gets a token for that one repository, or the password where the registry
 //! itself wants that, in a folder that lives as long as it runs.
 //!
@@ -8,23 +8,24 @@
 //! go-containerregistry, `pkg/v1/remote/transport/bearer.go` (a `registrytoken` goes to the registry alone, and is exchanged
 //! for none) and `pkg/name/registry.go` (where it falls back to http).
 
+use std::collections::BTreeMap;
 use std::env;
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Write as _};
 use std::net::Ipv4Addr;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, Once, PoisonError};
+use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
-
 use tokio::process::Command;
 use tokio::sync::Semaphore;
 
+use super::cache::Cache;
 use super::session::Lent;
-use super::settings::is_loopback;
 use super::{Name, OciRegistry};
 use crate::image::Digest;
 use crate::pipeline::is_hidden;
@@ -33,10 +34,15 @@ use crate::registry::credentials::docker_key;
 use crate::registry::program::{self, Bounds, Ended};
 use crate::signature::{ClaimError, Keyless, told};
 
-/// The program, and how many of it run.
+/// How many run, and what was said lately.
 #[derive(Debug)]
 pub(super) struct Cosign {
     turns: Semaphore,
+    /// One at one time for each registry: one that hangs keeps nobody else waiting.
+    hosts: Mutex<BTreeMap<String, Arc<Semaphore>>>,
+    /// What it said no to, of whom, when and why.
+    refused: Cache<Digest, (Vec<Keyless>, Instant, String)>,
+    left: Once,
 }
 
 /// A docker configuration in a folder of its own, for one run.
@@ -64,7 +70,13 @@ const BOUNDS: Bounds = Bounds { timeout: Duration::from_secs(30), bytes_max: 102
 /// The same, said to it: one that outlives us ends by itself.
 const TIMEOUT: &str = "--timeout=30s";
 /// At one time: each takes some hundred megabytes.
-const AT_ONCE: usize = 1;
+const AT_ONCE: usize = 2;
+/// How long a no is remembered: within one look the same is asked several times, and a signature may come with the next look.
+const REFUSED_FOR: Duration = Duration::from_secs(30);
+/// Most images of which a no is remembered.
+const REFUSED_MAX: usize = 256;
+/// Most registries with a turn of their own; past that all that nobody waits for are dropped.
+const HOSTS_MAX: usize = 256;
 /// What it needs of our environment: to be found, where it keeps the roots of trust, how it gets out. Its own variables, by
 /// which it could be told to trust somebody else, are kept away from it.
 const VARIABLES: [&str; 12] = [
@@ -94,7 +106,22 @@ const WORDS_CHARACTERS_MAX: usize = 300;
 
 impl Default for Cosign {
     fn default() -> Self {
-        Self { turns: Semaphore::new(AT_ONCE) }
+        Self {
+            turns: Semaphore::new(AT_ONCE),
+            hosts: Mutex::default(),
+            refused: Cache::new(REFUSED_MAX),
+            left: Once::new(),
+        }
+    }
+}
+
+impl Cosign {
+    fn of_host(&self, host: &str) -> Arc<Semaphore> {
+        let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
+        if hosts.len() >= HOSTS_MAX {
+            hosts.retain(|_, turn| Arc::strong_count(turn) > 1);
+        }
+        Arc::clone(hosts.entry(host.to_owned()).or_insert_with(|| Arc::new(Semaphore::new(1))))
     }
 }
 
@@ -110,10 +137,16 @@ pub(super) async fn find(
             "`cosign_program` of `[registry]` in the settings names no program".to_owned(),
         ));
     };
-    let Ok(_turn) = registry.cosign.turns.acquire().await else {
-        return Err(no_cosign("the server stops".to_owned()));
-    };
+    let refused = registry.cosign.refused.get(&name.canonical, digest);
+    if let Some((.., reason)) = refused.filter(|(of, at, _)| of == identities && at.elapsed() < REFUSED_FOR) {
+        return Err(SignatureError::NotKeyless { reason });
+    }
+    registry.cosign.left.call_once(|| Login::remove_left(&env::temp_dir()));
+    let at_host = registry.cosign.of_host(&name.host);
+    let stopped = |_| no_cosign("the server stops".to_owned());
+    let _turn_there = at_host.acquire().await.map_err(stopped)?;
     let login = login(registry, name).await?;
+    let _turn = registry.cosign.turns.acquire().await.map_err(stopped)?;
     let (mut reasons, mut unknown) = (Vec::new(), None);
     for keyless in identities {
         let command = |form| command(program, &login, &arguments(registry, name, digest, keyless, form));
@@ -124,10 +157,13 @@ pub(super) async fn find(
             Told::Nothing(reason) => unknown = unknown.or(Some(reason)),
         }
     }
-    Err(match unknown {
-        Some(reason) => no_cosign(reason),
-        None => SignatureError::NotKeyless { reason: reasons.join("; ") },
-    })
+    if let Some(reason) = unknown {
+        return Err(no_cosign(reason));
+    }
+    let reason = reasons.join("; ");
+    let said = (identities.to_vec(), Instant::now(), reason.clone());
+    registry.cosign.refused.put(&name.canonical, digest, said);
+    Err(SignatureError::NotKeyless { reason })
 }
 
 /// What it shows to read there.
@@ -160,11 +196,13 @@ fn configuration(lent: &Lent, host: &str) -> String {
     json!({ "auths": { docker_key(host): entry } }).to_string()
 }
 
-/// Whether cosign goes on without TLS where this host does not answer with it.
+/// Whether some version of cosign goes on without TLS where this host does not answer with it: older ones look for the loopback
+/// addresses anywhere in the name.
 fn falls_back(host: &str) -> bool {
     let name = host.split(':').next().unwrap_or(host);
     let is_local = [".local", ".localhost"].iter().any(|end| name.ends_with(end));
-    is_local || name.parse::<Ipv4Addr>().is_ok_and(|address| address.is_private())
+    let is_odd = host.starts_with('[') || host.contains("127.0.0.1") || host.contains("::1");
+    is_local || is_odd || name.parse::<Ipv4Addr>().is_ok_and(|address| address.is_private())
 }
 
 /// Asks once; where bundles were found and none counts, also for the tag: an image may have both, and the bundles be
@@ -220,7 +258,7 @@ fn arguments(
     if form == Some(Form::Tag) {
         arguments.push("--new-bundle-format=false".to_owned());
     }
-    if registry.settings.scheme(&name.host) == "http" && !is_loopback(&name.host) {
+    if registry.settings.scheme(&name.host) == "http" {
         arguments.push("--allow-http-registry".to_owned());
     }
     arguments.push(format!("{}@{digest}", name.canonical));
@@ -260,11 +298,9 @@ fn no_cosign(reason: String) -> SignatureError {
 }
 
 impl Login {
-    /// Makes the folder: new, and for this user alone. What a process left that was ended in between goes first.
+    /// Makes the folder: new, and for this user alone.
     fn new(configuration: &str) -> io::Result<Self> {
-        let parent = env::temp_dir();
-        Self::remove_left(&parent)?;
-        let folder = parent.join(format!("{LOGIN_PREFIX}{:032x}", rand::random::<u128>()));
+        let folder = env::temp_dir().join(format!("{LOGIN_PREFIX}{:032x}", rand::random::<u128>()));
         DirBuilder::new().mode(0o700).create(&folder)?;
         let login = Self(folder);
         let file =
@@ -273,34 +309,32 @@ impl Login {
         Ok(login)
     }
 
-    /// Removes the folders of this user that are too old to be used.
-    fn remove_left(parent: &Path) -> io::Result<()> {
+    /// Removes what a process of this user left that was ended in between; what cannot be read or removed stays.
+    fn remove_left(parent: &Path) {
         let user = rustix::process::geteuid().as_raw();
-        for entry in fs::read_dir(parent)? {
-            let entry = entry?;
-            // What goes meanwhile is gone; a link is none of ours.
-            let (Some(name), Ok(found)) = (entry.file_name().to_str().map(str::to_owned), entry.metadata())
-            else {
-                continue;
-            };
-            let is_old = || found.modified()?.elapsed().map_err(io::Error::other);
-            if name.starts_with(LOGIN_PREFIX)
+        for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
+            // A link is none of ours.
+            let Ok(found) = entry.metadata() else { continue };
+            let is_ours = entry.file_name().to_string_lossy().starts_with(LOGIN_PREFIX)
                 && found.is_dir()
-                && found.uid() == user
-                && is_old().is_ok_and(|age| age > LOGIN_AGE_MAX)
-            {
-                drop(Self(entry.path()));
+                && found.uid() == user;
+            let age = found.modified().ok().and_then(|at| at.elapsed().ok());
+            if is_ours && age.is_some_and(|age| age > LOGIN_AGE_MAX) {
+                remove(&entry.path());
             }
         }
-        Ok(())
+    }
+}
+
+fn remove(folder: &Path) {
+    if let Err(error) = fs::remove_dir_all(folder) {
+        tracing::warn!(%error, folder = %folder.display(), "a login that cosign used is still on the disk");
     }
 }
 
 impl Drop for Login {
     fn drop(&mut self) {
-        if let Err(error) = fs::remove_dir_all(&self.0) {
-            tracing::warn!(%error, folder = %self.0.display(), "a login that cosign used is still on the disk");
-        }
+        remove(&self.0);
     }
 }
 
@@ -315,9 +349,16 @@ mod tests {
 
     #[test]
     fn where_it_falls_back_to_http_is_known() {
-        for host in
-            ["10.0.0.1:5000", "172.16.0.1", "192.168.1.1:443", "reg.local", "reg.local:5000", "a.localhost"]
-        {
+        for host in [
+            "10.0.0.1:5000",
+            "172.16.0.1",
+            "192.168.1.1:443",
+            "reg.local",
+            "reg.local:5000",
+            "a.localhost",
+            "[fd00::1]:5000",
+            "127.0.0.1.nip.io",
+        ] {
             assert!(falls_back(host), "{host}");
         }
         for host in
@@ -343,7 +384,7 @@ mod tests {
         let other = made("lockkeeper-other", 31);
         let link = parent.path().join("lockkeeper-cosign-3");
         std::os::unix::fs::symlink(&other, &link).unwrap();
-        Login::remove_left(parent.path()).unwrap();
+        Login::remove_left(parent.path());
         assert_eq!([old, used, other, link].map(|path| path.exists()), [false, true, true, true]);
     }
 

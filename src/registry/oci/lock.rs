@@ -15,6 +15,7 @@ use serde_json::json;
 
 use super::answer::untrusted;
 use super::session::{Ask, Purpose, Session, Wrote};
+use super::settings::has_host;
 use super::{Name, OciRegistry};
 use crate::image::Digest;
 use crate::registry::{RegistryError, TagError};
@@ -78,7 +79,7 @@ pub(super) async fn turn(
     digest: Digest,
     wanted: Lock,
 ) -> Result<Locked, RegistryError> {
-    if !registry.settings.lock_hosts.contains(&name.host) {
+    if !has_host(&registry.settings.lock_hosts, name) {
         return Ok(Locked::Done);
     }
     let Some(session) = registry.writing(name, Purpose::Lock).await? else {

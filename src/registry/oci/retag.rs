@@ -12,6 +12,7 @@ use super::answer::untrusted;
 use super::document::Document;
 use super::lock::{self, Lock, Locked};
 use super::session::{Purpose, Session, Wrote};
+use super::settings::has_host;
 use super::{Name, OciRegistry};
 use crate::image::{Digest, Tag};
 use crate::registry::{RegistryError, TagError, Taken, Untagged};
@@ -71,7 +72,7 @@ pub(super) async fn untag(
         Ok(Locked::Kept(why)) => return Ok(Untagged::Kept(format!("it cannot be unlocked: {why}"))),
         Err(error) => return Err(error),
     }
-    if !registry.settings.untag_hosts.contains(&name.host) {
+    if !has_host(&registry.settings.untag_hosts, name) {
         return Ok(Untagged::Kept("`untag_hosts` of `[registry]` does not have its host".to_owned()));
     }
     let tag = Tag::anchor(digest);

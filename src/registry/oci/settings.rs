@@ -4,6 +4,8 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::Name;
+
 /// How registries are reached, whatever their host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OciSettings {
@@ -38,9 +40,16 @@ impl Default for OciSettings {
 impl OciSettings {
     /// `http` for loopback hosts and those named, else `https`.
     pub(super) fn scheme(&self, host: &str) -> &'static str {
-        let is_plain = is_loopback(host) || self.plain_http_hosts.iter().any(|plain| plain == host);
+        let is_named = || self.plain_http_hosts.iter().any(|plain| plain.eq_ignore_ascii_case(host));
+        let is_plain = is_loopback(host) || is_named();
         if is_plain { "http" } else { "https" }
     }
+}
+
+/// Whether these hosts have that of a repository: as it is spelled there, or as it is spoken to.
+pub(super) fn has_host(hosts: &[String], name: &Name) -> bool {
+    let spelled = name.canonical.split_once('/').map_or("", |(host, _)| host);
+    hosts.iter().any(|host| [spelled, &name.host].iter().any(|known| known.eq_ignore_ascii_case(host)))
 }
 
 /// Whether this host (and port) is this machine: `localhost`, 127.0.0.0/8 or `[::1]`.
@@ -75,6 +84,23 @@ mod tests {
         }
         for host in ["169.253.1.1", "169.254.169.254.example", "[fd00::1]", "reg.example", ""] {
             assert!(!is_link_local(host), "{host}");
+        }
+    }
+
+    #[test]
+    fn hosts_are_those_of_names_and_of_connections() {
+        for (host, image, want) in [
+            ("docker.io", "nginx", true),
+            ("index.docker.io", "acme/web", true),
+            ("reg.example:5000", "Reg.Example:5000/web", true),
+            ("reg.example", "reg.example:5000/web", false),
+            ("reg.example", "reg.example.evil/web", false),
+        ] {
+            assert_eq!(
+                has_host(&[host.to_owned()], &Name::of(&image.parse().unwrap())),
+                want,
+                "{host} {image}"
+            );
         }
     }
 

@@ -35,12 +35,13 @@ static NUMBER: AtomicU64 = AtomicU64::new(0);
 struct Host {
     runtime: Runtime,
     address: SocketAddr,
-    registry: OciRegistry,
     folder: tempfile::TempDir,
 }
 
 /// What the registry still has to say.
 static SCRIPT: Mutex<VecDeque<Response<Vec<u8>>>> = Mutex::new(VecDeque::new());
+/// How often it was asked.
+static ASKED: AtomicU64 = AtomicU64::new(0);
 /// One input at a time.
 static TURN: Mutex<()> = Mutex::new(());
 
@@ -56,20 +57,18 @@ impl Host {
         let file = folder.path().join("config.json");
         let auth = format!(r#"{{"auths":{{"{address}":{{"username":"bot","password":"{PASSWORD}"}}}}}}"#);
         fs::write(&file, auth).unwrap();
-        let settings = OciSettings {
-            timeout: Duration::from_secs(5),
-            plain_http_hosts: vec![],
-            realm_hosts: vec![],
-            untag_hosts: vec![],
-            lock_hosts: vec![],
-            cosign_program: None,
-        };
-        let registry = OciRegistry::new(settings, Credentials::from_file(file));
-        Self { runtime, address, registry, folder }
+        Self { runtime, address, folder }
+    }
+
+    /// One that knows nothing yet: a host that wants rest, or has said what it wants to be shown, is met anew by the next.
+    fn registry(&self) -> OciRegistry {
+        let settings = OciSettings { timeout: Duration::from_secs(5), ..OciSettings::default() };
+        OciRegistry::new(settings, Credentials::from_file(self.folder.path().join("config.json")))
     }
 }
 
 fn next() -> Response<Body> {
+    ASKED.fetch_add(1, Ordering::Relaxed);
     let answer = SCRIPT.lock().unwrap().pop_front();
     answer
         .map_or_else(|| Response::builder().status(404).body(Body::empty()).unwrap(), |it| it.map(Body::from))
@@ -87,18 +86,20 @@ pub fn registry(data: &[u8]) {
     let repository: Repository = format!("{}/r{number}", host.address).parse().unwrap();
     let bodies: Vec<Vec<u8>> = answers.iter().map(|answer| answer.body().clone()).collect();
     let play = || *SCRIPT.lock().unwrap() = answers.iter().cloned().collect();
+    let before = ASKED.load(Ordering::Relaxed);
     play();
-    let resolved = host.runtime.block_on(host.registry.resolve(&repository, &"1".parse().unwrap()));
+    let resolved = host.runtime.block_on(host.registry().resolve(&repository, &"1".parse().unwrap()));
     if let Some(digest) = checked(resolved) {
         assert!(bodies.iter().any(|body| Digest::of(body) == digest), "{digest} is of no body");
     }
+    assert!(ASKED.load(Ordering::Relaxed) > before, "nothing was asked, so nothing was read");
     play();
-    if let Some(tags) = checked(host.runtime.block_on(host.registry.tags(&repository))) {
+    if let Some(tags) = checked(host.runtime.block_on(host.registry().tags(&repository))) {
         assert!(tags.len() <= TAGS_MAX && tags.is_sorted() && tags.windows(2).all(|two| two[0] != two[1]));
     }
     play();
     let keys = Signers::of_keys(&[SIGNER.parse().unwrap()]);
-    match host.runtime.block_on(host.registry.signature(&repository, Digest::of(b"image"), &keys)) {
+    match host.runtime.block_on(host.registry().signature(&repository, Digest::of(b"image"), &keys)) {
         // Only the holder of the key can make one.
         Ok(_) => assert!(SIGNED.iter().any(|signature| text.contains(signature)), "{text}"),
         Err(SignatureError::Registry(error)) => drop(checked::<()>(Err(error))),
@@ -107,7 +108,7 @@ pub fn registry(data: &[u8]) {
     for body in bodies.iter().take(3) {
         play();
         let digest = Digest::of(body);
-        let Some(image) = checked(host.runtime.block_on(host.registry.image(&repository, digest))) else {
+        let Some(image) = checked(host.runtime.block_on(host.registry().image(&repository, digest))) else {
             continue;
         };
         assert_eq!(image.digest, digest);

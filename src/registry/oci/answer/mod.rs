@@ -28,8 +28,8 @@ pub(super) struct Answer {
 const ERROR_BYTES_MAX: usize = 16 * 1024;
 /// How much of what a registry says is passed on, in characters.
 const REASON_CHARACTERS_MAX: usize = 200;
-/// The longest wait taken from a `Retry-After`, in seconds: after a day it is asked again in any case.
-const RETRY_AFTER_SECONDS_MAX: u64 = 24 * 3600;
+/// The longest wait taken from a `Retry-After`, in seconds: a proxy that asks for days must not silence a registry.
+const RETRY_AFTER_SECONDS_MAX: u64 = 3600;
 
 /// Reads an answer of at most `bytes_max` bytes, or says what it means that there is none.
 ///
@@ -150,7 +150,7 @@ pub(super) fn denied(what: &str, reason: String) -> RegistryError {
     RegistryError::Denied { what: what.to_owned(), reason }
 }
 
-/// The wait of a `Retry-After` (RFC 9110, section 10.2.3), at most a day. A date is read against that of the answer, so
+/// The wait of a `Retry-After` (RFC 9110, section 10.2.3), at most an hour. A date is read against that of the answer, so
 /// that no two clocks are compared.
 pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
