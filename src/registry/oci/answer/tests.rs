@@ -61,12 +61,12 @@ fn what_the_registry_says_is_one_short_line() {
 }
 
 #[test]
-fn a_wait_is_seconds_or_a_date_up_to_a_day() {
+fn a_wait_is_seconds_or_a_date_up_to_an_hour() {
     for (text, want) in [
         ("0", Some(0)),
         ("3600", Some(3600)),
-        ("3601", Some(3601)),
-        ("999999999", Some(86_400)),
+        ("3601", Some(3600)),
+        ("999999999", Some(3600)),
         ("-1", None),
         ("soon", None),
         ("", None),
