@@ -155,6 +155,19 @@ fn the_story_comes_true_and_other_tools_see_the_same() {
     assert!(inspected.contains(tip.trim()), "{inspected}");
 }
 
+/// A clone that does not know its base, or lacks some of its history, is not taken for what it is not.
+fn check_doubtful_clone(clone: &Path, rollback: &dyn Fn() -> (Option<i32>, String, String)) {
+    git(clone, &["remote", "set-head", "origin", "--delete"]);
+    let (code, _, error) = rollback();
+    assert!(code == Some(6) && error.contains("git remote set-head origin --auto"), "{error}");
+    git(clone, &["remote", "set-head", "origin", "--auto"]);
+    let tip = git(clone, &["rev-parse", "HEAD"]);
+    std::fs::write(clone.join(".git/shallow"), &tip).unwrap();
+    let (code, _, error) = rollback();
+    assert!(code == Some(6) && error.contains("git fetch --unshallow"), "{error}");
+    std::fs::remove_file(clone.join(".git/shallow")).unwrap();
+}
+
 /// Nobody answers any more: a clone is enough to go back, to the release that the server would have taken.
 fn check_offline(repository: &Path, outside: &Path) {
     let clone = outside.join("clone");
@@ -190,6 +203,7 @@ fn check_offline(repository: &Path, outside: &Path) {
         assert_eq!(code, Some(exit), "{error}");
         assert!(error.contains(why), "{error}");
     }
+    check_doubtful_clone(&clone, &|| rollback(&["prod", "--dry-run"]));
     assert_eq!(refs(), before, "nothing was written");
 
     let (code, told, error) = rollback(&["prod", "--reason", "INC-3000 no bot"]);

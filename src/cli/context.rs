@@ -105,6 +105,7 @@ pub(super) async fn pipelines(world: &World) -> Result<BTreeSet<Key>, CliError> 
         found.extend(known.into_iter().filter(|key| key.pipeline.is_some()));
         match reconcile::declared(world, name).await {
             Ok(declared) => {
+                let declared = declared.unwrap_or_default();
                 found.extend(declared.into_iter().map(|pipeline| Key::pipeline(name, pipeline.name)));
             }
             Err(error) => tracing::warn!(repository = name, %error, "its file cannot be read now"),

@@ -377,7 +377,7 @@ fn hold_word(kind: HoldKind) -> &'static str {
 fn closed_word(why: &Why) -> String {
     match why {
         Why::Superseded { by } => format!("{by} takes its place"),
-        Why::Refused { by } => format!("refused by {}", actor(by)),
+        Why::Refused { by, .. } => format!("refused by {}", actor(by)),
         Why::Preempted => "a rollback overtook it".to_owned(),
         Why::Vetoed => "its release is vetoed".to_owned(),
         Why::Stale => "it was made from pins that are no longer there".to_owned(),

@@ -19,7 +19,7 @@ pub use follow::{
     CREATED_MAX, CalverError, CalverFormat, Extract, Filter, Follow, Order, Pattern, PatternError, Picked,
     Rule, TIED_MAX, Together, Told, disagreement,
 };
-pub use freeze::{Calendar, Exception, ExceptionLane, Freeze, loosened_freezes};
+pub use freeze::{Calendar, Exception, ExceptionLane, Freeze, loosened_freezes, unknown_names};
 pub use lint::{Exemption, LintRule, LintRules, Severity};
 pub use loosened::{loosened, loosened_images};
 pub use principal::PrincipalError;

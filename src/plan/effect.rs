@@ -19,6 +19,8 @@ pub struct Plan {
     pub holds: Vec<HoldReason>,
     /// The soonest time at which a hold opens by itself.
     pub wake_at: Option<Timestamp>,
+    /// What people asked for that has no answer yet, since something could not be read, and what it waits for.
+    pub unanswered: Vec<HoldReason>,
 }
 
 /// One thing to do. Doing it twice changes nothing more.

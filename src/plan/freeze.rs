@@ -5,7 +5,6 @@ use jiff::Timestamp;
 use super::candidate::minute;
 use super::effect::{Gate, HoldReason};
 use super::gates::MergeGates;
-use super::messages::escape;
 use super::snapshot::Snapshot;
 use crate::pipeline::{Calendar, Exception, ExceptionLane, Freeze, Stage};
 use crate::promotion::Lane;
@@ -30,7 +29,7 @@ pub(super) fn gate(snapshot: &Snapshot, stage: &Stage, lane: Lane, gates: &mut M
                     freeze.name,
                     exception.owner,
                     minute(exception.until),
-                    escape(&exception.reason)
+                    exception.reason
                 );
                 gates.open(Gate::Freeze, text);
                 gates

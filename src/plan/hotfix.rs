@@ -3,16 +3,17 @@
 //! What a hotfix put into a stage is a candidate for the first stages before it, as long as it is live there, where they have
 //! something older; from there it goes on the usual way, through every gate. Where something newer comes the usual way,
 //! that comes instead. So nobody is thrown back: neither the stage that got the hotfix, since whatever else may come is
-//! compared with it, nor the stages before.
+//! compared with it, nor the stages before: those get it by themselves only where the follow rule says that it is newer.
 
 use std::collections::BTreeSet;
 
 use super::candidate::Candidate;
-use super::order::{compare, is_forward};
+use super::effect::{Gate, HoldReason};
+use super::order::{compare, is_forward, is_newer_by_rule};
 use super::snapshot::Snapshot;
 use super::{candidate, fitness};
 use crate::image::Release;
-use crate::pipeline::{Order, Picked, Stage, StageName};
+use crate::pipeline::{Order, Picked, Stage, StageName, duration_text};
 use crate::promotion::{Lane, Origin};
 
 /// The stage after this one in which the release is live by a hotfix.
@@ -47,20 +48,62 @@ pub(super) fn or_shipped(
     pinned: Option<&Release>,
     usual: Candidate,
 ) -> Candidate {
-    let may_come = |release: &&Release| {
+    let is_newer = |release: &Release| pinned.is_none_or(|pinned| is_newer_by_rule(snapshot, release, pinned));
+    let may_come = |(_, release): &(&StageName, &Release)| {
         is_forward(snapshot, stage, release, pinned) && candidate::stopped(snapshot, stage, release).is_none()
     };
-    let newest = shipped(snapshot, stage)
+    let (newer, unclear): (Vec<_>, Vec<_>) =
+        shipped(snapshot, stage).filter(may_come).partition(|(_, release)| is_newer(release));
+    let newest = newer
+        .into_iter()
         .map(|(_, release)| release)
-        .filter(may_come)
         .reduce(|best, other| if compare(snapshot, other, best) == Order::Newer { other } else { best });
     match (newest, usual) {
-        (Some(shipped), Candidate::Release(usual)) if compare(snapshot, shipped, &usual) != Order::Newer => {
+        (Some(shipped), Candidate::Release(usual)) if !is_newer_by_rule(snapshot, shipped, &usual) => {
             Candidate::Release(usual)
         }
         (Some(shipped), _) => Candidate::Release(shipped.clone()),
+        (None, Candidate::UpToDate) => unclear
+            .first()
+            .map_or(Candidate::UpToDate, |(name, release)| Candidate::Held(incomparable(stage, name, release))),
         (None, usual) => usual,
     }
+}
+
+/// A hotfix of which no rule says that it is newer than what the stage before has: a person says so, or what comes next.
+fn incomparable(stage: &Stage, shipped_to: &StageName, release: &Release) -> HoldReason {
+    let (name, version) = (&stage.name, release.version());
+    let text = format!(
+        "{version} is live in {shipped_to} by a hotfix, and no follow rule says whether it is newer than what {name} has: \
+         it stays as it is; `/promote {name} to {version}` takes the hotfix"
+    );
+    HoldReason::new(name, Gate::Order, text).who("owner")
+}
+
+/// The gates of a stage that this lane does not ask, each with what it would have wanted.
+pub(super) fn skipped(snapshot: &Snapshot, stage: &Stage) -> Vec<String> {
+    let gates = &stage.gates;
+    let mut found = Vec::new();
+    if !stage.after.is_empty() {
+        found.push("upstream".to_owned());
+        found.push(if gates.soak.is_zero() {
+            "soak".to_owned()
+        } else {
+            format!("soak ({})", duration_text(gates.soak))
+        });
+    }
+    let aged = snapshot.pipeline.images.iter().filter(|rule| !rule.minimum_age.is_zero());
+    found.extend(aged.map(|rule| {
+        format!("minimum_age ({} of {})", duration_text(rule.minimum_age), rule.repository.short_name())
+    }));
+    found.push(match gates.windows.as_slice() {
+        [] => "window".to_owned(),
+        windows => {
+            let windows: Vec<String> = windows.iter().map(ToString::to_string).collect();
+            format!("window ({})", windows.join("; "))
+        }
+    });
+    found
 }
 
 /// The images of a release whose tags no rule of their own would pick.
@@ -81,7 +124,7 @@ pub(super) fn entry_hold(
     snapshot: &Snapshot,
     stage: &Stage,
     release: &Release,
-) -> Option<super::effect::HoldReason> {
+) -> Option<HoldReason> {
     candidate::stopped(snapshot, stage, release).or_else(|| fitness::unfit(snapshot, stage, release))
 }
 

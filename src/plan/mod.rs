@@ -41,7 +41,7 @@ mod window;
 
 pub use candidate::{Candidate, candidate};
 pub use change::{ChangeClass, change_class};
-pub use commands::hotfix_targets;
+pub use commands::{hotfix_targets, rollback_targets};
 pub use concerned::{coming, there};
 pub use earlier::earlier;
 pub use effect::{Close, Effect, Gate, HoldReason, MergeNow, Open, Plan, SetTag};
@@ -73,6 +73,7 @@ pub fn plan(snapshot: &Snapshot) -> Plan {
     if plan.effects.is_empty() {
         step::all(snapshot, &mut plan);
     }
+    plan.holds.extend(plan.unanswered.clone());
     let is_quiet = !is_about_to(snapshot, &plan);
     readiness::holds(snapshot, &mut plan);
     tags::holds(snapshot, &mut plan);

@@ -110,12 +110,12 @@ fn pull_request(snapshot: &Snapshot, stage: &Stage, plan: &mut Plan) {
                 plan.record(snapshot.now, merged_by_person(stage, by, pull_request.number));
             }
         }
-        PullRequestState::Closed { by, .. } => {
+        PullRequestState::Closed { by, at } => {
             let why = if by.id == snapshot.me.id {
                 // A stop came before the outcome was in the record.
                 proposal.closing.as_ref().map_or(Why::Stale, |closing| closing.why.clone())
             } else {
-                Why::Refused { by: actor(by, pull_request.number) }
+                Why::Refused { by: actor(by, pull_request.number), closed_at: Some(*at) }
             };
             plan.record(
                 snapshot.now,

@@ -75,6 +75,14 @@ pub fn compare(snapshot: &Snapshot, one: &Release, other: &Release) -> Order {
     }
 }
 
+/// Whether the follow rule of each image that differs says that it is newer. Which was seen first says nothing of what is
+/// in it: a fix for something old is seen last, and lacks what came in between.
+pub(super) fn is_newer_by_rule(snapshot: &Snapshot, one: &Release, other: &Release) -> bool {
+    let (one, other) = (&*named(snapshot, one), &*named(snapshot, other));
+    differing(snapshot, one, other)
+        .all(|(rule, left, right)| compare_images(snapshot, rule, left, right) == Order::Newer)
+}
+
 /// Whether a release that nobody need have picked is older than another: by a rule, or because it was seen before. That it
 /// was never seen says nothing of it.
 pub(super) fn is_known_older(snapshot: &Snapshot, one: &Release, other: &Release) -> bool {

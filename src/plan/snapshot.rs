@@ -70,8 +70,8 @@ pub struct Snapshot {
     /// What is known of the signatures of the images that may go in, where they need one.
     pub signatures: BTreeMap<(Repository, Digest), SignatureState>,
     /// What people mean who want a hotfix and have no answer yet, by what they wrote; an error says why there is no such
-    /// release.
-    pub hotfixes: BTreeMap<Target, Result<Release, String>>,
+    /// release, or why that is not known.
+    pub hotfixes: BTreeMap<Target, Result<Release, Unread>>,
     /// Whether the forge takes no words now: what is due to be said waits, and stops nothing.
     pub is_muted: bool,
     /// Who we are at the forge.

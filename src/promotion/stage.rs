@@ -31,6 +31,9 @@ pub struct StageState {
     pub closed: VecDeque<u64>,
     /// Releases that a person refused here by closing their pull request.
     pub refused: BTreeSet<ReleaseId>,
+    /// When each of those was refused, as far as that is known: what was asked before does not take it back.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub refused_at: BTreeMap<ReleaseId, Timestamp>,
     /// The merge that the forge's deployments show last, 40 hex digits, and how it stands there.
     #[serde(default)]
     pub mirrored: Option<(String, DeploymentStanding)>,
@@ -74,6 +77,7 @@ impl StageState {
             Event::Adopted { release, .. } => self.begin(release, Origin::Adopted, at, None, None),
             Event::Requested { lane, release, by, reason, .. } => {
                 self.refused.remove(&release.id());
+                self.refused_at.remove(&release.id());
                 self.request = Some(Request {
                     lane: *lane,
                     release: release.clone(),
@@ -107,7 +111,7 @@ impl StageState {
                 let (why, text) = (why.clone(), text.clone());
                 self.proposal.as_mut()?.closing = Some(CloseIntent { why, text });
             }
-            Event::Closed { why, .. } => self.close(why)?,
+            Event::Closed { why, .. } => self.close(why, at)?,
             Event::OutOfBand { found, commit, .. } => self.out_of_band(found.as_ref(), at, commit),
             Event::Held { kind, by, reason, until, .. } => {
                 let (by, reason) = (by.clone(), reason.clone());
@@ -188,14 +192,15 @@ impl StageState {
     }
 
     /// A person's closing refuses the release and drops the request; a veto or a removal drops the request as well.
-    fn close(&mut self, why: &Why) -> Option<()> {
+    fn close(&mut self, why: &Why, recorded_at: Timestamp) -> Option<()> {
         let proposal = self.proposal.take()?;
         if let Some((number, _)) = proposal.open {
             push_bounded(&mut self.closed, number, CLOSED_MAX);
         }
         match why {
-            Why::Refused { .. } => {
+            Why::Refused { closed_at, .. } => {
                 self.refused.insert(proposal.release.id());
+                self.refused_at.insert(proposal.release.id(), closed_at.unwrap_or(recorded_at));
                 self.request = None;
             }
             Why::Vetoed | Why::Removed => self.request = None,

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::image::{Digest, Repository};
@@ -84,6 +85,9 @@ pub enum Why {
     Refused {
         /// Who.
         by: Actor,
+        /// When, as the forge says; older records do not have it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        closed_at: Option<Timestamp>,
     },
     /// A rollback overtook it.
     Preempted,

@@ -22,8 +22,11 @@ use crate::store::{Delivery, Hint};
 
 /// How long a comment that was told of may be unknown where it is read: forges answer from copies of what they tell of.
 const COMMENT_ABSENT_MAX: Duration = Duration::from_mins(2);
-/// Earlier releases of a stage whose presence is asked for before a rollback.
+/// Earlier releases of a stage whose presence is asked for before a rollback, at once.
 const TARGETS_PROBED_MAX: usize = 5;
+/// Releases asked for one after the other behind those, each where all before it are missing. What is gone back to then
+/// without having been asked for, the pull request says so.
+const FURTHER_BACK_MAX: usize = 20;
 
 /// The comments and command lines of the lease, read anew at the forge.
 pub(super) async fn asked(run: &Reconcile<'_>) -> Result<Vec<Asked>, ReconcileError> {
@@ -147,17 +150,22 @@ pub(super) async fn images(
 ) -> BTreeMap<Digest, Result<Image, Unread>> {
     let read = concerned(snapshot).into_iter().map(|(repository, digest)| async move {
         let image = match within(run, is_hurried, run.world.registry.image(&repository, digest)).await {
-            Some(image) => image.map_err(|error| match error {
-                RegistryError::NotFound { .. } => Unread::Absent(error.to_string()),
-                RegistryError::Denied { .. }
-                | RegistryError::Unavailable { .. }
-                | RegistryError::Untrusted { .. } => Unread::Unknown(error.to_string()),
-            }),
+            Some(image) => image.map_err(|error| unread(&error)),
             None => Err(Unread::Unknown("the registry takes too long".to_owned())),
         };
         (digest, image)
     });
     join_all(read).await.into_iter().collect()
+}
+
+/// What an error of a registry tells.
+pub(super) fn unread(error: &RegistryError) -> Unread {
+    match error {
+        RegistryError::NotFound { .. } => Unread::Absent(error.to_string()),
+        RegistryError::Denied { .. }
+        | RegistryError::Unavailable { .. }
+        | RegistryError::Untrusted { .. } => Unread::Unknown(error.to_string()),
+    }
 }
 
 /// The images of which a plan may speak, and nothing is known yet. None where nothing is about, which is how most pipelines
@@ -221,28 +229,39 @@ pub(super) async fn standings(
 }
 
 /// Whether the registry has what a rollback may need; asked only when a rollback is about.
+///
+/// First those that are near, at once; then, where all of them are missing or somebody names one that is further back,
+/// whatever would be gone back to by what is known by then.
 pub(super) async fn presence(
     run: &Reconcile<'_>,
-    snapshot: &Snapshot,
+    snapshot: &mut Snapshot,
     is_hurried: bool,
 ) -> BTreeMap<(Repository, Digest), Presence> {
+    let mut found = BTreeMap::new();
     if !is_hurried {
-        return BTreeMap::new();
+        return found;
     }
-    let mut targets = BTreeSet::new();
-    for stage in &snapshot.pipeline.stages {
-        targets.extend(targets_of(snapshot, stage));
+    let stages = snapshot.pipeline.stages.iter();
+    let mut targets: BTreeSet<_> = stages.flat_map(|stage| targets_of(snapshot, stage)).collect();
+    for _ in 0..=FURTHER_BACK_MAX {
+        let read = targets.into_iter().map(|(repository, digest)| async move {
+            let presence = match within(run, true, run.world.registry.probe(&repository, digest)).await {
+                Some(Ok(platforms)) => Presence::Present(platforms.len()),
+                Some(Err(error @ RegistryError::NotFound { .. })) => Presence::Absent(error.to_string()),
+                Some(Err(error)) => Presence::Unknown(error.to_string()),
+                None => Presence::Unknown("the registry takes too long".to_owned()),
+            };
+            ((repository, digest), presence)
+        });
+        found.extend(join_all(read).await);
+        snapshot.presence.clone_from(&found);
+        targets = digests(&plan::rollback_targets(snapshot));
+        targets.retain(|target| !found.contains_key(target));
+        if targets.is_empty() {
+            break;
+        }
     }
-    let read = targets.into_iter().map(|(repository, digest)| async move {
-        let presence = match within(run, true, run.world.registry.probe(&repository, digest)).await {
-            Some(Ok(platforms)) => Presence::Present(platforms.len()),
-            Some(Err(error @ RegistryError::NotFound { .. })) => Presence::Absent(error.to_string()),
-            Some(Err(error)) => Presence::Unknown(error.to_string()),
-            None => Presence::Unknown("the registry takes too long".to_owned()),
-        };
-        ((repository, digest), presence)
-    });
-    join_all(read).await.into_iter().collect()
+    found
 }
 
 fn targets_of(snapshot: &Snapshot, stage: &Stage) -> BTreeSet<(Repository, Digest)> {

@@ -1,14 +1,15 @@
 //! The releases that people name for a hotfix: nobody need have picked them, so the registry is asked.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 
 use futures::future::try_join_all;
 
 use super::Reconcile;
-use super::gather::within;
+use super::gather::{unread, within};
 use crate::command::Target;
 use crate::image::{Digest, Pinned, Release, Repository, Tag};
-use crate::plan::{self, Snapshot};
+use crate::plan::{self, Snapshot, Unread};
 use crate::promotion;
 use crate::registry::RegistryError;
 
@@ -20,11 +21,14 @@ pub(super) async fn hotfixes(
     run: &Reconcile<'_>,
     snapshot: &Snapshot,
     is_hurried: bool,
-) -> BTreeMap<Target, Result<Release, String>> {
+) -> BTreeMap<Target, Result<Release, Unread>> {
     let mut found = BTreeMap::new();
     for target in plan::hotfix_targets(snapshot) {
         let named = within(run, is_hurried, named(run, snapshot, &target)).await;
-        let named = named.unwrap_or_else(|| Err("the registry takes too long; write it again".to_owned()));
+        let named = named.unwrap_or_else(|| Err(Unread::Unknown("it takes too long".to_owned())));
+        if matches!(named, Err(Unread::Unknown(_))) {
+            run.is_registry_away.store(true, Ordering::Relaxed);
+        }
         found.insert(target, named);
     }
     found
@@ -32,35 +36,37 @@ pub(super) async fn hotfixes(
 
 /// By a tag that every image has; else by what is known, if the registry has it still; else by a whole digest. Whoever names
 /// a digest means no tag that looks like one, which anybody who pushes can make.
-async fn named(run: &Reconcile<'_>, snapshot: &Snapshot, target: &Target) -> Result<Release, String> {
+async fn named(run: &Reconcile<'_>, snapshot: &Snapshot, target: &Target) -> Result<Release, Unread> {
     let (Target::Version(text) | Target::Digest(text)) = target;
     let mut lacking = None;
     let is_whole = text.len() == DIGEST_DIGITS;
     for tag in spellings(text).into_iter().filter(|_| !is_whole) {
         match tagged(run, snapshot, &tag).await {
             Ok(release) if is_another_digest(snapshot, target, &release) => {
-                return Err(format!("{tag} is a tag, and how another digest begins: name the whole digest"));
+                let text = format!("{tag} is a tag, and how another digest begins: name the whole digest");
+                return Err(Unread::Absent(text));
             }
             Ok(release) => return Ok(release),
             Err(RegistryError::NotFound { what }) => lacking = lacking.or(Some(what)),
-            Err(error) => return Err(error.to_string()),
+            Err(error) => return Err(unread(&error)),
         }
     }
     if let Some(release) = plan::known(snapshot).find(|release| promotion::names(target, release)) {
         let images = release.images().map(|(repository, pinned)| present(run, repository, pinned.digest));
-        return try_join_all(images).await.map(|_| release.clone()).map_err(|error| error.to_string());
+        return try_join_all(images).await.map(|_| release.clone()).map_err(|error| unread(&error));
     }
     let whole =
         (text.len() == DIGEST_DIGITS).then(|| format!("sha256:{text}").parse::<Digest>().ok()).flatten();
     let Some(digest) = whole else {
         let what = lacking.unwrap_or_else(|| target.to_string());
-        return Err(format!("{what} is not in the registry, and no release of that name is known"));
+        let text = format!("{what} is not in the registry, and no release of that name is known");
+        return Err(Unread::Absent(text));
     };
     let images = snapshot.pipeline.images.iter().map(|rule| async move {
         present(run, &rule.repository, digest).await?;
         Ok((rule.repository.clone(), Pinned { tag: None, digest }))
     });
-    let images = try_join_all(images).await.map_err(|error: RegistryError| error.to_string())?;
+    let images = try_join_all(images).await.map_err(|error: RegistryError| unread(&error))?;
     Ok(images.into_iter().collect())
 }
 

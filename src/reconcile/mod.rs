@@ -46,6 +46,7 @@
 
 mod apply;
 mod calendar;
+mod foreign;
 mod gather;
 mod hotfix;
 mod load;
@@ -202,7 +203,8 @@ struct Finished {
     /// None: the pipeline is gone.
     view: Option<serde_json::Value>,
     wake_at: Option<Timestamp>,
-    /// The look had its time before all was done: what asked for it stays open, as some of it may have no answer yet.
+    /// The look had its time before all was done, or something could not be read that a person asked for: what asked for it
+    /// stays open, as some of it has no answer yet.
     is_cut: bool,
 }
 
@@ -257,6 +259,7 @@ impl Reconcile<'_> {
             let view = view(&snapshot, &plan);
             let wake_at = if is_cut { Some((self.world.now)()) } else { plan.wake_at };
             let wake_at = [wake_at, self.again_at(Some(&snapshot))].into_iter().flatten().min();
+            let is_cut = is_cut || !plan.unanswered.is_empty();
             return Ok(Finished { fold: json(&self.state)?, view: Some(json(&view)?), wake_at, is_cut });
         }
         Err(ReconcileError::Later(format!(

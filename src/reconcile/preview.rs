@@ -10,7 +10,7 @@ use std::sync::atomic::AtomicBool;
 use super::apply::mirrored;
 use super::observe::{Observed, observe};
 use super::{Reconcile, ReconcileError, World, load, rebuild};
-use crate::pipeline::Pipeline;
+use crate::pipeline::{FileError, Pipeline};
 use crate::plan::{Effect, PipelineView, Plan, Snapshot, plan};
 use crate::promotion::{Entry, Event, State};
 use crate::store::{Delivery, Key, Lease};
@@ -84,11 +84,14 @@ pub async fn preview(
     Err(ReconcileError::Later(format!("no end after {ROUNDS_MAX} rounds")))
 }
 
-/// The pipelines that `lockkeeper.yaml` declares at the tip of the base; none where the file is broken or not there.
+/// The pipelines that `lockkeeper.yaml` declares at the tip of the base, or what is wrong with it.
 ///
 /// # Errors
 /// [`ReconcileError`] if the repository cannot be read, or is not in the settings.
-pub async fn declared(world: &World, repository: &str) -> Result<Vec<Pipeline>, ReconcileError> {
+pub async fn declared(
+    world: &World,
+    repository: &str,
+) -> Result<Result<Vec<Pipeline>, Vec<FileError>>, ReconcileError> {
     let later = |text: String| ReconcileError::Later(text);
     let found = world.repositories.get(repository);
     let found = found.ok_or_else(|| later(format!("repository {repository} is not in the settings")))?;
@@ -96,7 +99,7 @@ pub async fn declared(world: &World, repository: &str) -> Result<Vec<Pipeline>, 
         return Err(later(format!("branch {} is not in repository {repository}", found.base)));
     };
     let parsed = world.rules.at(found, tip).await?;
-    Ok(parsed.map_or_else(|_| Vec::new(), |declared| declared.pipelines().to_vec()))
+    Ok(parsed.map(|declared| declared.pipelines().to_vec()).map_err(|errors| errors.to_vec()))
 }
 
 /// Whether what follows the effect is known without doing it.

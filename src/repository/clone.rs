@@ -39,10 +39,17 @@ impl LocalClone {
         }
     }
 
-    /// The revision of the main branch: as the remote had it when it was fetched last, where the clone knows that.
+    /// The revision of the main branch, as the remote had it when it was fetched last; none where the clone does not know
+    /// that: what is checked out may be anything.
     #[must_use]
-    pub fn base(&self) -> &'static str {
-        if self.database.revparse_single(REMOTE_HEAD).is_ok() { REMOTE_HEAD } else { "HEAD" }
+    pub fn base(&self) -> Option<&'static str> {
+        self.database.revparse_single(REMOTE_HEAD).is_ok().then_some(REMOTE_HEAD)
+    }
+
+    /// Whether its history is cut off somewhere.
+    #[must_use]
+    pub fn is_shallow(&self) -> bool {
+        self.database.is_shallow()
     }
 
     /// The commit that a revision names.

@@ -41,7 +41,7 @@ comment operations by sam: /resume prod
 comment operations by sam: /promote prod to 1.0.1 lane=hotfix INC-1 login fails
 expect reply as a hotfix
 expect prod open 1.0.1
-expect prod body Skipped in this lane:** upstream, soak, window
+expect prod body Skipped in this lane:** upstream, soak \(1d\), window \(
 expect prod first screen fits
 expect prod hold approval 0 of 1
 comment operations by maria: /promote prod to 1.1.0

@@ -1,5 +1,5 @@
-# Where no version tells which is newer, what was there before a hotfix is older, and what comes after it is newer. A
-# promotion that is open gives way.
+# Where no version tells which is newer, what was there before a hotfix is older, and what comes after it is newer; but the
+# stages before it are not thrown back: a person says so. A promotion that is open gives way.
 rules:
   version: 1
   pipelines:
@@ -29,12 +29,15 @@ expect prod open fix-1
 expect prod body No follow rule picks
 approve prod by li
 expect prod pins web fix-1
-expect dev pins web fix-1
+expect dev pins web main/two
+expect dev hold fix-1 is live in prod by a hotfix, and no follow rule says whether it is newer
 wait 2h
 expect prod none open
 expect prod pins web fix-1
 restart
 expect prod none open
+comment operations by maria: /promote dev to fix-1
+expect dev pins web fix-1
 push web main as three
 expect dev pins web main/three
 wait 1h

@@ -11,7 +11,9 @@ use super::host::secret_file;
 use crate::commit::CommitId;
 use crate::forge::Permission;
 use crate::forge::local::People;
-use crate::pipeline::{FILE_NAME, Pipeline, Pipelines, Stage, parse};
+use crate::pipeline::{
+    Calendar, FILE_NAME, Pipeline, Pipelines, Stage, parse, parse_calendar, unknown_names,
+};
 use crate::plan::{Pins, read_pins};
 use crate::repository::{Mirror, RepositoryError};
 use crate::server::assemble::{AssembleError, open_mirror};
@@ -95,6 +97,7 @@ pub(super) async fn look(
     findings.good(&subject, format!("branch {} is at {}", repository.base, tip.short()));
     clock(&mirror, tip, findings).await;
     let pipelines = rules(&mirror, repository, tip, findings).await?;
+    calendar(&mirror, repository, tip, &pipelines.pipelines, findings).await;
     for pipeline in &pipelines.pipelines {
         pins(&mirror, repository, tip, pipeline, findings).await;
     }
@@ -162,6 +165,42 @@ async fn rules(
             }
             None
         }
+    }
+}
+
+/// The calendar file that the rules name: whether it can be used, and whether what it names is there.
+async fn calendar(
+    mirror: &Mirror,
+    repository: &settings::Repository,
+    tip: CommitId,
+    pipelines: &[Pipeline],
+    findings: &mut Findings,
+) {
+    let Some(Calendar::File(file)) = pipelines.first().map(|pipeline| &pipeline.freezes) else { return };
+    let subject = format!("calendar {file} of {}", repository.name);
+    let broken = "correct it on the base branch: until then everything is frozen";
+    let bytes = match mirror.read(tip, file).await {
+        Ok(Some(bytes)) => bytes,
+        Ok(None) => {
+            return findings.bad(subject, format!("is not on branch {}", repository.base), broken);
+        }
+        Err(error) => return findings.bad(subject, error.to_string(), fix_of(&error)),
+    };
+    let freezes = match parse_calendar(&bytes) {
+        Ok(freezes) => freezes,
+        Err(errors) => {
+            for error in errors {
+                let text = format!("line {}, {}: {}", error.line, error.key, error.reason);
+                findings.bad(&subject, text, broken);
+            }
+            return;
+        }
+    };
+    let now = Timestamp::now();
+    let to_come: Vec<_> = freezes.iter().filter(|freeze| freeze.until > now).collect();
+    findings.good(&subject, format!("is valid: {} freeze(s) now or to come", to_come.len()));
+    for text in to_come.iter().flat_map(|freeze| unknown_names(freeze, pipelines)) {
+        findings.bad(&subject, text, "name what there is: it stops nothing there");
     }
 }
 

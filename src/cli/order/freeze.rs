@@ -98,11 +98,24 @@ async fn everything(context: &Context, order: &Order, giving: &Giving) -> Ended 
     let token = token(giving.token_file.as_deref())?;
     let world = context.world(&settings).await?;
     let keys = pipelines(&world).await?;
-    // A repository whose pipelines cannot be read would be passed over in silence.
-    for name in world.repositories.keys() {
-        declared(&world, name).await.map_err(|error| of_reconcile(&error))?;
-    }
     let mut worst = Exit::Ok;
+    let mut counts = |exit: Exit| worst = if exit as u8 > worst as u8 { exit } else { worst };
+    // A repository whose pipelines cannot be read would be passed over in silence; it keeps no other from it.
+    for name in world.repositories.keys() {
+        let (exit, why) = match declared(&world, name).await {
+            Ok(Ok(_)) => continue,
+            Ok(Err(errors)) => {
+                (Exit::Configuration, errors.first().map_or_else(String::new, ToString::to_string))
+            }
+            Err(error) => {
+                let error = of_reconcile(&error);
+                (error.exit, error.to_string())
+            }
+        };
+        counts(exit);
+        let not = format!("{name}: NOT done for every pipeline of it, as they are not known: {why}");
+        pins::print(&format!("{}\n", plain(not.trim_end()).replace('\n', "\n  ")))?;
+    }
     for key in &keys {
         if giving.dry_run {
             pins::print(&format!("{key}: {line}\n"))?;
@@ -111,7 +124,7 @@ async fn everything(context: &Context, order: &Order, giving: &Giving) -> Ended 
         let done = one(&world, key, &line, &token, &settings.store.path, giving.timeout).await;
         let (exit, text) = done.unwrap_or_else(|error| (error.exit, error.to_string()));
         pins::print(&format!("{key}: {}\n", plain(text.trim_end()).replace('\n', "\n  ")))?;
-        worst = if exit as u8 > worst as u8 { exit } else { worst };
+        counts(exit);
     }
     let after =
         "pipelines that are added later are not among them: `freezes` in lockkeeper.yaml has them too";

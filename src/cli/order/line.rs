@@ -24,7 +24,8 @@ pub(super) async fn check_stage(world: &World, key: &Key, word: &str) -> Result<
         known.extend([Some(stage.name), stage.group].into_iter().flatten());
     }
     // What was shown last is enough where the file cannot be read now.
-    for pipeline in declared(world, &key.repository).await.unwrap_or_default() {
+    let declared = declared(world, &key.repository).await.ok().and_then(Result::ok);
+    for pipeline in declared.unwrap_or_default() {
         if Some(&pipeline.name) == key.pipeline.as_ref() {
             let names = pipeline.stages.iter().flat_map(|stage| [Some(&stage.name), stage.group.as_ref()]);
             known.extend(names.flatten().map(ToString::to_string));

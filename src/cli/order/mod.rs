@@ -82,7 +82,7 @@ pub struct Rollback {
     /// The clone of the environment repository; none: the one around the current folder.
     #[arg(long, value_name = "FOLDER", requires = "offline")]
     clone: Option<PathBuf>,
-    /// The commit to begin from; none: origin/HEAD as it was fetched last, else HEAD.
+    /// The commit to begin from; none: origin/HEAD as it was fetched last.
     #[arg(long, value_name = "REVISION", requires = "offline")]
     base: Option<String>,
     #[command(flatten)]

@@ -112,7 +112,17 @@ fn known(folder: &Path, name: &str, base: Option<&str>) -> Result<Known, CliErro
         CliError::new(Exit::NotFound, format!("{} lies in no git repository", folder.display()))
             .next("name a clone of the environment repository by --clone")
     })?;
-    let tip = clone.revision(base.unwrap_or_else(|| clone.base())).map_err(|error| of_git(&error))?;
+    let base = base.or_else(|| clone.base()).ok_or_else(|| {
+        CliError::new(Exit::Refused, "the clone does not know which branch is the base")
+            .why("it has no origin/HEAD, and what is checked out may be anything")
+            .next("git remote set-head origin --auto, or name it: --base origin/main")
+    })?;
+    if clone.is_shallow() {
+        return Err(CliError::new(Exit::Refused, "the clone is shallow")
+            .why("what was there before, and what was rolled back already, may be in what it lacks")
+            .next("git fetch --unshallow"));
+    }
+    let tip = clone.revision(base).map_err(|error| of_git(&error))?;
     let commits = clone.first_parents(tip, COMMITS_MAX).map_err(|error| of_git(&error))?;
     let (pipeline, from) = rules(&clone, &commits, name)?;
     let mut state = State::default();
@@ -302,7 +312,7 @@ fn of_git(error: &RepositoryError) -> CliError {
     };
     let told = CliError::new(exit, error.to_string());
     if exit == Exit::NotFound {
-        told.next("git fetch; where the clone is shallow, git fetch --unshallow")
+        told.next("git fetch")
     } else {
         told
     }

@@ -8,6 +8,7 @@ use super::windows::{Bound, time, zone};
 use super::{FileError, read};
 use crate::pipeline::{
     Calendar, Exception, ExceptionLane, Freeze, FreezeName, Pipeline, PipelineName, StageName, is_hidden,
+    unknown_names,
 };
 
 /// Most freezes of one list: some years of them.
@@ -37,30 +38,12 @@ pub(super) fn calendar(root: &Node<'_>, report: &mut Report) -> Calendar {
     Calendar::Known(list(&node, report))
 }
 
-/// A name that nothing has would stop nothing, and nobody would notice. Of a calendar file this is not checked: a stage
-/// that goes must not shut all others.
+/// A name that nothing has would stop nothing, and nobody would notice. Of a calendar file this is not checked here: a stage
+/// that goes must not shut all others. There it is said on the board, by `doctor` and on the pull request that does it.
 pub(super) fn check_names(root: &Node<'_>, calendar: &Calendar, pipelines: &[Pipeline], report: &mut Report) {
     let (Calendar::Known(freezes), Some(node)) = (calendar, root.get("freezes")) else { return };
-    let is_stage =
-        |name: &StageName| pipelines.iter().any(|pipeline| !pipeline.addressed(name.as_str()).is_empty());
-    let is_pipeline = |name: &PipelineName| pipelines.iter().any(|pipeline| pipeline.name == *name);
-    for freeze in freezes {
-        let excepted = freeze.exceptions.iter();
-        let stages =
-            freeze.stages.iter().chain(excepted.clone().filter_map(|exception| exception.stage.as_ref()));
-        let named = freeze.pipelines.iter().chain(excepted.map(|exception| &exception.pipeline));
-        for name in stages.filter(|name| !is_stage(name)) {
-            report.add(
-                &node,
-                format!(
-                    "freeze `{}` names `{name}`, which is no stage or group of any pipeline",
-                    freeze.name
-                ),
-            );
-        }
-        for name in named.filter(|name| !is_pipeline(name)) {
-            report.add(&node, format!("freeze `{}` names `{name}`, which is no pipeline", freeze.name));
-        }
+    for text in freezes.iter().flat_map(|freeze| unknown_names(freeze, pipelines)) {
+        report.add(&node, text);
     }
 }
 

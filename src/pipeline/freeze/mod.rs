@@ -1,5 +1,9 @@
 //! Stops by calendar: nothing is merged into the stages concerned while one is in force.
 
+mod names;
+
+pub use names::unknown_names;
+
 use jiff::Timestamp;
 use serde::Serialize;
 

@@ -13,6 +13,7 @@ use super::promote::promote;
 use super::rollback::rollback;
 use super::veto::{unveto, veto};
 use crate::command::{self, AskedLane, Command, Place, Until, Verb};
+use crate::image::Release;
 use crate::pipeline::Stage;
 use crate::plan::candidate::{self, minute};
 use crate::plan::effect::Plan;
@@ -121,6 +122,34 @@ pub(super) fn is_later(snapshot: &Snapshot, asked: &Asked, by: &Actor, at: Times
 pub(super) fn said_before(what: &str, at: Timestamp) -> Refusal {
     let at = minute(at);
     Refusal::refused(format!("{what} at {at}, after this was written. Write it again if you mean that."))
+}
+
+/// The world without a person's refusal of this release for this stage: asking for it by name takes that back.
+pub(super) fn unrefused(snapshot: &Snapshot, stage: &Stage, release: &Release) -> Snapshot {
+    let mut found = snapshot.clone();
+    if let Some(state) = found.state.stages.get_mut(&stage.name) {
+        state.refused.remove(&release.id());
+    }
+    found
+}
+
+/// Whoever asked before somebody refused the release did not mean to take that back.
+pub(super) fn not_refused_since(
+    snapshot: &Snapshot,
+    asked: &Asked,
+    stage: &Stage,
+    release: &Release,
+) -> Result<(), Refusal> {
+    let state = snapshot.state.stage(&stage.name);
+    let Some(at) = state.and_then(|state| state.refused_at.get(&release.id())).copied() else {
+        return Ok(());
+    };
+    let is_of_forge = matches!(asked.thread, Thread::Forge { .. });
+    if is_of_forge && at > asked.at && at <= snapshot.now {
+        let what = format!("{} was refused for `{}`", code(&release.version()), stage.name);
+        return Err(said_before(&what, at));
+    }
+    Ok(())
 }
 
 /// The stages that a command addresses: those named, else that of the pull request, else the only one.

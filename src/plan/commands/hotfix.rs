@@ -2,15 +2,16 @@
 
 use super::Refusal;
 use super::authorise::authorise_hotfix;
-use super::execute::{Done, addressed};
+use super::execute::{Done, addressed, not_refused_since, unrefused};
 use crate::command::Target;
 use crate::image::Release;
 use crate::pipeline::Stage;
-use crate::plan::messages::{code, prose};
+use crate::plan::effect::{Gate, HoldReason};
+use crate::plan::messages::{code, escape, prose};
 use crate::plan::order::{is_known_older, moved};
 use crate::plan::pins::Pins;
-use crate::plan::snapshot::{Asked, Snapshot};
-use crate::plan::{gates, hotfix, step};
+use crate::plan::snapshot::{Asked, Snapshot, Unread};
+use crate::plan::{candidate, gates, hotfix, step};
 use crate::promotion::{Event, Lane};
 
 /// Asks for a release in each stage addressed, at once; it must be named, and so must the reason.
@@ -36,7 +37,8 @@ pub(super) fn hotfix(
         )));
     }
     for stage in stages {
-        let (release, line) = hotfix_stage(snapshot, stage, to)?;
+        let (release, line) = hotfix_stage(snapshot, asked, stage, to)?;
+        not_refused_since(snapshot, asked, stage, &release)?;
         let (stage, by, reason) = (stage.name.clone(), asked.actor(), reason.cloned());
         events.push(Event::Requested { stage, lane: Lane::Hotfix, release, by, reason });
         lines.push(line);
@@ -44,7 +46,12 @@ pub(super) fn hotfix(
     Ok((events, lines.join("\n")))
 }
 
-fn hotfix_stage(snapshot: &Snapshot, stage: &Stage, to: &Target) -> Result<(Release, String), Refusal> {
+fn hotfix_stage(
+    snapshot: &Snapshot,
+    asked: &Asked,
+    stage: &Stage,
+    to: &Target,
+) -> Result<(Release, String), Refusal> {
     let name = &stage.name;
     if let Some(hold) = gates::hold_of_stage(snapshot, stage) {
         return Err(Refusal::refused(format!("`{name}` is {}.", prose(&hold.text))));
@@ -59,7 +66,10 @@ fn hotfix_stage(snapshot: &Snapshot, stage: &Stage, to: &Target) -> Result<(Rele
     };
     let release = match snapshot.hotfixes.get(to) {
         Some(Ok(release)) => release.clone(),
-        Some(Err(reason)) => return Err(Refusal::refused(format!("`{name}`: {}.", prose(reason)))),
+        Some(Err(Unread::Absent(reason))) => {
+            return Err(Refusal::refused(format!("`{name}`: {}.", prose(reason))));
+        }
+        Some(Err(Unread::Unknown(reason))) => return Err(waits(snapshot, asked, stage, to, reason)),
         None => {
             return Err(Refusal::refused(format!(
                 "{} was not looked for. Write it again.",
@@ -86,11 +96,7 @@ fn hotfix_stage(snapshot: &Snapshot, stage: &Stage, to: &Target) -> Result<(Rele
             prose(&text)
         )));
     }
-    let mut unrefused = snapshot.clone();
-    if let Some(state) = unrefused.state.stages.get_mut(name) {
-        state.refused.remove(&release.id());
-    }
-    if let Some(hold) = hotfix::entry_hold(&unrefused, stage, &release) {
+    if let Some(hold) = hotfix::entry_hold(&unrefused(snapshot, stage, &release), stage, &release) {
         return Err(Refusal::refused(format!("`{name}`: {}.", prose(&hold.text))));
     }
     if is_under_way(snapshot, stage, &release) {
@@ -103,10 +109,23 @@ fn hotfix_stage(snapshot: &Snapshot, stage: &Stage, to: &Target) -> Result<(Rele
     } else {
         format!(" No follow rule picks {}.", unfollowed.join(", "))
     };
+    let skipped: Vec<String> = hotfix::skipped(snapshot, stage).iter().map(|gate| escape(gate)).collect();
+    let skipped = skipped.join(", ");
     let line = format!(
-        "Proposing {version} for `{name}` as a hotfix: upstream, soak and window are skipped; approvals, checks, platforms, signatures, holds, vetoes and freezes still apply, and your own approval does not count.{note}"
+        "Proposing {version} for `{name}` as a hotfix. Skipped: {skipped}. Approvals, checks, platforms, signatures, holds, vetoes and freezes still apply, and your own approval does not count.{note}"
     );
     Ok((release, line))
+}
+
+/// A registry that gives no answer now may do so in a moment: whoever needs a hotfix does not have to write it again.
+fn waits(snapshot: &Snapshot, asked: &Asked, stage: &Stage, to: &Target, reason: &str) -> Refusal {
+    let until = candidate::later(asked.at, snapshot.settings.command_age_max);
+    let text = format!(
+        "the hotfix to {to} by {} waits until {} for the registry: {reason}",
+        asked.person.name,
+        candidate::minute(until)
+    );
+    Refusal::waits(HoldReason::new(&stage.name, Gate::Registry, text))
 }
 
 /// Whether this very hotfix is on its way: asking again would change nothing.

@@ -10,7 +10,7 @@ mod veto;
 
 use std::collections::BTreeSet;
 
-use super::effect::{Effect, Plan};
+use super::effect::{Effect, HoldReason, Plan};
 use super::messages::code;
 use super::snapshot::{Asked, Snapshot, Thread};
 use crate::command::{self, AskedLane, Command, Target};
@@ -25,24 +25,30 @@ pub(super) struct Refusal {
     pub(super) outcome: Outcome,
     /// Why, Markdown for the reply.
     pub(super) text: String,
+    /// What it waits for, where it is not over: it has no answer yet.
+    pub(super) waits: Option<Box<HoldReason>>,
 }
 
 impl Refusal {
     fn refused(text: impl Into<String>) -> Self {
-        Self { outcome: Outcome::Refused, text: text.into() }
+        Self { outcome: Outcome::Refused, text: text.into(), waits: None }
     }
 
     fn denied(text: impl Into<String>) -> Self {
-        Self { outcome: Outcome::Denied, text: text.into() }
+        Self { outcome: Outcome::Denied, text: text.into(), waits: None }
+    }
+
+    fn waits(hold: HoldReason) -> Self {
+        Self { outcome: Outcome::Refused, text: hold.text.clone(), waits: Some(Box::new(hold)) }
     }
 }
 
 /// Answers the oldest comment that holds commands: one layer of the plan. The next one is answered by the next plan,
-/// which sees what this one did.
+/// which sees what this one did. One that waits for what could not be read keeps no other waiting.
 pub(super) fn obey(snapshot: &Snapshot, plan: &mut Plan) {
     let open = snapshot.asked.iter().filter(|asked| !snapshot.state.is_answered(&asked.key));
     for asked in open {
-        if let Some((events, outcome, text)) = answer(snapshot, asked) {
+        if let Some((events, outcome, text)) = answer(snapshot, asked, &mut plan.unanswered) {
             for event in events {
                 plan.record(snapshot.now, event);
             }
@@ -61,8 +67,12 @@ pub(super) fn obey(snapshot: &Snapshot, plan: &mut Plan) {
     }
 }
 
-/// The events and the reply of one comment; none where it holds no command.
-fn answer(snapshot: &Snapshot, asked: &Asked) -> Option<(Vec<Event>, Outcome, String)> {
+/// The events and the reply of one comment; none where it holds no command, or waits.
+fn answer(
+    snapshot: &Snapshot,
+    asked: &Asked,
+    unanswered: &mut Vec<HoldReason>,
+) -> Option<(Vec<Event>, Outcome, String)> {
     let parsed = parse(snapshot, asked)?;
     let commands = match parsed {
         Ok(commands) => commands,
@@ -75,6 +85,10 @@ fn answer(snapshot: &Snapshot, asked: &Asked) -> Option<(Vec<Event>, Outcome, St
     }
     Some(match run(snapshot, asked, &commands) {
         Ok((events, text)) => (events, Outcome::Done, text),
+        Err(Refusal { waits: Some(hold), .. }) => {
+            unanswered.push(*hold);
+            return None;
+        }
         Err(refusal) => (Vec::new(), refusal.outcome, refusal.text),
     })
 }
@@ -107,6 +121,17 @@ pub fn hotfix_targets(snapshot: &Snapshot) -> Vec<Target> {
         to
     });
     targets.collect()
+}
+
+/// The releases that stages may be taken back to: of each the registry is asked whether it has it.
+#[must_use]
+pub fn rollback_targets(snapshot: &Snapshot) -> Vec<Release> {
+    let open = snapshot.asked.iter().filter(|asked| !snapshot.state.is_answered(&asked.key));
+    let commands = open.filter_map(|asked| parse(snapshot, asked)?.ok()).flatten();
+    let named: Vec<Target> = commands
+        .filter_map(|command| if let Command::Rollback { to, .. } = command { to } else { None })
+        .collect();
+    rollback::targets(snapshot, &named)
 }
 
 /// The commands of a comment; none where there are none, an error text where they are not understood.
@@ -165,5 +190,5 @@ fn named(refusal: Refusal, command: &Command, commands: &[Command]) -> Refusal {
         refusal.text,
         commands.len()
     );
-    Refusal { outcome: refusal.outcome, text }
+    Refusal { text, ..refusal }
 }

@@ -2,7 +2,7 @@
 
 use super::Refusal;
 use super::authorise::authorise;
-use super::execute::{Done, addressed};
+use super::execute::{Done, addressed, not_refused_since, unrefused};
 use crate::command::{Target, Verb};
 use crate::image::Release;
 use crate::pipeline::{Order, Stage};
@@ -33,6 +33,7 @@ pub(super) fn promote(
     for stage in stages {
         authorise(snapshot, asked, Verb::Promote, stage)?;
         let (release, line) = promote_stage(snapshot, stage, to)?;
+        not_refused_since(snapshot, asked, stage, &release)?;
         let reason = reason.cloned();
         if !snapshot.state.started && events.is_empty() {
             events.push(Event::Started { by: asked.actor() });
@@ -90,10 +91,7 @@ fn promote_stage(
             code(&format!("/rollback {} to {}", stage.name, release.version()))
         )));
     }
-    let mut unrefused = snapshot.clone();
-    if let Some(state) = unrefused.state.stages.get_mut(&stage.name) {
-        state.refused.remove(&release.id());
-    }
+    let unrefused = unrefused(snapshot, stage, &release);
     if let Some(hold) = propose::entry_hold(&unrefused, stage, &release, propose::Asked::ByPerson) {
         return Err(Refusal::refused(format!("`{}`: {}.", stage.name, prose(&hold.text))));
     }

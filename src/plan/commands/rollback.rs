@@ -43,7 +43,7 @@ pub(super) fn rollback(
     }
     match refused {
         Some(refusal) if events.is_empty() => {
-            Err(Refusal { outcome: refusal.outcome, text: lines.join("\n") })
+            Err(Refusal { text: lines.join("\n"), ..refusal })
         }
         _ => Ok((events, lines.join("\n"))),
     }
@@ -201,4 +201,16 @@ fn restore(
     };
     let requested = Event::Requested { stage: name.clone(), lane: Lane::Rollback, release, by, reason };
     Ok((vec![held, requested], reply))
+}
+
+/// Where each stage would go back to by what is known, and what those name who ask for a rollback and have no answer yet.
+pub(in crate::plan) fn targets(snapshot: &Snapshot, named: &[Target]) -> Vec<Release> {
+    let absent = absent(snapshot, None);
+    let wanted: Vec<Option<&Target>> = named.iter().map(Some).chain([None]).collect();
+    let stages = snapshot.pipeline.stages.iter();
+    let of_stage = |stage: &Stage, to: Option<&Target>| {
+        promotion::target(&snapshot.state, &snapshot.pipeline, &stage.name, to, &absent).ok()
+    };
+    let found = stages.flat_map(|stage| wanted.iter().filter_map(move |to| of_stage(stage, *to)));
+    found.map(|stint| stint.release.clone()).collect()
 }

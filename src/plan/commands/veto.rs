@@ -1,12 +1,12 @@
 //! `/veto` and `/unveto`: a lasting no to some digests, and taking it back.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Refusal;
 use super::authorise::authorise;
 use super::execute::{Done, is_later, said_before};
 use crate::command::{Target, Verb};
-use crate::image::{Digest, Pinned, Release};
+use crate::image::{Digest, Pinned, Release, Repository};
 use crate::pipeline::{Stage, StageName};
 use crate::plan::messages::code;
 use crate::plan::snapshot::{Asked, Snapshot, Thread};
@@ -89,9 +89,33 @@ fn known_release(snapshot: &Snapshot, target: &Target) -> Result<Release, Refusa
         .values()
         .flat_map(|state| state.stints.newest_first().map(|stint| &stint.release));
     let seen = snapshot.state.seen.iter().map(|(release, _)| release);
-    live.chain(seen).find(|release| promotion::names(target, release)).cloned().ok_or_else(|| {
-        Refusal::refused(format!("no release {} is known to lockkeeper.", code(&target.to_string())))
-    })
+    let named: Vec<&Release> =
+        live.chain(seen).filter(|release| promotion::names(target, release)).collect();
+    let Some(first) = named.first() else {
+        let target = code(&target.to_string());
+        return Err(Refusal::refused(format!("no release {target} is known to lockkeeper.")));
+    };
+    let mut digests: BTreeMap<&Repository, BTreeSet<Digest>> = BTreeMap::new();
+    for (repository, pinned) in named.iter().flat_map(|release| release.images()) {
+        if target.matches(pinned) {
+            digests.entry(repository).or_default().insert(pinned.digest);
+        }
+    }
+    match digests.values().find(|digests| digests.len() > 1) {
+        Some(digests) => Err(ambiguous(target, digests)),
+        None => Ok((*first).clone()),
+    }
+}
+
+/// A veto is for good, so it hits what is meant and nothing else.
+fn ambiguous(target: &Target, digests: &BTreeSet<Digest>) -> Refusal {
+    let names: Vec<String> =
+        digests.iter().map(|digest| format!("- {}", code(&format!("/veto {digest}")))).collect();
+    let (target, count) = (code(&target.to_string()), digests.len());
+    Refusal::refused(format!(
+        "{target} names {count} digests. Veto the one that is meant, or each of them:\n\n{}",
+        names.join("\n")
+    ))
 }
 
 /// Takes back the vetoes that are meant.

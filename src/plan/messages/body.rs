@@ -99,7 +99,7 @@ fn promotion(snapshot: &Snapshot, stage: &Stage, proposal: &Proposal, gates: Opt
         format!("**This pull request changes {} and nothing else.**", pins_text(proposal)),
         format!("**If it goes wrong:** {}", way_back(snapshot, stage, proposal)),
     ];
-    lines.extend(hotfix_lines(snapshot, proposal));
+    lines.extend(hotfix_lines(snapshot, stage, proposal));
     if let Some(gates) = gates {
         lines.extend([String::new(), format!("### Gates ({})", gate_count(gates)), gate_lines(gates)]);
     }
@@ -117,13 +117,15 @@ fn promotion(snapshot: &Snapshot, stage: &Stage, proposal: &Proposal, gates: Opt
 }
 
 /// What a hotfix passes and what it does not; nothing for another lane.
-fn hotfix_lines(snapshot: &Snapshot, proposal: &Proposal) -> Vec<String> {
+fn hotfix_lines(snapshot: &Snapshot, stage: &Stage, proposal: &Proposal) -> Vec<String> {
     if proposal.lane != Lane::Hotfix {
         return Vec::new();
     }
-    let mut lines = vec![
-        "**Skipped in this lane:** upstream, soak, window. **Not skipped:** approvals, checks, platforms, signatures, digests, holds, vetoes, freezes, record.".to_owned(),
-    ];
+    let skipped: Vec<String> = hotfix::skipped(snapshot, stage).iter().map(|gate| escape(gate)).collect();
+    let mut lines = vec![format!(
+        "**Skipped in this lane:** {}. **Not skipped:** approvals, checks, platforms, signatures, digests, holds, vetoes, freezes, record.",
+        skipped.join(", ")
+    )];
     let unfollowed = hotfix::unfollowed(snapshot, &proposal.release);
     if !unfollowed.is_empty() {
         let names: Vec<String> = unfollowed.iter().map(|name| code(name)).collect();
@@ -346,7 +348,7 @@ fn gate_count(gates: &MergeGates) -> String {
 
 fn gate_lines(gates: &MergeGates) -> String {
     let line = |line: &super::super::gates::GateLine| match &line.hold {
-        None => format!("- ✓ passed: {}", line.text),
+        None => format!("- ✓ passed: {}", prose(&line.text)),
         Some(hold) => format!("- ▲ **waiting: {}** ({})", prose(&hold.text), hold.gate.name()),
     };
     gates.lines.iter().map(line).collect::<Vec<_>>().join("\n")

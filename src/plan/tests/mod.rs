@@ -1,4 +1,5 @@
 mod readiness;
+mod refused;
 mod tags;
 mod words;
 
