@@ -536,7 +536,7 @@ impl Tiny {
             },
         };
         for target in hotfix_targets(&snapshot) {
-            let found = self.named(&snapshot, &target);
+            let found = self.named(&snapshot, &target).map_err(Unread::Absent);
             snapshot.hotfixes.insert(target, found);
         }
         snapshot
