@@ -7,11 +7,11 @@
 // The pure core: no async, no I/O, no clock, no random, no log.
 pub mod image;
 pub mod signature;
+pub mod observation;
 pub mod pipeline;
 pub mod manifest;
 pub mod commit;
 pub mod pull_request;
-pub mod observation;
 pub mod command;
 pub mod promotion;
 pub mod plan;

@@ -12,6 +12,7 @@ pub mod history;
 pub mod init;
 pub mod keep_list;
 pub mod lint;
+pub mod observe;
 pub mod order;
 pub mod pins;
 pub mod plan;

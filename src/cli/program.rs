@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 use super::{
-    Colors, Context, Exit, Outcome, completions, demo, doctor, help, history, init, keep_list, lint, order,
-    pins, plan, repin, resolve, serve, status, tags,
+    Colors, Context, Exit, Outcome, completions, demo, doctor, help, history, init, keep_list, lint, observe,
+    order, pins, plan, repin, resolve, serve, status, tags,
 };
 
 /// Moves pinned image digests through the environments of a git repository.
@@ -47,6 +47,7 @@ enum Command {
     Resume(order::Resume),
     Freeze(order::Freeze),
     Unfreeze(order::Unfreeze),
+    Observe(observe::Args),
     Doctor(doctor::Args),
     #[command(after_help = "Examples:\n  \
         lockkeeper init --dry-run\n  \
@@ -105,6 +106,7 @@ async fn run(program: Program) -> Outcome {
         Command::Resume(args) => order::resume(&context, args).await,
         Command::Freeze(args) => order::freeze(&context, args).await,
         Command::Unfreeze(args) => order::unfreeze(&context, args).await,
+        Command::Observe(args) => observe::run(&context, args).await,
         Command::Doctor(args) => doctor::run(&context, args).await,
         Command::Init(args) => init::run(&args),
         Command::Lint(args) => lint::run(&context, args).await,

@@ -6,7 +6,7 @@ use super::show::{minute, plain};
 use crate::image::{Digest, Release};
 use crate::pipeline::StageName;
 use crate::plan::Effect;
-use crate::promotion::{Actor, Event, HoldKind, Lane, Outcome, Signer, Why};
+use crate::promotion::{Actor, Event, HoldKind, Lane, Outcome, Seen, Signer, Why};
 use crate::pull_request::DeploymentStanding;
 
 /// An event, for people.
@@ -66,6 +66,7 @@ fn stage_of(event: &Event) -> Option<&StageName> {
         | Event::Vetoed { stage, .. }
         | Event::Loosened { stage, .. }
         | Event::Missing { stage, .. }
+        | Event::Observed { stage, .. }
         | Event::Found { stage, .. }
         | Event::Tagged { stage, .. }
         | Event::Drifted { stage, .. }
@@ -87,12 +88,14 @@ fn weight_of(event: &Event) -> Weight {
         | Event::Closing { .. }
         | Event::Tagged { was: None, .. }
         | Event::Untagged { .. }
+        | Event::Observed { until: Some(_), .. }
         | Event::Merging { .. } => Weight::Detail,
         Event::Started { .. }
         | Event::Unvetoed { .. }
         | Event::FileBroken { .. }
         | Event::FileMended
         | Event::Missing { .. }
+        | Event::Observed { until: None, .. }
         | Event::Found { .. }
         | Event::Tagged { was: Some(_), .. }
         | Event::Drifted { .. }
@@ -180,6 +183,7 @@ fn text_of(event: &Event) -> String {
         Event::Mirrored { commit, standing, .. } => {
             format!("the forge shows {} as {}", short(commit), standing_word(*standing))
         }
+        Event::Observed { release, seen, .. } => observed(release, seen),
         Event::Missing { .. }
         | Event::Found { .. }
         | Event::Tagged { .. }
@@ -189,6 +193,10 @@ fn text_of(event: &Event) -> String {
         Event::FileMended => "lockkeeper.yaml can be used again".to_owned(),
         Event::Replied { command } => format!("the reply to {command} is written"),
     }
+}
+
+fn observed(release: &Release, seen: &Seen) -> String {
+    format!("{} is live by the record; {} says: {seen}", version(release), seen.source)
 }
 
 /// What happened in a registry; nothing for another event.

@@ -1,6 +1,7 @@
 //! What runs in a stage, as a cluster or a deployer tells it.
 
 mod selector;
+mod sighting;
 mod workloads;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,6 +10,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub use selector::{Condition, Requirement, Selector, SelectorError};
+pub use sighting::{Sighting, URL_BYTES_MAX, WORDS_CHARS_MAX};
 pub use workloads::{Which, WorkloadKind, WorkloadName, WorkloadNameError, Workloads};
 
 use crate::image::{Digest, Repository};

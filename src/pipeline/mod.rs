@@ -9,6 +9,7 @@ mod principal;
 mod zone;
 mod window;
 mod freeze;
+mod live;
 mod loosened;
 mod lint;
 mod file;
@@ -20,8 +21,9 @@ pub use follow::{
     Rule, TIED_MAX, Together, Told, disagreement,
 };
 pub use freeze::{Calendar, Exception, ExceptionLane, Freeze, loosened_freezes, unknown_names};
+pub use live::{COUNTS_FOR, Live, LiveSource};
 pub use lint::{Exemption, LintRule, LintRules, Severity};
-pub use loosened::{loosened, loosened_images};
+pub use loosened::{loosened, loosened_images, loosened_live};
 pub use principal::PrincipalError;
 pub use range::{Prereleases, RangeError, VersionRange, version_of};
 pub use window::{Days, Hours, Window, WindowError, is_open, is_wider, opens_at, shuts_at};
@@ -138,6 +140,8 @@ pub struct Stage {
     pub pins: Vec<PinTarget>,
     /// What must hold before a promotion is opened or merged.
     pub gates: Gates,
+    /// What says that a release is live here.
+    pub live: Live,
     /// Whether a merge needs an approval.
     pub merge: MergePolicy,
     /// Whether an open pull request gives way to a newer release that has passed.
@@ -170,6 +174,8 @@ pub struct PinTarget {
 pub struct Gates {
     /// How long a release must have been live in each upstream stage, unbroken.
     pub soak: Duration,
+    /// Whether each upstream stage has to be seen healthy.
+    pub healthy: bool,
     /// Who must approve the head; none with `merge: automatic` and no `approvals`.
     pub approvals: Option<Approvals>,
     /// Checks that must have passed on the head.

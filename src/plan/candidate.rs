@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::effect::{Gate, HoldReason};
 use super::order::{against_pinned, backwards, compare, is_forward};
 use super::snapshot::{Pick, Snapshot};
-use super::{age, earlier, hotfix, messages};
+use super::{age, earlier, hotfix, live, messages};
 use crate::image::{Pinned, Release};
 use crate::pipeline::{ImageRule, Order, Stage, StageName, Together};
 use crate::promotion::Origin;
@@ -173,19 +173,15 @@ pub(super) fn passed(snapshot: &Snapshot, stage: &Stage, release: &Release) -> P
     let mut hold = None;
     for upstream in &stage.after {
         let Some(stints) = state.stints(upstream) else { return Passed::No };
-        let Some(longest) = stints.longest(release, snapshot.now) else {
-            hold = Some(waits_for_upstream(stage, upstream, release));
+        let Some(longest) = live::longest(snapshot, upstream, release) else {
+            hold = Some(waits_for_upstream(snapshot, stage, upstream, release));
             continue;
         };
         if longest >= stage.gates.soak {
             continue;
         }
         match stints.live().filter(|live| live.release.is_same(release)) {
-            Some(live) => {
-                let until = later(live.from, stage.gates.soak);
-                let text = format!("{} soaks in {upstream} until {}", release.version(), minute(until));
-                hold = hold.or(Some(HoldReason::new(&stage.name, Gate::Soak, text).opens_at(until)));
-            }
+            Some(live) => hold = hold.or(Some(live::soaks(snapshot, stage, upstream, live))),
             None => return Passed::No,
         }
     }
@@ -203,7 +199,18 @@ pub(super) fn passed(snapshot: &Snapshot, stage: &Stage, release: &Release) -> P
     }
 }
 
-fn waits_for_upstream(stage: &Stage, upstream: &StageName, release: &Release) -> HoldReason {
+fn waits_for_upstream(
+    snapshot: &Snapshot,
+    stage: &Stage,
+    upstream: &StageName,
+    release: &Release,
+) -> HoldReason {
+    let is_merged = snapshot.state.live(upstream).is_some_and(|live| live.release.is_same(release));
+    if let Some(observed) = snapshot.pipeline.stage(upstream).filter(|_| is_merged)
+        && observed.live.is_observed()
+    {
+        return live::unseen(snapshot, stage, observed, release);
+    }
     let text = format!("waits until {} is live in {upstream}", release.version());
     HoldReason::new(&stage.name, Gate::Upstream, text)
 }

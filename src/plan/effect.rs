@@ -209,6 +209,8 @@ pub enum Gate {
     Upstream,
     /// The release has not been live upstream for long enough.
     Soak,
+    /// It is not known to be healthy upstream.
+    Healthy,
     /// More images may be on their way.
     Settle,
     /// A digest is not old enough.
@@ -308,6 +310,7 @@ impl Gate {
             Self::Order => "order",
             Self::Upstream => "upstream",
             Self::Soak => "soak",
+            Self::Healthy => "healthy",
             Self::Settle => "settle",
             Self::Age => "minimum_age",
             Self::Platforms => "platforms",

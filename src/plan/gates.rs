@@ -7,7 +7,7 @@ use super::effect::{Gate, HoldReason};
 use super::pins::Pins;
 use super::reviewers;
 use super::snapshot::{Snapshot, is};
-use super::{fitness, freeze, hotfix, presence, window};
+use super::{fitness, freeze, healthy, hotfix, live, presence, window};
 use crate::pipeline::{Approvals, Principal, RequiredCheck, RoleName, Stage};
 use crate::promotion::{self, Approval, Ballot, Discount, HoldKind, Lane, Proposal, Signature};
 use crate::pull_request::{Authors, CheckStatus, Obstacle, PullRequest, Review, Verdict};
@@ -59,6 +59,7 @@ pub(super) fn merge_gates(
         freeze::gate(snapshot, stage, proposal.lane, &mut gates);
         if proposal.lane == Lane::Normal {
             soaked(snapshot, stage, proposal, &mut gates);
+            healthy::gate(snapshot, stage, &proposal.release, &mut gates);
             window::gate(snapshot, stage, &mut gates);
         }
         fitness::platforms(snapshot, stage, proposal, &mut gates);
@@ -163,11 +164,7 @@ fn soaked(snapshot: &Snapshot, stage: &Stage, proposal: &Proposal, gates: &mut M
         return;
     }
     for upstream in &stage.after {
-        let longest = snapshot
-            .state
-            .stints(upstream)
-            .and_then(|stints| stints.longest(&proposal.release, snapshot.now));
-        match longest {
+        match live::longest(snapshot, upstream, &proposal.release) {
             Some(longest) if longest >= stage.gates.soak => {
                 let soak = super::messages::duration(stage.gates.soak);
                 gates.open(Gate::Soak, format!("the same digests were live in `{upstream}` (needs {soak})"));

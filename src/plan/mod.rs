@@ -5,7 +5,7 @@
 //! what the one before has settled:
 //!
 //! 1. **settle** ([`observed`]): what the world shows and the record does not say yet: merged, closed, pushed over,
-//!    seen for the first time, changed by somebody else;
+//!    seen for the first time, changed by somebody else; then what is seen running ([`live`]);
 //! 2. **obey** ([`commands`]): what people asked for, by who they are now;
 //! 3. **close** and **merge** ([`step`]), or **open** ([`propose`]), stage by stage, rollbacks first;
 //! 4. **protect** ([`readiness`], [`tags`]) what is live and what would be gone back to, and **show** ([`deployments`]) what
@@ -24,7 +24,9 @@ mod effect;
 mod fitness;
 mod freeze;
 mod gates;
+mod healthy;
 mod hotfix;
+mod live;
 pub mod messages;
 mod observed;
 mod order;
@@ -46,6 +48,7 @@ pub use concerned::{coming, there};
 pub use earlier::earlier;
 pub use effect::{Close, Effect, Gate, HoldReason, MergeNow, Open, Plan, SetTag};
 pub use hotfix::known;
+pub use live::Running;
 pub use order::compare;
 pub use pins::{FileEdit, Files, Pins, edits, read_pins};
 pub use readiness::questions;
@@ -67,6 +70,9 @@ const SOON: Duration = Duration::from_secs(10);
 pub fn plan(snapshot: &Snapshot) -> Plan {
     let mut plan = Plan::default();
     observed::settle(snapshot, &mut plan);
+    if plan.effects.is_empty() {
+        live::record(snapshot, &mut plan);
+    }
     if plan.effects.is_empty() {
         commands::obey(snapshot, &mut plan);
     }

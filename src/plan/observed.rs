@@ -222,6 +222,8 @@ fn loosened(snapshot: &Snapshot, stage: &Stage, plan: &mut Plan) {
     let Some(rules) = snapshot.rules_at_open.get(&stage.name) else { return };
     let Some(before) = rules.stage(&stage.name) else { return };
     let mut what = pipeline::loosened(before, stage);
+    let upstream = stage.after.iter().filter_map(|name| rules.stage(name).zip(snapshot.pipeline.stage(name)));
+    what.extend(upstream.flat_map(|(before, after)| pipeline::loosened_live(before, after)));
     what.extend(pipeline::loosened_images(rules, &snapshot.pipeline));
     what.extend(pipeline::loosened_freezes(rules, &snapshot.pipeline, stage, snapshot.now));
     if what != proposal.loosened && proposal.lane != Lane::Rollback {

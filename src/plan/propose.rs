@@ -8,7 +8,7 @@ use super::pins::{self, Pins};
 use super::reviewers;
 use super::snapshot::{FileState, Snapshot};
 use super::step::is_rolling_back;
-use super::{age, gates, hotfix};
+use super::{age, gates, healthy, hotfix};
 use crate::image::Release;
 use crate::pipeline::Stage;
 use crate::promotion::{Actor, Event, Lane, Proposal, Request};
@@ -175,7 +175,8 @@ pub(super) fn entry_hold(
             Passed::Yes => {}
         }
     }
-    age::hold(snapshot, stage, release).or_else(|| fitness::unfit(snapshot, stage, release))
+    let sick = || healthy::hold(snapshot, stage, release);
+    age::hold(snapshot, stage, release).or_else(sick).or_else(|| fitness::unfit(snapshot, stage, release))
 }
 
 pub(super) fn file_hold(snapshot: &Snapshot, stage: &Stage) -> HoldReason {

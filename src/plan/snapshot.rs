@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::live::Running;
 use super::pins::Files;
 use super::{Pins, read_pins};
 use crate::command::Target;
@@ -62,6 +63,8 @@ pub struct Snapshot {
     pub presence: BTreeMap<(Repository, Digest), Presence>,
     /// What the probes said of what is live, of what would be gone back to, and of channels.
     pub probes: BTreeMap<Question, Probed>,
+    /// What is known of what runs, by stage, where somebody observes it.
+    pub running: BTreeMap<StageName, Running>,
     /// Whether somebody is named who sets tags in a repository; an error says why that is not known. Those where no tag
     /// has to be set are left out.
     pub tagging: BTreeMap<Repository, Result<bool, String>>,

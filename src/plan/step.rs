@@ -8,7 +8,7 @@ use super::order::compare;
 use super::pins::{self, Pins};
 use super::propose::{file_hold, go_on_or_abandon, propose};
 use super::snapshot::{FileState, Snapshot};
-use super::{fitness, freeze};
+use super::{fitness, freeze, healthy};
 use crate::image::Release;
 use crate::pipeline::{Order, Stage};
 use crate::promotion::{Lane, Proposal, Request, Why};
@@ -107,7 +107,7 @@ fn kept_out_meanwhile(snapshot: &Snapshot, stage: &Stage, proposal: &Proposal) -
     match candidate::candidate(snapshot, stage, was) {
         Candidate::Held(hold) if hold.gate == Gate::Order && stage.after.is_empty() => Some(hold),
         Candidate::Release(release) if compare(snapshot, &release, &proposal.release) == Order::Newer => {
-            fitness::unfit(snapshot, stage, &release)
+            healthy::hold(snapshot, stage, &release).or_else(|| fitness::unfit(snapshot, stage, &release))
         }
         Candidate::Held(_) | Candidate::Release(_) | Candidate::UpToDate => {
             candidate::waiting(snapshot, stage, was)
@@ -228,6 +228,7 @@ fn superseding(snapshot: &Snapshot, stage: &Stage, proposal: &Proposal) -> Optio
     };
     let is_newer = compare(snapshot, &release, &proposal.release) == Order::Newer;
     let is_good = fitness::unfit(snapshot, stage, &release).is_none()
+        && healthy::hold(snapshot, stage, &release).is_none()
         && snapshot.state.veto(&snapshot.pipeline, &stage.name, &release).is_none();
     (is_newer && is_good && !release.is_same(&proposal.release) && !state.refused.contains(&release.id()))
         .then_some(release)

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::evidence::Seen;
 use super::terms::{Actor, Approval, HoldKind, Lane, Outcome, Signature, Why};
 use crate::image::{Digest, Release, Repository, Tag};
 use crate::pipeline::StageName;
@@ -296,6 +297,19 @@ pub enum Event {
         commit: String,
         /// How it is shown to stand.
         standing: DeploymentStanding,
+    },
+    /// What runs in a stage was observed, and is not what was recorded last; or it was some time ago.
+    Observed {
+        /// The stage.
+        stage: StageName,
+        /// What is live there by the record.
+        release: Release,
+        /// What was seen of it.
+        #[serde(flatten)]
+        seen: Seen,
+        /// How far the observations before this one reached.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until: Option<Timestamp>,
     },
     /// The registry does not have an image any more that is live in the stage, or would be gone back to.
     Missing {

@@ -2,6 +2,7 @@
 
 mod approval;
 mod terms;
+mod evidence;
 mod event;
 mod name;
 mod rollback;
@@ -12,6 +13,7 @@ mod written;
 
 pub use approval::{Ballot, Discount, count};
 pub use event::{Entry, Event};
+pub use evidence::{Evidence, Seen, Sight};
 pub use rollback::{TargetError, names, target};
 pub use stage::{MissingImage, StageState};
 pub use state::{

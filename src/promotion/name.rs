@@ -33,6 +33,7 @@ impl Event {
             Self::Replied { .. } => "replied",
             Self::Announced { .. } => "announced",
             Self::Mirrored { .. } => "mirrored",
+            Self::Observed { .. } => "observed",
             Self::Missing { .. } => "missing",
             Self::Found { .. } => "found",
             Self::Tagged { .. } => "tagged",

@@ -126,6 +126,7 @@ impl StageState {
             Event::Loosened { what, .. } => self.loosen(what, at)?,
             Event::Mirrored { commit, standing, .. } => self.mirrored = Some((commit.clone(), *standing)),
             Event::Missing { .. } | Event::Found { .. } => self.note_missing(event, at),
+            Event::Observed { release, seen, until, .. } => self.stints.observe(release, seen, at, *until),
             Event::Tagged { .. }
             | Event::Drifted { .. }
             | Event::Untagged { .. }
@@ -162,7 +163,7 @@ impl StageState {
         commit: Option<String>,
         number: Option<u64>,
     ) {
-        self.stints.begin(Stint { release: release.clone(), origin, from: at, ended: None, commit, number });
+        self.stints.begin(Stint { release: release.clone(), origin, from: at, ended: None, commit, number, evidence: None });
     }
 
     fn begin_proposal(&mut self, event: &Event, at: Timestamp) -> Option<()> {

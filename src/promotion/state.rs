@@ -328,6 +328,7 @@ impl State {
             }
             Event::Adopted { stage, .. }
             | Event::Missing { stage, .. }
+            | Event::Observed { stage, .. }
             | Event::Found { stage, .. }
             | Event::Requested { stage, .. }
             | Event::Proposing { stage, .. }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::Lane;
+use super::{Evidence, Lane, Seen};
 use crate::image::Release;
 
 /// How a release came into a stage.
@@ -48,6 +48,9 @@ pub struct Stint {
     pub commit: Option<String>,
     /// The pull request that brought it.
     pub number: Option<u64>,
+    /// What was observed of it, where anybody does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<Evidence>,
 }
 
 /// The stints of one stage, oldest first; the last is live if it has not ended.
@@ -87,6 +90,14 @@ impl Stints {
         }
     }
 
+    /// Notes what was seen of the live release. What was seen of one that has gone meanwhile says nothing any more.
+    pub(super) fn observe(&mut self, release: &Release, seen: &Seen, at: Timestamp, until: Option<Timestamp>) {
+        let live = self.stints.back_mut().filter(|stint| stint.ended.is_none());
+        if let Some(stint) = live.filter(|stint| stint.release.is_same(release)) {
+            stint.evidence = Some(Evidence::after(stint.evidence.take(), seen.clone(), at, until));
+        }
+    }
+
     /// Whether this release was rolled back here and has not come back since.
     #[must_use]
     pub fn was_rolled_back(&self, release: &Release) -> bool {
@@ -114,18 +125,29 @@ impl Stints {
     /// neither does one that somebody else took out.
     #[must_use]
     pub fn longest(&self, release: &Release, now: Timestamp) -> Option<Duration> {
-        let good = self
-            .newest_first()
-            .filter(|stint| stint.release.is_same(release))
-            .take_while(|stint| !matches!(stint.ended, Some((_, End::RolledBack))))
-            .filter(|stint| !matches!(stint.ended, Some((_, End::OutOfBand))))
-            .filter(|stint| matches!(stint.origin, Origin::Promoted(_)));
+        self.good(release).map(|stint| stint.length(now)).max()
+    }
+
+    /// The same of the time in which it was observed running, up to `until` where it is live; none where it never was.
+    #[must_use]
+    pub fn longest_observed(&self, release: &Release, until: Option<Timestamp>) -> Option<Duration> {
+        let seen = self.good(release).filter_map(|stint| {
+            let evidence = stint.evidence.as_ref().filter(|evidence| evidence.first.is_some())?;
+            Some(evidence.longest(until.filter(|_| stint.ended.is_none())))
+        });
+        seen.max()
+    }
+
+    /// The stints that count for a release.
+    fn good<'a>(&'a self, release: &'a Release) -> impl Iterator<Item = &'a Stint> {
         let is_promoted =
             |stint: &Stint| matches!(stint.origin, Origin::Promoted(Lane::Normal | Lane::Hotfix));
-        if !self.stints.iter().any(|stint| stint.release.is_same(release) && is_promoted(stint)) {
-            return None;
-        }
-        good.map(|stint| stint.length(now)).max()
+        let has_come = self.stints.iter().any(|stint| stint.release.is_same(release) && is_promoted(stint));
+        self.newest_first()
+            .filter(move |stint| has_come && stint.release.is_same(release))
+            .take_while(|stint| !matches!(stint.ended, Some((_, End::RolledBack))))
+            .filter(|stint| !matches!(stint.ended, Some((_, End::OutOfBand))))
+            .filter(|stint| matches!(stint.origin, Origin::Promoted(_)))
     }
 }
 

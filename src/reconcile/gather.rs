@@ -74,7 +74,11 @@ async fn asked_by(
             thread: Thread::CommandLine,
             edited: false,
         })),
-        Hint::Image { .. } | Hint::PullRequest { .. } | Hint::Push | Hint::Unparsable { .. } => Ok(None),
+        Hint::Image { .. }
+        | Hint::PullRequest { .. }
+        | Hint::Push
+        | Hint::Sighting { .. }
+        | Hint::Unparsable { .. } => Ok(None),
     }
 }
 

@@ -61,6 +61,7 @@ mod rebuild;
 mod retag;
 mod route;
 mod rules;
+mod running;
 mod signatures;
 mod sweep;
 mod tags;
@@ -256,6 +257,7 @@ impl Reconcile<'_> {
             self.is_unsigned.store(is_unsigned, Ordering::Relaxed);
             plan.holds.append(&mut self.refusals);
             self.world.probes.keep_new(&self.world.store, &self.lease.key).await?;
+            running::keep(self, &snapshot).await?;
             let view = view(&snapshot, &plan);
             let wake_at = if is_cut { Some((self.world.now)()) } else { plan.wake_at };
             let wake_at = [wake_at, self.again_at(Some(&snapshot))].into_iter().flatten().min();

@@ -7,7 +7,7 @@ use futures::future::try_join_all;
 use super::calendar::with_calendar;
 use super::hotfix::hotfixes;
 use super::pick::standing;
-use super::{Reconcile, ReconcileError, gather, protect, signatures, tags};
+use super::{Reconcile, ReconcileError, gather, protect, running, signatures, tags};
 use crate::commit::CommitId;
 use crate::forge::ForgeError;
 use crate::pipeline::{Pipeline, PipelineName, StageName};
@@ -78,6 +78,7 @@ pub(super) async fn observe(run: &Reconcile<'_>) -> Result<Observed, ReconcileEr
         files_at_open: files_at_open?,
         presence: BTreeMap::new(),
         probes: BTreeMap::new(),
+        running: BTreeMap::new(),
         tagging: BTreeMap::new(),
         untaggable: run.world.tags.failed(),
         signatures: BTreeMap::new(),
@@ -86,6 +87,7 @@ pub(super) async fn observe(run: &Reconcile<'_>) -> Result<Observed, ReconcileEr
         me,
         settings: plan_settings(run),
     };
+    snapshot.running = running::running(run, &snapshot).await?;
     read_more(run, &mut snapshot, is_hurried).await;
     Ok(Observed::World(Box::new(snapshot)))
 }

@@ -189,6 +189,7 @@ fn hints<'a>(lease: &'a Lease, name: &Repository) -> impl Iterator<Item = &'a Hi
         | Hint::PullRequest { .. }
         | Hint::Push
         | Hint::Command { .. }
+        | Hint::Sighting { .. }
         | Hint::Unparsable { .. } => false,
     };
     lease.deliveries.iter().flat_map(|delivery| &delivery.hints).filter(is_meant)

@@ -25,7 +25,7 @@ pub async fn deliver_activity(
         Hint::Comment { thread, .. } => Some(*thread),
         Hint::PullRequest { number } => Some(*number),
         Hint::Command { thread, .. } => *thread,
-        Hint::Image { .. } | Hint::Push | Hint::Unparsable { .. } => None,
+        Hint::Image { .. } | Hint::Push | Hint::Sighting { .. } | Hint::Unparsable { .. } => None,
     };
     let key = match thread {
         Some(thread) => thread_key(store, repository, thread).await?,

@@ -67,6 +67,7 @@ fn told(run: &Reconcile<'_>, repository: &Repository) -> Vec<Tag> {
         | Hint::Command { .. }
         | Hint::PullRequest { .. }
         | Hint::Push
+        | Hint::Sighting { .. }
         | Hint::Unparsable { .. } => None,
     });
     of_it.flatten().filter_map(|tag| tag.parse().ok()).collect()

@@ -16,8 +16,8 @@ use crate::settings;
 use crate::telemetry::{REQUEST_SECONDS, REQUESTS};
 
 /// What is sent there shows a secret, which no page elsewhere has; and registries call us by names of their own, such as
-/// that of a service in the cluster.
-const WEBHOOKS: &str = "/webhooks/";
+/// that of a service in the cluster. So do those who report what runs.
+const CALLED: [&str; 2] = ["/webhooks/", "/observations/"];
 /// Asked by machines that know us by addresses and names of their own; they tell nothing that a host would protect.
 const OPEN_PATHS: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
 
@@ -100,7 +100,7 @@ fn known_host(hosts: &[String], request: &Request) -> Result<(), String> {
     let is_known = |host: &str| is_known(hosts, host);
     let path = request.uri().path();
     if OPEN_PATHS.contains(&path)
-        || path.starts_with(WEBHOOKS)
+        || CALLED.iter().any(|called| path.starts_with(called))
         || named.is_some_and(is_known) && in_line.is_none_or(is_known)
     {
         return Ok(());

@@ -7,6 +7,7 @@ pub mod assemble;
 mod github;
 mod guard;
 mod listener;
+mod observations;
 pub mod pages;
 mod probes;
 mod receive;
@@ -29,6 +30,7 @@ use tokio::sync::oneshot;
 pub use self::github::{GitHubReceiver, Missed, MissedError, sweep_missed};
 use self::guard::Guards;
 use self::listener::{Bounded, Connection};
+pub use self::observations::Observer;
 pub use self::probes::Health;
 pub use self::receive::Receiver;
 pub use self::serving::{Serving, is_serving};
@@ -44,6 +46,10 @@ pub struct App {
     pub settings: Arc<settings::Server>,
     /// What registries may call.
     pub receivers: Arc<Vec<Receiver>>,
+    /// Who may report what runs.
+    pub observers: Arc<Vec<Observer>>,
+    /// The environment repositories, by their names in the settings.
+    pub repositories: Arc<Vec<String>>,
     /// What GitHub may call; none: nothing.
     pub github: Option<Arc<GitHubReceiver>>,
     /// The inbox, and what pages show.
@@ -132,6 +138,7 @@ pub fn router(app: App, routers: Vec<Router>) -> Router {
     let ours = Router::new()
         .route("/webhooks/{name}", post(receive::receive).options(receive::allow))
         .route("/webhooks/{name}/{secret}", post(receive::receive).options(receive::allow))
+        .route("/observations/{name}", post(observations::receive))
         .route("/healthz", get(probes::healthz))
         .route("/readyz", get(probes::readyz))
         .route("/metrics", get(probes::metrics))

@@ -19,7 +19,7 @@ use tokio::task::JoinHandle;
 use super::assemble::Activities;
 use super::github::sweep_always;
 use super::webhooks::verify::EmptySecret;
-use super::{App, Clock, GitHubReceiver, Health, Receiver, ServeError, Serving, serve};
+use super::{App, Clock, GitHubReceiver, Health, Observer, Receiver, ServeError, Serving, serve};
 use crate::notify::{self, NotifyError, Pace, Telling};
 use crate::reconcile::{self, EnvironmentRepository, World};
 use crate::settings::{NotifyTarget, Settings};
@@ -139,9 +139,13 @@ impl Tally {
     /// [`EmptySecret`] if the secret of a webhook is.
     pub fn app(&self, settings: &Settings, store: Store) -> Result<App, EmptySecret> {
         let receivers = settings.webhooks.iter().map(Receiver::new).collect::<Result<_, _>>()?;
+        let observers = settings.observers.iter().map(Observer::new).collect::<Result<_, _>>()?;
+        let repositories = settings.repositories.iter().map(|repository| repository.name.clone());
         Ok(App {
             settings: Arc::new(settings.server.clone()),
             receivers: Arc::new(receivers),
+            observers: Arc::new(observers),
+            repositories: Arc::new(repositories.collect()),
             github: GitHubReceiver::new(settings)?.map(Arc::new),
             store,
             metrics: Arc::clone(&self.metrics),

@@ -8,7 +8,7 @@ use super::layers::Layers;
 use super::raw::{Raw, RawForge, RawLocalForge, RawRegistry, RawRepository, RawServer, RawSignIn};
 use super::{
     Forge, GitHub, LocalForge, Registry, Repository, Secret, Server, Settings, SettingsError, SignIn,
-    cluster, github, notify, webhook,
+    cluster, github, notify, observer, webhook,
 };
 
 /// Bodies that are read into memory: `requests_max` of them at once must fit. The events of registries have 1 to 2 kB, and
@@ -32,6 +32,7 @@ pub(super) fn check(raw: Raw, layers: &Layers) -> Result<Settings, SettingsError
         github,
         webhooks,
         notify,
+        observers,
         repositories,
         clusters,
         commands,
@@ -59,6 +60,7 @@ pub(super) fn check(raw: Raw, layers: &Layers) -> Result<Settings, SettingsError
         registry: check_registry(registry, layers)?,
         webhooks: webhook::check(webhooks, github.as_ref(), layers)?,
         notify: notify::check(notify, layers)?,
+        observers: observer::check(observers, layers)?,
         repositories: check_repositories(repositories, github.as_ref(), layers)?,
         github,
         clusters: cluster::check(clusters, layers)?,

@@ -108,7 +108,7 @@ fn unknown_variable(variable: &str) -> SettingsError {
 fn path_of(below: &Config, words: &str) -> Option<String> {
     let mut words: Vec<String> = words.split("__").map(str::to_lowercase).collect();
     let named_by = match words.first().map(String::as_str) {
-        Some("repositories" | "notify") => "name",
+        Some("repositories" | "notify" | "observers") => "name",
         Some("webhooks") => "path",
         Some(_) | None => return Some(words.join(".")),
     };
@@ -142,7 +142,7 @@ fn expression(path: &str) -> String {
 fn is_list(below: &Config, path: &str) -> bool {
     let is_of_entry = matches!(
         path.rsplit('.').next(),
-        Some("secret_files" | "webhook_secret_files" | "proxy_trusted" | "events" | "pipelines" | "stages")
+        Some("secret_files" | "token_files" | "webhook_secret_files" | "proxy_trusted" | "events" | "pipelines" | "stages")
     );
     is_of_entry || below.get_array(path).is_ok()
 }

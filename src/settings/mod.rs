@@ -7,6 +7,7 @@ mod github;
 mod keys;
 mod layers;
 mod notify;
+mod observer;
 mod raw;
 mod secret;
 mod webhook;
@@ -19,6 +20,7 @@ pub use github::{Ceilings, FullName, FullNameError, GitHub, GitHubForge, GitHubI
 pub use keys::{KeySet, PublicKey};
 pub use layers::DEFAULT;
 pub use notify::{Address, NotifyForm, NotifyTarget, Occasion};
+pub use observer::{Observer, StagePattern, StagePatternError};
 pub use secret::Secret;
 pub use webhook::{Proof, SignatureForm, TokenRules, Webhook, WebhookKind};
 
@@ -46,6 +48,8 @@ pub struct Settings {
     pub webhooks: Vec<Webhook>,
     /// Who is told what happened.
     pub notify: Vec<NotifyTarget>,
+    /// Who may report what runs.
+    pub observers: Vec<Observer>,
     /// The environment repositories, at least one.
     pub repositories: Vec<Repository>,
     /// The clusters that are looked at, by name.

@@ -23,6 +23,8 @@ pub(super) struct Raw {
     #[serde(default)]
     pub(super) notify: Vec<RawNotify>,
     #[serde(default)]
+    pub(super) observers: Vec<RawObserver>,
+    #[serde(default)]
     pub(super) repositories: Vec<RawRepository>,
     #[serde(default)]
     pub(super) clusters: BTreeMap<String, RawCluster>,
@@ -119,6 +121,17 @@ pub(super) struct RawNotify {
     pub(super) events: Option<BTreeSet<Occasion>>,
     pub(super) pipelines: Option<Vec<String>>,
     pub(super) stages: Option<Vec<String>>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct RawObserver {
+    pub(super) name: String,
+    #[serde(default)]
+    pub(super) token_files: Vec<PathBuf>,
+    /// From a variable only.
+    pub(super) token: Option<String>,
+    #[serde(default)]
+    pub(super) stages: Vec<String>,
 }
 
 #[derive(Deserialize)]

@@ -35,7 +35,8 @@ use tokio::sync::watch;
 use self::group::Group;
 use crate::forge::Person;
 use crate::image::Digest;
-use crate::pipeline::PipelineName;
+use crate::observation::Sighting;
+use crate::pipeline::{PipelineName, StageName};
 use crate::promotion::Entry;
 use crate::witness::Witness;
 
@@ -94,6 +95,13 @@ pub enum Hint {
         /// The pull request it is about.
         thread: Option<u64>,
     },
+    /// What runs in a stage, as somebody reports it.
+    Sighting {
+        /// The stage.
+        stage: StageName,
+        /// What was seen.
+        sighting: Sighting,
+    },
     /// A delivery of a known sender that could not be read.
     Unparsable {
         /// Why.
@@ -143,7 +151,9 @@ impl Urgency {
 
 impl Delivery {
     fn urgency(&self) -> Urgency {
-        let is_told = |hint: &Hint| matches!(hint, Hint::Image { .. } | Hint::Push | Hint::Unparsable { .. });
+        let is_told = |hint: &Hint| {
+            matches!(hint, Hint::Image { .. } | Hint::Push | Hint::Sighting { .. } | Hint::Unparsable { .. })
+        };
         if self.hints.iter().all(is_told) { Urgency::Told } else { Urgency::Asked }
     }
 }

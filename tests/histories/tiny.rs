@@ -521,6 +521,7 @@ impl Tiny {
             files_at_open,
             presence: self.presence(),
             probes: BTreeMap::new(),
+            running: BTreeMap::new(),
             tagging: BTreeMap::new(),
             untaggable: BTreeMap::new(),
             signatures: BTreeMap::new(),

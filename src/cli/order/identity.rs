@@ -12,7 +12,7 @@ use crate::store::Key;
 const TOKEN_BYTES_MAX: u64 = 4_096;
 
 /// The token, from the file or the variable.
-pub(super) fn token(file: Option<&Path>) -> Result<String, CliError> {
+pub(in crate::cli) fn token(file: Option<&Path>) -> Result<String, CliError> {
     let how = "write your token at the forge into a file that only you can read, and give --token-file FILE \
                (or set LOCKKEEPER_TOKEN)";
     let denied = |what: String| CliError::new(Exit::Permission, what).next(how);

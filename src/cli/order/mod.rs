@@ -25,7 +25,8 @@ use crate::store::{Delivery, Hint};
 use answer::{finish, rehearse};
 use carry::carry_out;
 pub use freeze::{Freeze, Unfreeze, freeze, unfreeze};
-use identity::{person, token};
+use identity::person;
+pub(super) use identity::token;
 use line::{check_stage, line};
 
 /// Ask for a release in a stage now; the gates still apply.

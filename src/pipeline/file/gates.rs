@@ -18,8 +18,8 @@ const CHECK_BYTES_MAX: usize = 200;
 const OWN_CHECK: &str = "lockkeeper";
 
 const GATE_NAMES: Names = Names {
-    known: &["soak", "approvals", "checks", "window"],
-    later: &["healthy", "signed", "signed_by", "provenance", "policy", "platforms"],
+    known: &["soak", "healthy", "approvals", "checks", "window"],
+    later: &["signed", "signed_by", "provenance", "policy", "platforms"],
 };
 const APPROVAL_NAMES: Names = Names { known: &["min", "from", "independent", "unknown_authors"], later: &[] };
 const CHECK_NAMES: Names = Names { known: &["name", "app"], later: &[] };
@@ -32,6 +32,7 @@ pub(super) fn gates(stage: &Node<'_>, merge: MergePolicy, is_first: bool, report
     let Some(node) = stage.get("gates").filter(|node| node.is_map_of(&GATE_NAMES, report)) else {
         return Gates {
             soak: Duration::ZERO,
+            healthy: false,
             approvals: by_default,
             checks: Vec::new(),
             windows: Vec::new(),
@@ -40,6 +41,7 @@ pub(super) fn gates(stage: &Node<'_>, merge: MergePolicy, is_first: bool, report
     let approvals = node.get("approvals").map(|node| approvals(&node, merge, report));
     Gates {
         soak: node.get("soak").map(|node| soak(&node, is_first, report)).unwrap_or_default(),
+        healthy: node.get("healthy").and_then(|node| node.truth(report)).unwrap_or(false),
         approvals: approvals.or(by_default),
         checks: node.get("checks").map(|list| checks(&list, report)).unwrap_or_default(),
         windows: node.get("window").map(|node| windows(&node, report)).unwrap_or_default(),

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::live::refuse_unobserved;
 use super::node::Report;
 use super::stages::Written;
 use crate::pipeline::{Stage, StageName, nearest};
@@ -10,6 +11,7 @@ use crate::pipeline::{Stage, StageName, nearest};
 pub(super) fn in_order(written: &[Written<'_>], report: &mut Report) -> Vec<Stage> {
     refuse_double_names(written, report);
     refuse_missing_upstreams(written, report);
+    refuse_unobserved(written, report);
     let names: BTreeSet<&StageName> = written.iter().map(|written| &written.stage.name).collect();
     let mut left: Vec<&Written<'_>> = written.iter().collect();
     let mut placed: BTreeSet<&StageName> = BTreeSet::new();

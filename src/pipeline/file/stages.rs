@@ -1,7 +1,7 @@
 //! The stages of a pipeline, each by itself.
 
 use super::node::{Names, Node, Report, shown};
-use super::{channels, gates};
+use super::{channels, gates, live};
 use crate::pipeline::{
     Approvals, FILE_NAME, MergePolicy, OutOfBand, PinTarget, Principal, Stage, StageName, is_hidden,
 };
@@ -28,6 +28,7 @@ const STAGE_NAMES: Names = Names {
         "hotfix",
         "out_of_band",
         "live",
+        "counts_for",
         "channel",
         "rollback_channel",
     ],
@@ -82,9 +83,6 @@ fn stage<'a>(node: &Node<'a>, before: Option<StageName>, report: &mut Report) ->
     let supersede = supersede.and_then(|node| node.one_of(&[("newer", true), ("never", false)], &[], report));
     let words = [("refused", OutOfBand::Refused), ("allowed", OutOfBand::Allowed)];
     let out_of_band = node.get("out_of_band").and_then(|node| node.one_of(&words, &[], report));
-    if let Some(live) = node.get("live") {
-        live.one_of(&[("merged", ())], &["observed", "cluster"], report);
-    }
     let rollback_by = by(node, "rollback", &ROLLBACK_NAMES, report);
     let stage = Stage {
         channel: channels::channel(node, "channel", report),
@@ -96,6 +94,7 @@ fn stage<'a>(node: &Node<'a>, before: Option<StageName>, report: &mut Report) ->
         name: name?,
         group,
         after: upstream,
+        live: live::live(node, report),
         pins,
         merge,
         supersede: supersede.unwrap_or(true),

@@ -22,6 +22,9 @@ pub fn loosened(before: &Stage, after: &Stage) -> Vec<String> {
         let (before, after) = (duration_text(before.gates.soak), duration_text(after.gates.soak));
         found.push(format!("soak shortened from {before} to {after}"));
     }
+    if before.gates.healthy && !after.gates.healthy {
+        found.push("health upstream no longer needed".to_owned());
+    }
     let lost = before.after.iter().filter(|upstream| !after.after.contains(upstream));
     found.extend(lost.map(|upstream| format!("no longer comes after stage `{upstream}`")));
     if before.merge == MergePolicy::Approved && after.merge == MergePolicy::Automatic {
@@ -52,6 +55,20 @@ pub fn loosened(before: &Stage, after: &Stage) -> Vec<String> {
     let added = after.hotfix_by.iter().filter(|principal| !before.hotfix_by.contains(principal));
     found.extend(added.map(|principal| format!("`{principal}` may now ship a hotfix")));
     found
+}
+
+/// Names what says less of what is live in an upstream stage than it did.
+#[must_use]
+pub fn loosened_live(before: &Stage, after: &Stage) -> Vec<String> {
+    let (was, is, name) = (&before.live, &after.live, &after.name);
+    if was.is_observed() && was.source != is.source {
+        return vec![format!("what is live in `{name}` is said by {}, no more by {}", is.source, was.source)];
+    }
+    if was.is_observed() && is.counts_for > was.counts_for {
+        let (was, is) = (duration_text(was.counts_for), duration_text(is.counts_for));
+        return vec![format!("an observation of `{name}` counts for {is}, not for {was}")];
+    }
+    Vec::new()
 }
 
 /// Names what an image no longer must have before it counts, as fragments for people: a platform, an age, a tag that the

@@ -52,6 +52,7 @@ fn snapshot(images: &[&str], follow: &str) -> Snapshot {
         files_at_open: BTreeMap::new(),
         presence: BTreeMap::new(),
         probes: BTreeMap::new(),
+        running: BTreeMap::new(),
         tagging: BTreeMap::new(),
         untaggable: BTreeMap::new(),
         signatures: BTreeMap::new(),

@@ -3,12 +3,14 @@
 use std::collections::BTreeSet;
 
 use super::{
-    HistoryLine, PinView, PipelineView, Presence, PullRequestView, RollbackView, StageState, StageView,
+    HistoryLine, PinView, PipelineView, Presence, PullRequestView, RollbackView, RunningView, StageState,
+    StageView,
 };
 use crate::image::Release;
 use crate::pipeline::Stage;
 use crate::plan::change::change_class;
 use crate::plan::effect::{Gate, HoldReason, Plan};
+use crate::plan::live;
 use crate::plan::messages;
 use crate::plan::pins::Pins;
 use crate::plan::readiness::{Readiness, readiness, target};
@@ -50,6 +52,8 @@ fn stage_view(snapshot: &Snapshot, stage: &Stage, plan: &Plan) -> StageView {
         lane: live.map(|stint| lane(stint).to_owned()),
         state,
         word,
+        source: stage.live.source.to_string(),
+        running: running(snapshot, stage),
         holds: plan.holds_of(&stage.name).map(line).collect(),
         pull_request: pull_request.map(|found| PullRequestView {
             number: found.number,
@@ -60,6 +64,18 @@ fn stage_view(snapshot: &Snapshot, stage: &Stage, plan: &Plan) -> StageView {
         rollback_target: rollback(snapshot, stage),
         pins: live.map(|stint| pins(stage, &stint.release)).unwrap_or_default(),
     }
+}
+
+fn running(snapshot: &Snapshot, stage: &Stage) -> Option<RunningView> {
+    let words = live::words(snapshot, stage)?;
+    let latest = snapshot.running.get(&stage.name).and_then(live::Running::latest);
+    Some(RunningView {
+        words,
+        is_good: live::is_good(snapshot, stage),
+        at: latest.map(|latest| latest.at),
+        by: latest.map(|latest| latest.source.clone()),
+        url: latest.and_then(|latest| latest.url.clone()),
+    })
 }
 
 /// How much the pull request of a stage changes; nothing of a rollback.
@@ -126,7 +142,7 @@ fn state(snapshot: &Snapshot, stage: &Stage, plan: &Plan) -> (StageState, String
     } else if matches!(snapshot.pins(stage), Pins::Unpinned(_)) {
         (StageState::Empty, "not pinned")
     } else {
-        (StageState::Live, "live")
+        return live::standing(snapshot, stage);
     };
     (found.0, found.1.to_owned())
 }

@@ -59,6 +59,12 @@ pub struct StageView {
     pub state: StageState,
     /// The same for people, a word or two: `live`, `soak 6h`, `held (INC-2041)`.
     pub word: String,
+    /// What says that a release is live: `merged`, `observed`, `cluster …`.
+    #[serde(default)]
+    pub source: String,
+    /// What is known of what runs, in words; none: nobody observes it.
+    #[serde(default)]
+    pub running: Option<RunningView>,
     /// What it waits for, who can act, and when it may open: one line each.
     #[serde(default)]
     pub holds: Vec<String>,
@@ -91,6 +97,24 @@ pub enum StageState {
     Live,
     /// –: nothing there yet.
     Empty,
+}
+
+/// What is known of what runs in a stage.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunningView {
+    /// In words: `12/12 run`.
+    pub words: String,
+    /// Whether what runs is what is pinned, and healthy, by an observation that counts.
+    pub is_good: bool,
+    /// When it was seen last.
+    #[serde(default)]
+    pub at: Option<Timestamp>,
+    /// Who says so.
+    #[serde(default)]
+    pub by: Option<String>,
+    /// Where more is to be seen.
+    #[serde(default)]
+    pub url: Option<String>,
 }
 
 /// A pull request.

@@ -18,6 +18,7 @@ mod harbor;
 mod list;
 mod nexus;
 mod quay;
+mod report;
 pub mod verify;
 mod zot;
 
@@ -26,6 +27,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+pub use self::report::{DIGESTS_MAX, REPORT_TYPE, Report, parse_report};
 use self::verify::Authentication;
 use crate::image::{Digest, Repository, Tag};
 use crate::pipeline::is_hidden;

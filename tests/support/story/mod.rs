@@ -11,6 +11,7 @@ pub mod github;
 mod host;
 mod images;
 mod local;
+mod observing;
 mod people;
 pub mod portrait;
 mod running;
@@ -186,6 +187,7 @@ impl Story {
             ["comment", rest @ ..] => self.comment(&rest.join(" ")).await,
             ["order", rest @ ..] => self.order(&rest.join(" ")).await,
             ["forged", "delivery", image, tag] => self.deliver(image, tag).await,
+            ["observe", stage, rest @ ..] => self.observe(stage, rest).await,
             ["expect", rest @ ..] => self.expect(rest, block).await,
             _ => Err("not a word of the story language".to_owned()),
         }

@@ -1,0 +1,250 @@
+//! What is live where somebody observes it: from what was seen to what is recorded, and how long a release ran.
+//!
+//! What is merged counts as live only from the first observation that it runs: its index, or a manifest of it. Time counts
+//! while observations follow each other, each for `counts_for`: a gap adds nothing and breaks nothing, a contrary one
+//! breaks the stretch. What was seen last is kept beside the record, which has the changes, the moment at which a stretch
+//! was long enough for a stage after it, and a word each day.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::candidate::{later, minute};
+use super::effect::{Gate, HoldReason, Plan};
+use super::messages;
+use super::snapshot::Snapshot;
+use super::view::StageState;
+use crate::image::{Digest, Release};
+use crate::observation::{Health, Sighting};
+use crate::pipeline::{Stage, StageName};
+use crate::promotion::{Event, Evidence, Seen, Sight, Stint, Stints};
+
+/// What is known of what runs in a stage.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Running {
+    /// What was seen last before this look.
+    pub last: Option<Sighting>,
+    /// What was seen since, oldest first.
+    pub new: Vec<Sighting>,
+    /// Why a cluster tells nothing now.
+    pub silent: Option<String>,
+}
+
+/// With nothing new, the record has a word each day: so much of a stretch may be forgotten with a change of the rules.
+const WORD_EVERY: Duration = Duration::from_hours(24);
+
+impl Running {
+    /// What was seen last of all.
+    #[must_use]
+    pub fn latest(&self) -> Option<&Sighting> {
+        self.last.iter().chain(&self.new).max_by_key(|sighting| sighting.at)
+    }
+}
+
+/// Records what changed, stage by stage.
+pub(super) fn record(snapshot: &Snapshot, plan: &mut Plan) {
+    for stage in snapshot.pipeline.stages.iter().filter(|stage| stage.live.is_observed()) {
+        if let Some(live) = snapshot.state.live(&stage.name) {
+            record_stage(snapshot, stage, live, plan);
+        }
+    }
+}
+
+fn record_stage(snapshot: &Snapshot, stage: &Stage, live: &Stint, plan: &mut Plan) {
+    let Some(running) = snapshot.running.get(&stage.name) else { return };
+    let is_of_it = |sighting: &&Sighting| sighting.at >= live.from;
+    let mut evidence = live.evidence.clone();
+    let mut last = running.last.as_ref().filter(is_of_it).map(|sighting| sighting.at);
+    let mut note = |at: Timestamp, seen: Seen, until: Option<Timestamp>, known: &mut Option<Evidence>| {
+        let event = Event::Observed {
+            stage: stage.name.clone(),
+            release: live.release.clone(),
+            seen: seen.clone(),
+            until,
+        };
+        plan.record(at, event);
+        *known = Some(Evidence::after(known.take(), seen, at, until));
+    };
+    for sighting in running.new.iter().filter(is_of_it) {
+        // What the record is past of was read before, in a look that was stopped.
+        if evidence.as_ref().is_some_and(|known| sighting.at < known.at) {
+            continue;
+        }
+        let seen = seen(snapshot, stage, live, sighting);
+        let reached = last.map(|at| later(at, stage.live.counts_for));
+        let counting = evidence.as_ref().and_then(Evidence::counting);
+        // From the record alone where nothing was kept: less time, never more.
+        let reached = counting.map(|from| reached.map_or(from, |at| at.clamp(from, sighting.at.max(from))));
+        let is_gap = reached.is_some_and(|reached| reached < sighting.at);
+        if is_gap || evidence.as_ref().is_none_or(|known| !known.seen.is_like(&seen)) {
+            note(sighting.at, seen, reached, &mut evidence);
+        }
+        last = Some(sighting.at);
+    }
+    let Some(known) = evidence.clone() else { return };
+    let until = last.map(|at| later(at, stage.live.counts_for).min(snapshot.now));
+    let Some(until) = known.counting().and(until).filter(|until| *until > known.at) else { return };
+    if is_due(snapshot, stage, &known, until) {
+        let seen = running.latest().map_or(known.seen, |sighting| self::seen(snapshot, stage, live, sighting));
+        note(until, seen, Some(until), &mut evidence);
+    }
+}
+
+/// Whether the stretch got long enough for a stage after it since the record had a word, or that was a day ago.
+fn is_due(snapshot: &Snapshot, stage: &Stage, known: &Evidence, until: Timestamp) -> bool {
+    let (before, now) = (known.stretch(None), known.stretch(Some(until)));
+    let after = snapshot.pipeline.stages.iter().filter(|other| other.after.contains(&stage.name));
+    let is_past = |soak: Duration| before < soak && soak <= now;
+    after.map(|other| other.gates.soak).any(is_past) || later(known.at, WORD_EVERY) <= until
+}
+
+/// What a sighting says of what is live.
+pub(super) fn seen(snapshot: &Snapshot, stage: &Stage, live: &Stint, sighting: &Sighting) -> Seen {
+    Seen {
+        sight: sight(snapshot, stage, &live.release, sighting),
+        health: sighting.health.clone(),
+        ready: sighting.ready,
+        wanted: sighting.wanted,
+        source: sighting.source.clone(),
+    }
+}
+
+/// Each image of the release runs, and nothing else of the pipeline does.
+fn sight(snapshot: &Snapshot, stage: &Stage, release: &Release, sighting: &Sighting) -> Sight {
+    let runs = |digest: Digest| sighting.digests.iter().any(|found| is_of(snapshot, *found, digest));
+    let others: Vec<Digest> = sighting
+        .digests
+        .iter()
+        .copied()
+        .filter(|found| !release.digests().iter().any(|digest| is_of(snapshot, *found, *digest)))
+        .collect();
+    if others.is_empty() && release.digests().into_iter().all(runs) {
+        return Sight::Running;
+    }
+    Sight::Contrary(if !others.is_empty() {
+        let names: Vec<String> = others.iter().map(|digest| named(snapshot, &stage.name, *digest)).collect();
+        let verb = if names.len() == 1 { "runs" } else { "run" };
+        format!("{} {verb}", names.join(", "))
+    } else if sighting.digests.is_empty() {
+        "nothing of it runs".to_owned()
+    } else {
+        "not all of its images run".to_owned()
+    })
+}
+
+/// Whether a digest that runs is this one, or a manifest of its index.
+fn is_of(snapshot: &Snapshot, found: Digest, digest: Digest) -> bool {
+    let parts = || match snapshot.images.get(&digest) {
+        Some(Ok(image)) => image.parts.as_slice(),
+        Some(Err(_)) | None => &[],
+    };
+    found == digest || parts().iter().any(|part| part.manifest == found)
+}
+
+/// What people call a digest that runs: the version of what was in the stage before, where it was that.
+fn named(snapshot: &Snapshot, stage: &StageName, digest: Digest) -> String {
+    let stints = snapshot.state.stints(stage).into_iter().flat_map(Stints::newest_first);
+    let known = stints.map(|stint| &stint.release).find(|release| {
+        release.digests().iter().any(|known| is_of(snapshot, digest, *known))
+    });
+    known.map_or_else(|| digest.short(), Release::version)
+}
+
+/// Up to when what was seen last of a stage counts.
+pub(super) fn until(snapshot: &Snapshot, stage: &Stage) -> Option<Timestamp> {
+    let latest = snapshot.running.get(&stage.name)?.latest()?;
+    Some(later(latest.at, stage.live.counts_for).min(snapshot.now))
+}
+
+/// The longest unbroken time that a release was live upstream by a promotion; none where it never was.
+pub(super) fn longest(snapshot: &Snapshot, upstream: &StageName, release: &Release) -> Option<Duration> {
+    let stints = snapshot.state.stints(upstream)?;
+    match snapshot.pipeline.stage(upstream).filter(|stage| stage.live.is_observed()) {
+        Some(stage) => stints.longest_observed(release, until(snapshot, stage)),
+        None => stints.longest(release, snapshot.now),
+    }
+}
+
+/// The hold on a release that is live upstream, and not for long enough.
+pub(super) fn soaks(snapshot: &Snapshot, stage: &Stage, upstream: &StageName, live: &Stint) -> HoldReason {
+    let version = live.release.version();
+    let hold = |text: String| HoldReason::new(&stage.name, Gate::Soak, text);
+    let Some(observed) = snapshot.pipeline.stage(upstream).filter(|stage| stage.live.is_observed()) else {
+        let until = later(live.from, stage.gates.soak);
+        return hold(format!("{version} soaks in {upstream} until {}", minute(until))).opens_at(until);
+    };
+    let until = until(snapshot, observed);
+    let evidence = live.evidence.as_ref();
+    let done = evidence.map_or(Duration::ZERO, |evidence| evidence.stretch(until));
+    let goes_on = evidence.is_some_and(|evidence| evidence.counting().is_some())
+        && until.is_some_and(|until| until >= snapshot.now);
+    if goes_on {
+        let opens_at = later(snapshot.now, stage.gates.soak.saturating_sub(done));
+        let text = format!("{version} soaks in {upstream} until {}, while it is observed", minute(opens_at));
+        return hold(text).opens_at(opens_at);
+    }
+    let (done, of) = (messages::duration(done), messages::duration(stage.gates.soak));
+    let why = words(snapshot, observed).map_or_else(String::new, |words| format!("; {words}"));
+    hold(format!("{version} soaks in {upstream}: observed {done} of {of}{why}")).who(WHO)
+}
+
+/// The hold on a release that is merged upstream, and was not seen there.
+pub(super) fn unseen(snapshot: &Snapshot, stage: &Stage, upstream: &Stage, release: &Release) -> HoldReason {
+    let words = words(snapshot, upstream).unwrap_or_else(|| "nothing is reported yet".to_owned());
+    let text = format!("waits until {} is seen running in {}: {words}", release.version(), upstream.name);
+    HoldReason::new(&stage.name, Gate::Upstream, text).who(WHO)
+}
+
+/// What was seen last of what is live, where that still counts.
+pub(super) fn now(snapshot: &Snapshot, stage: &Stage, live: &Stint) -> Option<Seen> {
+    let running = snapshot.running.get(&stage.name).filter(|running| running.silent.is_none())?;
+    let latest = running.latest().filter(|latest| latest.at >= live.from)?;
+    let is_fresh = later(latest.at, stage.live.counts_for) >= snapshot.now;
+    is_fresh.then(|| seen(snapshot, stage, live, latest))
+}
+
+/// Whether what is pinned is seen running, and healthy.
+pub(super) fn is_good(snapshot: &Snapshot, stage: &Stage) -> bool {
+    let live = snapshot.state.live(&stage.name);
+    let seen = live.and_then(|live| now(snapshot, stage, live));
+    seen.is_some_and(|seen| seen.sight == Sight::Running && seen.health == Health::Healthy)
+}
+
+/// How a stage stands that waits for nothing, and a word for it: what nobody observes is merged, no more.
+pub(super) fn standing(snapshot: &Snapshot, stage: &Stage) -> (StageState, String) {
+    if !stage.live.is_observed() {
+        return (StageState::Live, "merged".to_owned());
+    }
+    let seen = snapshot.state.live(&stage.name).and_then(|live| now(snapshot, stage, live));
+    let Some(seen) = seen else { return (StageState::Waiting, "not observed".to_owned()) };
+    let (ready, wanted) = (seen.ready, seen.wanted);
+    match (&seen.sight, &seen.health) {
+        (_, Health::Degraded(_)) => (StageState::Failed, format!("degraded {ready}/{wanted}")),
+        (Sight::Running, Health::Healthy) => (StageState::Live, format!("live {ready}/{wanted}")),
+        (Sight::Running, Health::Progressing(_)) => (StageState::Waiting, format!("rolling out {ready}/{wanted}")),
+        (Sight::Contrary(_), Health::Progressing(_)) => (StageState::Waiting, "rolling out".to_owned()),
+        (Sight::Contrary(_), Health::Healthy) => (StageState::Drift, "other runs".to_owned()),
+    }
+}
+
+/// Who can make it known what runs.
+pub(super) const WHO: &str = "whoever deploys or reports there";
+
+/// What is known of what runs in a stage, in words; nothing where nobody observes it.
+pub(super) fn words(snapshot: &Snapshot, stage: &Stage) -> Option<String> {
+    if !stage.live.is_observed() {
+        return None;
+    }
+    let running = snapshot.running.get(&stage.name);
+    if let Some(silent) = running.and_then(|running| running.silent.as_ref()) {
+        return Some(silent.clone());
+    }
+    let live = snapshot.state.live(&stage.name)?;
+    let latest = running.and_then(Running::latest).filter(|latest| latest.at >= live.from);
+    let Some(latest) = latest else { return Some("nothing is reported yet".to_owned()) };
+    let seen = seen(snapshot, stage, live, latest);
+    if later(latest.at, stage.live.counts_for) < snapshot.now {
+        return Some(format!("nothing is reported since {} ({seen})", minute(latest.at)));
+    }
+    Some(seen.to_string())
+}
