@@ -210,10 +210,10 @@ pub(super) fn is_good(snapshot: &Snapshot, stage: &Stage) -> bool {
     seen.is_some_and(|seen| seen.sight == Sight::Running && seen.health == Health::Healthy)
 }
 
-/// How a stage stands that waits for nothing, and a word for it: what nobody observes is merged, no more.
+/// How a stage stands that waits for nothing, and a word for it. What nobody observes is live by its merge.
 pub(super) fn standing(snapshot: &Snapshot, stage: &Stage) -> (StageState, String) {
     if !stage.live.is_observed() {
-        return (StageState::Live, "merged".to_owned());
+        return (StageState::Live, "live".to_owned());
     }
     let seen = snapshot.state.live(&stage.name).and_then(|live| now(snapshot, stage, live));
     let Some(seen) = seen else { return (StageState::Waiting, "not observed".to_owned()) };

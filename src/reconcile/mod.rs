@@ -260,7 +260,8 @@ impl Reconcile<'_> {
             running::keep(self, &snapshot).await?;
             let view = view(&snapshot, &plan);
             let wake_at = if is_cut { Some((self.world.now)()) } else { plan.wake_at };
-            let wake_at = [wake_at, self.again_at(Some(&snapshot))].into_iter().flatten().min();
+            let again_at = [self.again_at(Some(&snapshot)), running::again_at(&snapshot, &plan)];
+            let wake_at = again_at.into_iter().chain([wake_at]).flatten().min();
             let is_cut = is_cut || !plan.unanswered.is_empty();
             return Ok(Finished { fold: json(&self.state)?, view: Some(json(&view)?), wake_at, is_cut });
         }

@@ -4,12 +4,21 @@
 //! reports again: what the record is past of changes nothing.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
+
+use futures::future::join_all;
+use jiff::Timestamp;
 
 use super::{Reconcile, ReconcileError};
-use crate::observation::Sighting;
-use crate::pipeline::{LiveSource, Stage, StageName};
-use crate::plan::{Running, Snapshot};
+use crate::observation::{Sighting, Workloads};
+use crate::pipeline::{LiveSource, Pipeline, Stage, StageName};
+use crate::plan::{Plan, Running, Snapshot};
 use crate::store::{Hint, Key, Lease};
+
+/// Longest that a look waits for a cluster: it answers from memory, but for the first question.
+const CLUSTER_TIMEOUT: Duration = Duration::from_secs(5);
+/// How often a cluster is looked at while something waits.
+const CLUSTER_INTERVAL: Duration = Duration::from_mins(1);
 
 /// What was seen last, by stage.
 type Kept = BTreeMap<StageName, Sighting>;
@@ -28,18 +37,45 @@ pub(super) async fn running(
         return Ok(BTreeMap::new());
     }
     let mut kept = kept(run).await?;
-    let found = observed.into_iter().map(|stage| {
-        let running = Running {
-            last: kept.remove(&stage.name),
-            new: match stage.live.source {
-                LiveSource::Observed => reported(run.lease, &stage.name),
-                LiveSource::Merged | LiveSource::Cluster(_) => Vec::new(),
+    let asked = join_all(observed.into_iter().map(|stage| async move {
+        let (new, silent) = match &stage.live.source {
+            LiveSource::Observed => (reported(run.lease, &stage.name), None),
+            LiveSource::Cluster(workloads) => match of_cluster(run, workloads, &snapshot.pipeline).await {
+                Ok(sighting) => (vec![sighting], None),
+                Err(why) => (Vec::new(), Some(why)),
             },
-            silent: None,
+            LiveSource::Merged => (Vec::new(), None),
         };
-        (stage.name.clone(), running)
+        (stage.name.clone(), new, silent)
+    }));
+    let found = asked.await.into_iter().map(|(stage, new, silent)| {
+        let last = kept.remove(&stage);
+        (stage, Running { last, new, silent })
     });
     Ok(found.collect())
+}
+
+/// A cluster that does not tell shuts the gates that need it, and stops nothing else.
+async fn of_cluster(
+    run: &Reconcile<'_>,
+    workloads: &Workloads,
+    pipeline: &Pipeline,
+) -> Result<Sighting, String> {
+    let images = pipeline.images.iter().map(|rule| rule.repository.clone()).collect();
+    let asked = run.world.observe_workloads(workloads, &images);
+    match tokio::time::timeout(CLUSTER_TIMEOUT, asked).await {
+        Ok(Ok(observation)) => Ok(observation.into()),
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(_) => Err(format!("cluster {} takes too long", workloads.cluster)),
+    }
+}
+
+/// When a cluster is looked at again: soon while a stage waits for something, else with the pipeline.
+pub(super) fn again_at(snapshot: &Snapshot, plan: &Plan) -> Option<Timestamp> {
+    let is_asked = |stage: &Stage| matches!(stage.live.source, LiveSource::Cluster(_));
+    let is_busy = !plan.holds.is_empty() || snapshot.state.stages.values().any(|stage| stage.proposal.is_some());
+    let is_due = is_busy && snapshot.pipeline.stages.iter().any(is_asked);
+    is_due.then(|| snapshot.now.checked_add(CLUSTER_INTERVAL).ok()).flatten()
 }
 
 /// What is reported in this lease, oldest first; of what came in one moment the last.

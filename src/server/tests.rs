@@ -58,6 +58,8 @@ async fn run_with(routers: Vec<Router>, timeout: Duration) -> Running {
     let app = App {
         settings: Arc::new(settings),
         receivers: Arc::new(vec![Receiver::new(&webhook).unwrap()]),
+        observers: Arc::default(),
+        repositories: Arc::default(),
         github: None,
         store: Store::open(&folder.path().join("store.db")).await.unwrap(),
         metrics: Arc::default(),

@@ -116,7 +116,7 @@ macro_rules! tests {
 
 tests! {
     comments credentials escape git_wire lint markdown pages pins references registry repin rules signatures trailers
-    webhook_distribution webhook_generic webhook_github webhook_registries webhook_signature webhook_token
+    observations webhook_distribution webhook_generic webhook_github webhook_registries webhook_signature webhook_token
 }
 
 #[test]

@@ -52,6 +52,22 @@ fn each_gate_that_gets_looser_is_named() {
 }
 
 #[test]
+fn what_says_less_of_what_is_live_is_named() {
+    let check = |before: &str, after: &str, want: &[&str]| {
+        let stage = |keys: &str| pipeline(keys, "").stages.remove(2);
+        assert_eq!(loosened_live(&stage(before), &stage(after)), want, "{before} → {after}");
+    };
+    let cluster = "live: { cluster: c, namespace: n, selector: a=b }";
+    let by_nobody = "what is live in `prod` is said by merged, no more by observed";
+    check("live: observed", "", &[by_nobody]);
+    check("", "live: observed", &[]);
+    check("live: observed", cluster, &["what is live in `prod` is said by cluster c, namespace n, selector a=b, no more by observed"]);
+    check("live: observed", "live: observed, counts_for: 6m", &["an observation of `prod` counts for 6m, not for 5m"]);
+    check("live: observed, counts_for: 6m", "live: observed", &[]);
+    check("", "", &[]);
+}
+
+#[test]
 fn who_counts_and_who_may_roll_back_is_compared() {
     let from = |who: &str| format!("gates: {{ approvals: {{ from: [{who}] }} }}");
     check(&from("'team:a/b'"), &from("'team:a/b', 'user:c'"), &["approvals of `user:c` now count"]);

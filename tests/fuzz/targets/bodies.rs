@@ -6,10 +6,12 @@ use hmac::{Hmac, Mac as _};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use jiff::Timestamp;
 use lockkeeper::image::{Repository, Tag};
+use lockkeeper::observation::Sighting;
 use lockkeeper::server::webhooks::github::{self, News};
 use lockkeeper::server::webhooks::verify::{Authentication, Secret, SignatureForm};
 use lockkeeper::server::webhooks::{
-    BODY_BYTES_MAX, EVENTS_MAX, Kind, ParseError, ReceiveError, Received, RegistryEvent, Sent, receive,
+    BODY_BYTES_MAX, DIGESTS_MAX, EVENTS_MAX, Kind, ParseError, REPORT_TYPE, ReceiveError, Received,
+    RegistryEvent, Sent, parse_report, receive,
 };
 use lockkeeper::settings::{FullName, TokenRules};
 use serde_json::Value;
@@ -28,6 +30,21 @@ pub fn webhook_distribution(data: &[u8]) {
 /// A body of our own format.
 pub fn webhook_generic(data: &[u8]) {
     check(Kind::Generic, data, None);
+}
+
+/// What a deployer reports, as it is and as the data of an event: bounded, and what it says is what was written.
+pub fn observations(data: &[u8]) {
+    let event = HeaderMap::from_iter([(EVENT_HEADER, HeaderValue::from_static(REPORT_TYPE))]);
+    for headers in [HeaderMap::new(), event] {
+        let Ok((id, report)) = parse_report(&sent(&headers, data)) else { continue };
+        assert!(!id.is_empty() && id.len() <= 128, "{id}");
+        assert!(report.digests.len() <= DIGESTS_MAX);
+        assert!(report.ready == 0 || !report.digests.is_empty(), "nothing runs, and is ready");
+        let seen = report.sighting("fuzz", Timestamp::UNIX_EPOCH);
+        assert!(seen.url.as_ref().is_none_or(|url| url.starts_with("http") && !url.contains(' ')));
+        let text = serde_json::to_string(&seen).unwrap();
+        assert_eq!(serde_json::from_str::<Sighting>(&text).unwrap(), seen);
+    }
 }
 
 /// The first line is the kind of the sender, and perhaps the type of its event; the rest is the body.

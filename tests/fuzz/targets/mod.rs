@@ -25,7 +25,7 @@ mod signatures;
 mod values;
 
 pub use bodies::{
-    webhook_distribution, webhook_generic, webhook_github, webhook_registries, webhook_signature,
+    observations, webhook_distribution, webhook_generic, webhook_github, webhook_registries, webhook_signature,
     webhook_token,
 };
 pub use comments::comments;
@@ -44,13 +44,14 @@ pub use values::references;
 pub type Target = fn(&[u8]);
 
 /// All targets by name; each has a folder of seeds, and may have one of findings.
-pub const ALL: [(&str, Target); 20] = [
+pub const ALL: [(&str, Target); 21] = [
     ("comments", comments),
     ("credentials", credentials),
     ("escape", escape),
     ("git_wire", git_wire),
     ("lint", lint),
     ("markdown", markdown),
+    ("observations", observations),
     ("pages", pages),
     ("pins", pins),
     ("references", references),

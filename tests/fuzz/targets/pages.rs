@@ -85,6 +85,8 @@ async fn site(folder: &Path) -> Router {
     let app = App {
         settings: Arc::new(settings),
         receivers: Arc::default(),
+        observers: Arc::default(),
+        repositories: Arc::default(),
         github: None,
         store,
         metrics: Arc::default(),

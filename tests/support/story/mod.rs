@@ -64,6 +64,8 @@ pub struct Story {
     look_max: Duration,
     probe_interval: Duration,
     connection: Arc<Connection>,
+    /// What the cluster `here` says.
+    cluster: Arc<observing::FakeCluster>,
 }
 
 /// Where the pull requests of a story live.
@@ -114,6 +116,7 @@ impl Story {
             // Longer than any story: where nothing is said of probes, none is made.
             probe_interval: Duration::from_hours(24 * 365),
             connection: Arc::default(),
+            cluster: Arc::default(),
         };
         story.files.insert("lockkeeper.yaml".to_owned(), STANDARD_RULES.as_bytes().to_vec());
         story
@@ -187,6 +190,7 @@ impl Story {
             ["comment", rest @ ..] => self.comment(&rest.join(" ")).await,
             ["order", rest @ ..] => self.order(&rest.join(" ")).await,
             ["forged", "delivery", image, tag] => self.deliver(image, tag).await,
+            ["cluster", rest @ ..] => self.cluster_is(rest),
             ["observe", stage, rest @ ..] => self.observe(stage, rest).await,
             ["expect", rest @ ..] => self.expect(rest, block).await,
             _ => Err("not a word of the story language".to_owned()),

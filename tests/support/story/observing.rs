@@ -1,13 +1,79 @@
 //! What deployers report.
 
-use lockkeeper::observation::{Health, Sighting};
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use lockkeeper::cluster::{Cluster, ClusterError};
+use lockkeeper::forge::Clock;
+use lockkeeper::image::{Digest, Repository};
+use lockkeeper::observation::{Health, Observation, Sighting, Workloads};
 use lockkeeper::store::{Delivery, Hint, Key};
 
 use super::super::fake_registry::FakeRegistry;
 use super::cast::repository;
 use super::{Checked, Story, text};
 
+/// A cluster that runs one image, or does not answer.
+#[derive(Debug, Default)]
+pub struct FakeCluster {
+    runs: Mutex<Option<(Digest, u32, u32)>>,
+}
+
+struct Asked {
+    cluster: Arc<FakeCluster>,
+    now: Clock,
+}
+
+impl FakeCluster {
+    /// As it is at the story's time.
+    pub fn at(self: Arc<Self>, now: Clock) -> Arc<dyn Cluster> {
+        Arc::new(Asked { cluster: self, now })
+    }
+}
+
+#[async_trait]
+impl Cluster for Asked {
+    async fn observe(
+        &self,
+        workloads: &Workloads,
+        images: &BTreeSet<Repository>,
+    ) -> Result<Observation, ClusterError> {
+        let Some((digest, ready, wanted)) = *self.cluster.runs.lock().unwrap() else {
+            let (cluster, reason) = (workloads.cluster.clone(), "no answer".to_owned());
+            return Err(ClusterError::Unavailable { cluster, reason, last: None });
+        };
+        Ok(Observation {
+            at: (self.now)(),
+            source: format!("cluster {}", workloads.cluster),
+            running: images.iter().map(|name| (name.clone(), [digest].into())).collect(),
+            ready,
+            wanted,
+            health: if ready < wanted {
+                Health::Progressing("waits for pods".to_owned())
+            } else {
+                Health::Healthy
+            },
+        })
+    }
+}
+
 impl Story {
+    /// `cluster runs VERSION READY/WANTED`, `cluster away`.
+    pub(super) fn cluster_is(&self, words: &[&str]) -> Checked {
+        let runs = match words {
+            ["away"] => None,
+            ["runs", version, running] => {
+                let (ready, wanted) = running.split_once('/').ok_or("wanted READY/WANTED")?;
+                let digest = FakeRegistry::digest(&repository("web"), version);
+                Some((digest, ready.parse().map_err(text)?, wanted.parse().map_err(text)?))
+            }
+            _ => return Err("cluster runs VERSION READY/WANTED, or cluster away".to_owned()),
+        };
+        *self.cluster.runs.lock().unwrap() = runs;
+        Ok(())
+    }
+
     /// `observe STAGE VERSION READY/WANTED [degraded WHY]`: twice, like every delivery.
     pub(super) async fn observe(&mut self, stage: &str, rest: &[&str]) -> Checked {
         let [version, running, rest @ ..] = rest else {

@@ -95,7 +95,7 @@ impl Story {
             store,
             registry: self.registry.clone(),
             repositories: BTreeMap::from([("env".to_owned(), repository)]),
-            clusters: BTreeMap::new(),
+            clusters: BTreeMap::from([("here".to_owned(), self.cluster.clone().at(now.clone()))]),
             now,
             witness: self.faults.clone(),
             settings: WorldSettings {
