@@ -14,10 +14,13 @@ use super::super::fake_registry::FakeRegistry;
 use super::cast::repository;
 use super::{Checked, Story, text};
 
+/// The digest that runs, of how many instances how many are ready; none: no answer.
+pub type Runs = Option<(Digest, u32, u32)>;
+
 /// A cluster that runs one image, or does not answer.
 #[derive(Debug, Default)]
 pub struct FakeCluster {
-    runs: Mutex<Option<(Digest, u32, u32)>>,
+    pub runs: Mutex<Runs>,
 }
 
 struct Asked {

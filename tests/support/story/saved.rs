@@ -9,6 +9,7 @@ use lockkeeper::commit::CommitId;
 
 use super::super::fake_registry::World;
 use super::super::github::model::Model;
+use super::observing::Runs;
 use super::{Checked, Side, Story, text};
 
 /// Everything that a story is at one moment, but for what the process has in memory.
@@ -25,6 +26,7 @@ pub struct Saved {
     deliveries: usize,
     connection: [bool; 2],
     failures: usize,
+    cluster: Runs,
     taken: BTreeSet<String>,
     github: Option<Model>,
 }
@@ -48,6 +50,7 @@ impl Story {
             deliveries: self.deliveries,
             connection: connection.map(|flag| flag.load(Ordering::SeqCst)),
             failures: self.connection.failures.load(Ordering::SeqCst),
+            cluster: *self.cluster.runs.lock().unwrap(),
             taken: self.taken.clone(),
             github: match &self.side {
                 Side::Local => None,
@@ -73,6 +76,7 @@ impl Story {
         self.connection.is_away.store(is_away, Ordering::SeqCst);
         self.connection.is_mute.store(is_mute, Ordering::SeqCst);
         self.connection.failures.store(saved.failures, Ordering::SeqCst);
+        *self.cluster.runs.lock().unwrap() = saved.cluster;
         self.taken.clone_from(&saved.taken);
         if let (Side::GitHub(github), Some(model)) = (&self.side, &saved.github) {
             github.restore(model);

@@ -154,7 +154,7 @@ fn gates_are_checked() {
         ("checks: [\"\"]", "checks[0]", "visible bytes"),
         ("checks: [{ app: x }]", "checks[0]", "wanted the key `name`"),
         ("windows: {}", "windows", "did you mean `window`?"),
-        ("healthy: {}", "healthy", "not supported by this version"),
+        ("healthy: {}", "healthy", "wanted `true` or `false`, found a map"),
     ] {
         check_error(&with_stage(&format!("gates: {{ {keys} }}")), &format!("{gates}.{key}"), reason);
     }
