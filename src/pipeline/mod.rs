@@ -21,8 +21,8 @@ pub use follow::{
     Rule, TIED_MAX, Together, Told, disagreement,
 };
 pub use freeze::{Calendar, Exception, ExceptionLane, Freeze, loosened_freezes, unknown_names};
-pub use live::{COUNTS_FOR, Live, LiveSource};
 pub use lint::{Exemption, LintRule, LintRules, Severity};
+pub use live::{COUNTS_FOR, Live, LiveSource};
 pub use loosened::{loosened, loosened_images, loosened_live};
 pub use principal::PrincipalError;
 pub use range::{Prereleases, RangeError, VersionRange, version_of};

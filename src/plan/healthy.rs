@@ -29,12 +29,7 @@ pub(super) fn gate(snapshot: &Snapshot, stage: &Stage, release: &Release, gates:
 }
 
 /// What has been replaced upstream is judged by what was seen of it last: it cannot be seen any more.
-fn sick(
-    snapshot: &Snapshot,
-    stage: &Stage,
-    upstream: &StageName,
-    release: &Release,
-) -> Option<HoldReason> {
+fn sick(snapshot: &Snapshot, stage: &Stage, upstream: &StageName, release: &Release) -> Option<HoldReason> {
     let shut = |why: String| {
         let text = format!("{} is not known to be healthy in {upstream}: {why}", release.version());
         Some(HoldReason::new(&stage.name, Gate::Healthy, text).who(live::WHO))

@@ -48,7 +48,8 @@ pub(super) fn or_shipped(
     pinned: Option<&Release>,
     usual: Candidate,
 ) -> Candidate {
-    let is_newer = |release: &Release| pinned.is_none_or(|pinned| is_newer_by_rule(snapshot, release, pinned));
+    let is_newer =
+        |release: &Release| pinned.is_none_or(|pinned| is_newer_by_rule(snapshot, release, pinned));
     let may_come = |(_, release): &(&StageName, &Release)| {
         is_forward(snapshot, stage, release, pinned) && candidate::stopped(snapshot, stage, release).is_none()
     };
@@ -63,9 +64,9 @@ pub(super) fn or_shipped(
             Candidate::Release(usual)
         }
         (Some(shipped), _) => Candidate::Release(shipped.clone()),
-        (None, Candidate::UpToDate) => unclear
-            .first()
-            .map_or(Candidate::UpToDate, |(name, release)| Candidate::Held(incomparable(stage, name, release))),
+        (None, Candidate::UpToDate) => unclear.first().map_or(Candidate::UpToDate, |(name, release)| {
+            Candidate::Held(incomparable(stage, name, release))
+        }),
         (None, usual) => usual,
     }
 }
@@ -120,11 +121,7 @@ pub(super) fn unfollowed(snapshot: &Snapshot, release: &Release) -> Vec<String> 
 }
 
 /// Why a hotfix is not proposed, as far as its release tells: what is vetoed or refused, and images that are not fit.
-pub(super) fn entry_hold(
-    snapshot: &Snapshot,
-    stage: &Stage,
-    release: &Release,
-) -> Option<HoldReason> {
+pub(super) fn entry_hold(snapshot: &Snapshot, stage: &Stage, release: &Release) -> Option<HoldReason> {
     candidate::stopped(snapshot, stage, release).or_else(|| fitness::unfit(snapshot, stage, release))
 }
 

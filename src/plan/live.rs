@@ -85,7 +85,8 @@ fn record_stage(snapshot: &Snapshot, stage: &Stage, live: &Stint, plan: &mut Pla
     let until = last.map(|at| later(at, stage.live.counts_for).min(snapshot.now));
     let Some(until) = known.counting().and(until).filter(|until| *until > known.at) else { return };
     if is_due(snapshot, stage, &known, until) {
-        let seen = running.latest().map_or(known.seen, |sighting| self::seen(snapshot, stage, live, sighting));
+        let seen =
+            running.latest().map_or(known.seen, |sighting| self::seen(snapshot, stage, live, sighting));
         note(until, seen, Some(until), &mut evidence);
     }
 }
@@ -144,9 +145,9 @@ fn is_of(snapshot: &Snapshot, found: Digest, digest: Digest) -> bool {
 /// What people call a digest that runs: the version of what was in the stage before, where it was that.
 fn named(snapshot: &Snapshot, stage: &StageName, digest: Digest) -> String {
     let stints = snapshot.state.stints(stage).into_iter().flat_map(Stints::newest_first);
-    let known = stints.map(|stint| &stint.release).find(|release| {
-        release.digests().iter().any(|known| is_of(snapshot, digest, *known))
-    });
+    let known = stints
+        .map(|stint| &stint.release)
+        .find(|release| release.digests().iter().any(|known| is_of(snapshot, digest, *known)));
     known.map_or_else(|| digest.short(), Release::version)
 }
 
@@ -221,7 +222,9 @@ pub(super) fn standing(snapshot: &Snapshot, stage: &Stage) -> (StageState, Strin
     match (&seen.sight, &seen.health) {
         (_, Health::Degraded(_)) => (StageState::Failed, format!("degraded {ready}/{wanted}")),
         (Sight::Running, Health::Healthy) => (StageState::Live, format!("live {ready}/{wanted}")),
-        (Sight::Running, Health::Progressing(_)) => (StageState::Waiting, format!("rolling out {ready}/{wanted}")),
+        (Sight::Running, Health::Progressing(_)) => {
+            (StageState::Waiting, format!("rolling out {ready}/{wanted}"))
+        }
         (Sight::Contrary(_), Health::Progressing(_)) => (StageState::Waiting, "rolling out".to_owned()),
         (Sight::Contrary(_), Health::Healthy) => (StageState::Drift, "other runs".to_owned()),
     }

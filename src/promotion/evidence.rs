@@ -72,12 +72,7 @@ impl Seen {
 impl Evidence {
     /// What an entry makes of what was known. `until` says how far the observations before it reached.
     #[must_use]
-    pub fn after(
-        before: Option<Self>,
-        seen: Seen,
-        at: Timestamp,
-        until: Option<Timestamp>,
-    ) -> Self {
+    pub fn after(before: Option<Self>, seen: Seen, at: Timestamp, until: Option<Timestamp>) -> Self {
         let mut next = match before {
             Some(before) => before.settled(until),
             None => Self {
@@ -106,7 +101,8 @@ impl Evidence {
     /// The stretch that goes on, where observations reach up to `until`.
     #[must_use]
     pub fn stretch(&self, until: Option<Timestamp>) -> Duration {
-        let more = self.counting.zip(until).and_then(|(from, until)| until.duration_since(from).try_into().ok());
+        let more =
+            self.counting.zip(until).and_then(|(from, until)| until.duration_since(from).try_into().ok());
         self.counted.saturating_add(more.unwrap_or_default())
     }
 

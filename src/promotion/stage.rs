@@ -163,7 +163,15 @@ impl StageState {
         commit: Option<String>,
         number: Option<u64>,
     ) {
-        self.stints.begin(Stint { release: release.clone(), origin, from: at, ended: None, commit, number, evidence: None });
+        self.stints.begin(Stint {
+            release: release.clone(),
+            origin,
+            from: at,
+            ended: None,
+            commit,
+            number,
+            evidence: None,
+        });
     }
 
     fn begin_proposal(&mut self, event: &Event, at: Timestamp) -> Option<()> {

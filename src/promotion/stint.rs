@@ -91,7 +91,13 @@ impl Stints {
     }
 
     /// Notes what was seen of the live release. What was seen of one that has gone meanwhile says nothing any more.
-    pub(super) fn observe(&mut self, release: &Release, seen: &Seen, at: Timestamp, until: Option<Timestamp>) {
+    pub(super) fn observe(
+        &mut self,
+        release: &Release,
+        seen: &Seen,
+        at: Timestamp,
+        until: Option<Timestamp>,
+    ) {
         let live = self.stints.back_mut().filter(|stint| stint.ended.is_none());
         if let Some(stint) = live.filter(|stint| stint.release.is_same(release)) {
             stint.evidence = Some(Evidence::after(stint.evidence.take(), seen.clone(), at, until));

@@ -10,7 +10,8 @@ use super::{ReconcileError, calendar};
 use crate::commit::CommitId;
 use crate::forge::{ForgeError, Priority};
 use crate::pipeline::{
-    Calendar, FILE_NAME, OutOfBand, Pipeline, PipelineName, loosened, loosened_freezes, loosened_images, parse,
+    Calendar, FILE_NAME, OutOfBand, Pipeline, PipelineName, loosened, loosened_freezes, loosened_images,
+    parse,
 };
 use crate::plan::read_pins;
 use crate::pull_request::{Check, CheckStatus, Listed};
@@ -153,7 +154,8 @@ async fn rules_after(
     if !changes.iter().any(|change| declared.concerns_all(&change.path)) {
         return Ok(Ok(Vec::new()));
     }
-    let bytes = changes.iter().find(|change| change.path == FILE_NAME).and_then(|change| change.after.as_ref());
+    let bytes =
+        changes.iter().find(|change| change.path == FILE_NAME).and_then(|change| change.after.as_ref());
     let mut after = match bytes.map(|bytes| parse(bytes)) {
         Some(Ok(after)) => after.pipelines,
         Some(Err(_)) => return Ok(Ok(Vec::new())),

@@ -73,7 +73,8 @@ async fn of_cluster(
 /// When a cluster is looked at again: soon while a stage waits for something, else with the pipeline.
 pub(super) fn again_at(snapshot: &Snapshot, plan: &Plan) -> Option<Timestamp> {
     let is_asked = |stage: &Stage| matches!(stage.live.source, LiveSource::Cluster(_));
-    let is_busy = !plan.holds.is_empty() || snapshot.state.stages.values().any(|stage| stage.proposal.is_some());
+    let is_busy =
+        !plan.holds.is_empty() || snapshot.state.stages.values().any(|stage| stage.proposal.is_some());
     let is_due = is_busy && snapshot.pipeline.stages.iter().any(is_asked);
     is_due.then(|| snapshot.now.checked_add(CLUSTER_INTERVAL).ok()).flatten()
 }

@@ -142,7 +142,15 @@ fn expression(path: &str) -> String {
 fn is_list(below: &Config, path: &str) -> bool {
     let is_of_entry = matches!(
         path.rsplit('.').next(),
-        Some("secret_files" | "token_files" | "webhook_secret_files" | "proxy_trusted" | "events" | "pipelines" | "stages")
+        Some(
+            "secret_files"
+                | "token_files"
+                | "webhook_secret_files"
+                | "proxy_trusted"
+                | "events"
+                | "pipelines"
+                | "stages"
+        )
     );
     is_of_entry || below.get_array(path).is_ok()
 }

@@ -114,7 +114,9 @@ fn stages(key: &str, texts: &[String], layers: &Layers) -> Result<Vec<StagePatte
     if !(1..=STAGES_MAX).contains(&texts.len()) {
         return Err(layers.invalid(key, format!("wanted 1 to {STAGES_MAX}, found {}", texts.len())));
     }
-    let parse = |text: &String| text.parse().map_err(|error: StagePatternError| layers.invalid(key, error.to_string()));
+    let parse = |text: &String| {
+        text.parse().map_err(|error: StagePatternError| layers.invalid(key, error.to_string()))
+    };
     texts.iter().map(parse).collect()
 }
 
@@ -136,7 +138,9 @@ mod tests {
         check("shop/*/prod", "shop/web/prod", true);
         check("shop/*/prod", "shop/web/dev", false);
         check("*/*/*", "a/b/c", true);
-        for wrong in ["", "shop", "shop/checkout", "shop/checkout/prod/eu", "/a/b", "shop/pro*/dev", "shop//dev"] {
+        for wrong in
+            ["", "shop", "shop/checkout", "shop/checkout/prod/eu", "/a/b", "shop/pro*/dev", "shop//dev"]
+        {
             assert!(wrong.parse::<StagePattern>().is_err(), "{wrong}");
         }
     }

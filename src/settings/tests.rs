@@ -216,8 +216,15 @@ fn the_examples_in_the_defaults_are_valid() {
         .filter(|line| line.starts_with('[') || line.contains(" = ") && !line.starts_with('#'))
         .flat_map(|line| [line, "\n"])
         .collect();
-    for name in ["shop-token", "shop-key", "registry-webhook", "github-app.pem", "github-webhook", "notify", "lockkeeper-argo-token"]
-    {
+    for name in [
+        "shop-token",
+        "shop-key",
+        "registry-webhook",
+        "github-app.pem",
+        "github-webhook",
+        "notify",
+        "lockkeeper-argo-token",
+    ] {
         text = text.replace(&format!("/run/secrets/{name}"), &secret.display().to_string());
     }
     let address = place.file("address", "https://hooks.example.com/services/T0/B0/x\n");

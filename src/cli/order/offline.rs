@@ -311,9 +311,5 @@ fn of_git(error: &RepositoryError) -> CliError {
         RepositoryError::Mirror { .. } => Exit::Integrity,
     };
     let told = CliError::new(exit, error.to_string());
-    if exit == Exit::NotFound {
-        told.next("git fetch")
-    } else {
-        told
-    }
+    if exit == Exit::NotFound { told.next("git fetch") } else { told }
 }

@@ -105,7 +105,8 @@ pub(super) fn refuse_unobserved(written: &[Written<'_>], report: &mut Report) {
     for Written { stage, node, .. } in written.iter().filter(|written| written.stage.gates.healthy) {
         let at = node.get("gates").and_then(|gates| gates.get("healthy")).unwrap_or_else(|| node.clone());
         if stage.after.is_empty() {
-            report.add(&at, "wanted no `healthy` on a stage with nothing upstream: nothing is live before it");
+            report
+                .add(&at, "wanted no `healthy` on a stage with nothing upstream: nothing is live before it");
         }
         let upstream = written.iter().filter(|other| stage.after.contains(&other.stage.name));
         for other in upstream.filter(|other| !other.stage.live.is_observed()) {

@@ -61,8 +61,16 @@ fn what_says_less_of_what_is_live_is_named() {
     let by_nobody = "what is live in `prod` is said by merged, no more by observed";
     check("live: observed", "", &[by_nobody]);
     check("", "live: observed", &[]);
-    check("live: observed", cluster, &["what is live in `prod` is said by cluster c, namespace n, selector a=b, no more by observed"]);
-    check("live: observed", "live: observed, counts_for: 6m", &["an observation of `prod` counts for 6m, not for 5m"]);
+    check(
+        "live: observed",
+        cluster,
+        &["what is live in `prod` is said by cluster c, namespace n, selector a=b, no more by observed"],
+    );
+    check(
+        "live: observed",
+        "live: observed, counts_for: 6m",
+        &["an observation of `prod` counts for 6m, not for 5m"],
+    );
     check("live: observed, counts_for: 6m", "live: observed", &[]);
     check("", "", &[]);
 }

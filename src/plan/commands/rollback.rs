@@ -42,9 +42,7 @@ pub(super) fn rollback(
         }
     }
     match refused {
-        Some(refusal) if events.is_empty() => {
-            Err(Refusal { text: lines.join("\n"), ..refusal })
-        }
+        Some(refusal) if events.is_empty() => Err(Refusal { text: lines.join("\n"), ..refusal }),
         _ => Ok((events, lines.join("\n"))),
     }
 }

@@ -89,8 +89,7 @@ fn known_release(snapshot: &Snapshot, target: &Target) -> Result<Release, Refusa
         .values()
         .flat_map(|state| state.stints.newest_first().map(|stint| &stint.release));
     let seen = snapshot.state.seen.iter().map(|(release, _)| release);
-    let named: Vec<&Release> =
-        live.chain(seen).filter(|release| promotion::names(target, release)).collect();
+    let named: Vec<&Release> = live.chain(seen).filter(|release| promotion::names(target, release)).collect();
     let Some(first) = named.first() else {
         let target = code(&target.to_string());
         return Err(Refusal::refused(format!("no release {target} is known to lockkeeper.")));

@@ -99,7 +99,9 @@ fn said(hint: &Hint) -> String {
         Hint::PullRequest { number } => format!("pull {number}"),
         Hint::Push => "push".to_owned(),
         Hint::Image { repository, registry, tags, .. } => format!("{registry:?} {repository} {tags:?}"),
-        other @ (Hint::Command { .. } | Hint::Sighting { .. } | Hint::Unparsable { .. }) => format!("{other:?}"),
+        other @ (Hint::Command { .. } | Hint::Sighting { .. } | Hint::Unparsable { .. }) => {
+            format!("{other:?}")
+        }
     }
 }
 

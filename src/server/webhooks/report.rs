@@ -110,7 +110,8 @@ fn report(written: Written) -> Result<Report, ParseError> {
     if digests.is_empty() && ready > 0 {
         return Err(field("digests", "nothing, while some of it is ready"));
     }
-    let health = health(written.health.as_deref(), written.why.as_deref().unwrap_or_default(), ready, wanted)?;
+    let health =
+        health(written.health.as_deref(), written.why.as_deref().unwrap_or_default(), ready, wanted)?;
     Ok(Report {
         repository,
         pipeline: written.pipeline.parse().map_err(|_| field("pipeline", &written.pipeline))?,

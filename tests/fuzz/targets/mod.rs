@@ -25,8 +25,8 @@ mod signatures;
 mod values;
 
 pub use bodies::{
-    observations, webhook_distribution, webhook_generic, webhook_github, webhook_registries, webhook_signature,
-    webhook_token,
+    observations, webhook_distribution, webhook_generic, webhook_github, webhook_registries,
+    webhook_signature, webhook_token,
 };
 pub use comments::comments;
 pub use git::{git_wire, trailers};
