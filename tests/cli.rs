@@ -371,6 +371,18 @@ fn keeps(shop: &Shop) {
     );
     let kept = script("kept.sh", "acr purge --filter 'shop/web:^(?!(1\\.0\\.0|1\\.1\\.0)$).*' --ago 7d\n");
     assert!(kept.out.contains("takes no tag of what has to stay"), "{}", kept.out);
+    let unclear = script(
+        "unclear.sh",
+        "TAG=1.0.0\nskopeo delete docker://$REG/shop/web:$TAG\nacr purge --filter \"$R:.*\"\n",
+    );
+    for line in ["▲ clean-up", "unclear.sh:2", "unclear.sh:3", "cannot be judged here"] {
+        assert!(unclear.out.contains(line), "{line}: {}", unclear.out);
+    }
+    assert!(
+        !unclear.out.contains("takes no tag") && !unclear.out.contains("has no command"),
+        "{}",
+        unclear.out
+    );
     let whole = shop.run(&["keep-list", "--earlier", "0", "-o", "json"]);
     let whole: Value = serde_json::from_str(&whole.out).unwrap();
     let images = whole["images"].as_array().unwrap();

@@ -36,7 +36,7 @@ pub use kind::{Kind, Named};
 pub use kustomize::Kustomization;
 pub use mention::{Mention, Source, Untagged};
 pub use place::Region;
-pub use purge::{Deletes, Filter, Purge, purges};
+pub use purge::{Deletes, Filter, Part, Place, Purge, Target, purges};
 pub use survey::{Survey, Unread};
 
 use crate::image::{Digest, Repository, Tag};

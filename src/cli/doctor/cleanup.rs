@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use super::Findings;
 use crate::bounded;
 use crate::cli::keep_list::collect::{Kept, List, list};
-use crate::image::{Digest, Reference, Repository, Tag};
-use crate::lint::{Deletes, Filter, Purge, purges};
+use crate::image::{Digest, Repository, Tag};
+use crate::lint::{Deletes, Filter, Part, Place, Purge, Target, purges};
 use crate::server::assemble;
 use crate::settings::Settings;
 use crate::store::Store;
@@ -66,28 +66,20 @@ pub(super) async fn scripts(settings: &Settings, scripts: &[PathBuf], findings: 
 fn judge(subject: &str, purge: &Purge, kept: &List, findings: &mut Findings) {
     let subject = format!("{subject}:{}", purge.line);
     match &purge.deletes {
-        Deletes::Image(reference) => {
-            let taken = match reference.digest {
-                Some(digest) => holding(kept, reference, digest),
-                None => taken(kept, reference.tag.as_ref(), |repository, tag| {
-                    reference.repository.is_same(repository) && reference.tag.as_ref() == Some(tag)
-                }),
-            };
+        Deletes::Targets(targets) => {
+            let taken: Vec<String> = targets.iter().flat_map(|target| of_target(kept, target)).collect();
             told(subject, purge, &taken, findings);
         }
-        Deletes::AllUntagged => untagged(subject, "the retention policy", findings),
+        Deletes::AllUntagged => untagged(subject, &format!("`{}`", purge.text), findings),
+        Deletes::Unclear => unclear(&subject, &format!("what `{}` deletes", purge.text), findings),
         Deletes::Matching { filters, tags, untagged: has_untagged, locked } => {
             let known: Vec<&Filter> = filters.iter().flatten().collect();
-            if known.len() < filters.len() {
-                let text = format!("an expression of `{}` cannot be judged here", purge.text);
-                findings.notice(
-                    &subject,
-                    text,
-                    "lockkeeper keep-list -o acr-purge prints one that leaves alone what has to stay",
-                );
+            let is_unclear = known.len() < filters.len();
+            if is_unclear {
+                unclear(&subject, &format!("an expression of `{}`", purge.text), findings);
             }
             let is_about = |name: &Repository| known.iter().any(|filter| filter.is_about(name));
-            if *has_untagged && kept.images.keys().any(|(name, _)| is_about(name)) {
+            if *has_untagged && kept.images.keys().any(|(name, _)| is_unclear || is_about(name)) {
                 untagged(subject.clone(), &format!("`{}`", purge.text), findings);
             }
             if *locked {
@@ -97,9 +89,30 @@ fn judge(subject: &str, purge: &Purge, kept: &List, findings: &mut Findings) {
             let taken = taken(kept, None, |repository, tag| {
                 *tags && known.iter().any(|filter| filter.takes(repository, tag))
             });
-            told(subject, purge, &taken, findings);
+            // What the other expressions leave alone is no all-clear.
+            if !is_unclear || !taken.is_empty() {
+                told(subject, purge, &taken, findings);
+            }
         }
     }
+}
+
+fn of_target(kept: &List, target: &Target) -> Vec<String> {
+    match &target.part {
+        Part::Digest(digest) => holding(kept, &target.place, *digest),
+        Part::Tag(named) => {
+            taken(kept, Some(named), |repository, tag| target.place.is(repository) && tag == named)
+        }
+        Part::All => taken(kept, None, |repository, _| target.place.is(repository)),
+    }
+}
+
+fn unclear(subject: &str, what: &str, findings: &mut Findings) {
+    findings.notice(
+        subject,
+        format!("{what} cannot be judged here"),
+        "write out what it names; lockkeeper keep-list -o acr-purge (or -o regex) prints what leaves alone what has to stay",
+    );
 }
 
 /// The images and channels that lose a tag, each with why it has to stay. An anchor counts where the command names it, or
@@ -119,10 +132,10 @@ fn taken(list: &List, named: Option<&Tag>, is_taken: impl Fn(&Repository, &Tag) 
 }
 
 /// The images of which this digest is one, or a platform's part.
-fn holding(list: &List, reference: &Reference, digest: Digest) -> Vec<String> {
+fn holding(list: &List, place: &Place, digest: Digest) -> Vec<String> {
     let is_it = |((repository, known), kept): &(&(Repository, Digest), &Kept)| {
         let is_part = kept.parts.iter().any(|(_, part)| *part == digest);
-        (*known == digest || is_part) && reference.repository.is_same(repository)
+        (*known == digest || is_part) && place.is(repository)
     };
     let found = list.images.iter().filter(is_it);
     found.map(|((repository, _), kept)| format!("{repository}@{} ({})", digest.short(), why(kept))).collect()
