@@ -7,6 +7,16 @@ use serde::Serialize;
 
 use super::{Digest, Platform};
 
+/// How far ahead of ours the clock of whoever built an image may be.
+const CREATED_AHEAD_SECONDS_MAX: i64 = 24 * 60 * 60;
+
+/// When an image was built, unless it says a time that is yet to come: that is as good as none.
+#[must_use]
+pub fn credibly_created(created: Option<Timestamp>, now: Timestamp) -> Option<Timestamp> {
+    let last = now.as_second().saturating_add(CREATED_AHEAD_SECONDS_MAX);
+    created.filter(|created| created.as_second() <= last)
+}
+
 /// What one manifest or index holds, read by digest and therefore the same for ever.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Image {

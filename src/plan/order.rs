@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::effect::{Gate, HoldReason};
 use super::snapshot::Snapshot;
-use crate::image::{Digest, Pinned, Release, Repository, Tag};
+use crate::image::{Digest, Pinned, Release, Repository, Tag, credibly_created};
 use crate::pipeline::{ImageRule, Order, Rule, Stage};
 
 /// How `release` compares with what is pinned, by the follow order; a hold where its version moved, or where nothing
@@ -139,7 +139,8 @@ fn compare_images(snapshot: &Snapshot, rule: &ImageRule, one: &Pinned, other: &P
 /// When the image of this digest was created, or why that is not known.
 fn created(snapshot: &Snapshot, digest: Digest) -> Result<Timestamp, String> {
     match snapshot.images.get(&digest) {
-        Some(Ok(image)) => image.created.ok_or_else(|| format!("image {} does not say it", digest.short())),
+        Some(Ok(image)) => credibly_created(image.created, snapshot.now)
+            .ok_or_else(|| format!("image {} does not say it credibly", digest.short())),
         Some(Err(reason)) => Err(reason.to_string()),
         None => Err(format!("image {} was not read", digest.short())),
     }

@@ -134,7 +134,7 @@ pub(super) async fn files(
 /// What the follow rules pick now.
 pub(super) async fn picks(run: &Reconcile<'_>, pipeline: &Pipeline, is_hurried: bool) -> Vec<Pick> {
     join_all(pipeline.images.iter().map(|rule| async move {
-        match within(run, is_hurried, pick(run.world.registry.as_ref(), rule)).await {
+        match within(run, is_hurried, pick(run.world.registry.as_ref(), rule, (run.world.now)())).await {
             Some(Ok(pick)) => pick,
             Some(Err(error)) => {
                 run.is_registry_away.store(true, Ordering::Relaxed);

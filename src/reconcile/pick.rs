@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 
 use futures::future::{join_all, try_join_all};
+use jiff::Timestamp;
 
 use super::Reconcile;
 use super::gather::within;
@@ -17,11 +18,11 @@ const AT_ONCE: usize = 4;
 
 /// Asks the registry for what the rule needs, and picks: one manifest for a rule that names its tag, else the list of
 /// tags (a request for each 1,000 or what the registry has on a page) and a manifest for each spelling of the newest;
-/// for `newest` besides, once for each tag, what its image says.
+/// for `newest` besides, once for each tag, what its image says. A time after `now` is none.
 ///
 /// # Errors
 /// [`RegistryError`] where one of the answers is none.
-pub async fn pick(registry: &dyn Registry, rule: &ImageRule) -> Result<Pick, RegistryError> {
+pub async fn pick(registry: &dyn Registry, rule: &ImageRule, now: Timestamp) -> Result<Pick, RegistryError> {
     let repository = &rule.repository;
     if let Some(tag) = rule.follow.named() {
         return agreed(registry, repository, vec![tag]).await;
@@ -29,7 +30,7 @@ pub async fn pick(registry: &dyn Registry, rule: &ImageRule) -> Result<Pick, Reg
     let tags = registry.tags(repository).await?;
     match rule.follow.pick(&tags) {
         Picked::Tags(tied) => agreed(registry, repository, tied).await,
-        Picked::Created(fitting) => newest(registry, repository, fitting).await,
+        Picked::Created(fitting) => newest(registry, repository, fitting, now).await,
         Picked::Nothing => Ok(Pick::Nothing),
         Picked::Refused(reason) => Ok(Pick::Refused(reason)),
     }
@@ -92,6 +93,7 @@ async fn newest(
     registry: &dyn Registry,
     repository: &Repository,
     tags: Vec<&Tag>,
+    now: Timestamp,
 ) -> Result<Pick, RegistryError> {
     let mut created = Vec::new();
     for some in tags.chunks(AT_ONCE) {
@@ -99,6 +101,8 @@ async fn newest(
         for (tag, told) in some.iter().zip(join_all(asked).await) {
             match told {
                 Ok(named) => created.push((*tag, named.digest, named.created)),
+                // Listed, and withdrawn meanwhile; or some registries list what they have no manifest of any more.
+                Err(RegistryError::NotFound { .. }) => {}
                 // A cache that a build keeps there, say: it stays so, and somebody has to leave it out.
                 Err(error @ RegistryError::Untrusted { .. }) => {
                     let text = format!(
@@ -110,19 +114,29 @@ async fn newest(
             }
         }
     }
-    let tag = match Follow::newest(&created) {
-        Ok(Some(tag)) => tag,
-        Ok(None) => return Ok(Pick::Nothing),
-        Err(reason) => return Ok(Pick::Refused(reason)),
-    };
-    let digest = registry.resolve(repository, tag).await?;
-    let was = created.iter().find(|(other, ..)| *other == tag).map(|(_, was, _)| *was);
-    Ok(match was.filter(|was| *was != digest) {
-        Some(was) => Pick::Refused(format!(
-            "tag `{tag}` moved from {} to {}; follow one that moves by `tag`, or leave it out by `ignore`",
-            was.short(),
-            digest.short()
-        )),
-        None => Pick::Found { tag: tag.clone(), digest },
-    })
+    loop {
+        let tag = match Follow::newest(&created, now) {
+            Ok(Some(tag)) => tag,
+            Ok(None) => return Ok(Pick::Nothing),
+            Err(reason) => return Ok(Pick::Refused(reason)),
+        };
+        let digest = match registry.resolve(repository, tag).await {
+            Ok(digest) => digest,
+            // What it was is remembered, and it is gone since.
+            Err(RegistryError::NotFound { .. }) => {
+                created.retain(|(other, ..)| *other != tag);
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
+        let was = created.iter().find(|(other, ..)| *other == tag).map(|(_, was, _)| *was);
+        return Ok(match was.filter(|was| *was != digest) {
+            Some(was) => Pick::Refused(format!(
+                "tag `{tag}` moved from {} to {}; follow one that moves by `tag`, or leave it out by `ignore`",
+                was.short(),
+                digest.short()
+            )),
+            None => Pick::Found { tag: tag.clone(), digest },
+        });
+    }
 }

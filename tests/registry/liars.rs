@@ -13,6 +13,8 @@ use base64::Engine as _;
 use bytes::Bytes;
 use http::{StatusCode, header};
 use lockkeeper::image::Digest;
+use lockkeeper::plan::Pick;
+use lockkeeper::reconcile::pick;
 use lockkeeper::registry::credentials::Credentials;
 use lockkeeper::registry::{Registry as _, RegistryError};
 use tokio::net::TcpListener;
@@ -287,21 +289,98 @@ async fn redirects_carry_no_password_and_end() {
 async fn tags_that_never_end_do_end() {
     let server = serve(|_, request| {
         let page = request.uri().query().unwrap_or("");
-        // A registry that sends the same page for ever, and one that leads elsewhere.
-        let next = match request.uri().path() {
-            path if path.contains("/same/") => format!("<{path}?{page}>; rel=\"next\""),
-            _ => "<https://evil.example/v2/x>; rel=\"next\"".to_owned(),
+        let path = request.uri().path();
+        let to = |page: &str| format!("<{path}?{page}>; rel=\"next\"");
+        // A registry that sends the same page for ever, one that leads to an empty page, one that leads over a page without
+        // tags, one that has no pages, and one that leads elsewhere.
+        let (tags, next) = match path {
+            path if path.contains("/same/") => (r#"["b","a","no tag"]"#, to(page)),
+            path if path.contains("/last/") && page == "last=b" => ("[]", to(page)),
+            path if path.contains("/last/") => (r#"["b","a"]"#, to("last=b")),
+            path if path.contains("/odd/") && page == "last=b" => (r#"["no tag"]"#, to("last=c")),
+            path if path.contains("/odd/") && page == "last=c" => (r#"["b","c"]"#, String::new()),
+            path if path.contains("/odd/") => (r#"["b","a"]"#, to("last=b")),
+            path if path.contains("/whole/") => (r#"["b","a"]"#, String::new()),
+            _ => ("[]", "<https://evil.example/v2/x>; rel=\"next\"".to_owned()),
         };
-        ([("Link", next)], r#"{"name":"x","tags":["b","a","no tag"]}"#).into_response()
+        ([("Link", next)], format!(r#"{{"name":"x","tags":{tags}}}"#)).into_response()
     })
     .await;
-    let tags = anonymous().tags(&repository(server.address, "shop/same/web")).await.unwrap();
-    assert_eq!(tags, [tag("a"), tag("b")]);
+    let tags = async |path: &str| anonymous().tags(&repository(server.address, path)).await;
+    let error = tags("shop/same/web").await.unwrap_err();
+    assert_eq!(kind(&error), "untrusted", "{error}");
     assert_eq!(server.asked.lock().unwrap().len(), 3, "one sign-in and two pages");
-    let error = anonymous().tags(&repository(server.address, "shop/other")).await.unwrap_err();
+    for (path, want) in [
+        ("shop/last/web", vec!["a", "b"]),
+        ("shop/odd/web", vec!["a", "b", "c"]),
+        ("shop/whole/web", vec!["a", "b"]),
+    ] {
+        let want: Vec<_> = want.into_iter().map(tag).collect();
+        assert_eq!(tags(path).await.unwrap(), want, "{path}");
+    }
+    let error = tags("shop/other").await.unwrap_err();
     assert_eq!(kind(&error), "untrusted", "{error}");
     let server = serve(|_, _| r#"{"name":"x","tags":null}"#.into_response()).await;
     assert_eq!(anonymous().tags(&repository(server.address, "shop/empty")).await.unwrap(), []);
+}
+
+/// What is listed and not there is passed over by `newest`; so is what was there when it was asked for first.
+#[tokio::test]
+async fn a_tag_that_is_listed_and_not_there_is_not_the_newest() {
+    const CONFIGS: [(&str, &str); 3] = [
+        ("a", r#"{"created":"2026-01-01T00:00:00Z"}"#),
+        ("b", r#"{"created":"2026-01-02T00:00:00Z"}"#),
+        ("far", r#"{"created":"2026-02-03T00:00:00Z"}"#),
+    ];
+    fn manifest(config: &str) -> String {
+        let digest = Digest::of(config.as_bytes());
+        format!(r#"{{"schemaVersion":2,"config":{{"digest":"{digest}"}},"layers":[]}}"#)
+    }
+    let server = serve(|state, request| {
+        let path = request.uri().path();
+        let unknown =
+            || (StatusCode::NOT_FOUND, r#"{"errors":[{"code":"MANIFEST_UNKNOWN"}]}"#).into_response();
+        let Some((_, name)) = path.rsplit_once('/') else { return unknown() };
+        let is_asked = |(tag, config): &&(&str, &str)| {
+            [
+                *tag,
+                &Digest::of(config.as_bytes()).to_string(),
+                &Digest::of(manifest(config).as_bytes()).to_string(),
+            ]
+            .contains(&name)
+        };
+        match CONFIGS.iter().find(is_asked) {
+            _ if is_ping(request) => "{}".into_response(),
+            _ if name == "list" => r#"{"name":"x","tags":["a","b","c","far"]}"#.into_response(),
+            // It is withdrawn after it was looked at.
+            Some(("b", _)) if name == "b" && state.tokens.load(Ordering::SeqCst) > 0 => unknown(),
+            Some((_, config)) if path.contains("/blobs/") => (*config).into_response(),
+            Some((_, config)) => manifest(config).into_response(),
+            None => unknown(),
+        }
+    })
+    .await;
+    let rule = |ignored: &str| {
+        let text = format!(
+            "version: 1\npipelines:\n  - name: web\n    images: [{{ repository: {}/shop/web, follow: {{ newest: true, ignore: ['{ignored}'] }} }}]\n    \
+             stages: [{{ name: dev, pins: [a] }}]\n",
+            server.address
+        );
+        let mut parsed = lockkeeper::pipeline::parse(text.as_bytes()).unwrap();
+        parsed.pipelines.remove(0).images.remove(0)
+    };
+    let now = "2026-02-01T00:00:00Z".parse().unwrap();
+    let registry = anonymous();
+    let found = |name: &str| {
+        let (_, config) = CONFIGS.iter().find(|(tag, _)| *tag == name).unwrap();
+        Pick::Found { tag: tag(name), digest: Digest::of(manifest(config).as_bytes()) }
+    };
+    assert_eq!(pick(&registry, &rule("^far$"), now).await.unwrap(), found("b"));
+    server.tokens.store(1, Ordering::SeqCst);
+    assert_eq!(pick(&registry, &rule("^far$"), now).await.unwrap(), found("a"));
+    let refused = pick(&registry, &rule("^none$"), now).await.unwrap();
+    let Pick::Refused(reason) = refused else { panic!("{refused:?}") };
+    assert!(reason.contains("tag `far` says") && reason.contains("yet to come"), "{reason}");
 }
 
 /// A registry behind a token server. Each token is good for the manifests until the next one is given out.

@@ -12,6 +12,7 @@ use axum::response::Response;
 use axum::routing::get;
 use http::StatusCode;
 use http::header::{ACCEPT, CONTENT_TYPE, ETAG, IF_NONE_MATCH, LINK, LOCATION};
+use jiff::Timestamp;
 use lockkeeper::image::{Digest, expected_tags};
 use lockkeeper::pipeline::{self, ImageRule};
 use lockkeeper::plan::Pick;
@@ -104,6 +105,10 @@ fn rule(registry: SocketAddr, follow: &str) -> ImageRule {
     parsed.pipelines.remove(0).images.remove(0)
 }
 
+fn now() -> Timestamp {
+    "2026-02-01T00:00:00Z".parse().unwrap()
+}
+
 /// A decision costs a list and a manifest, however many tags there are; what `newest` reads of a tag, it reads once.
 #[tokio::test]
 async fn ten_thousand_tags_cost_a_list_and_a_manifest() {
@@ -114,7 +119,7 @@ async fn ten_thousand_tags_cost_a_list_and_a_manifest() {
     let registry = anonymous();
     let costs = async |follow: &str, want: Pick, requests: usize| {
         let before = counter.count.load(Ordering::SeqCst);
-        assert_eq!(pick(&registry, &rule(address, follow)).await.unwrap(), want, "{follow}");
+        assert_eq!(pick(&registry, &rule(address, follow), now()).await.unwrap(), want, "{follow}");
         assert_eq!(counter.count.load(Ordering::SeqCst) - before, requests, "{follow}");
     };
     let found = |name: &str, digest| Pick::Found { tag: tag(name), digest };
@@ -131,7 +136,7 @@ async fn ten_thousand_tags_cost_a_list_and_a_manifest() {
     costs("lexical: true, allow: '^1[.]2'", found("1.29.99", digest), 2).await;
     costs("exact: 1.3.3", found("1.3.3", digest), 1).await;
     costs("tag: 1.3.3", found("1.3.3", digest), 1).await;
-    let is_refused = pick(&registry, &rule(address, "newest: true")).await.unwrap();
+    let is_refused = pick(&registry, &rule(address, "newest: true"), now()).await.unwrap();
     assert!(
         matches!(&is_refused, Pick::Refused(reason) if reason.starts_with("10000 tags fit")),
         "{is_refused:?}"
@@ -153,7 +158,7 @@ async fn ten_thousand_tags_cost_a_list_and_a_manifest() {
     let newer = push(real.address(), "git-fff0000", "2026-01-03T00:00:00Z").await;
     costs(follow, found("git-fff0000", newer), 1 + 2 + 1).await;
     push(real.address(), "git-fff0000", "2026-01-04T00:00:00Z").await;
-    let moved = pick(&registry, &rule(address, follow)).await.unwrap();
+    let moved = pick(&registry, &rule(address, follow), now()).await.unwrap();
     assert!(
         matches!(&moved, Pick::Refused(reason) if reason.starts_with("tag `git-fff0000` moved")),
         "{moved:?}"

@@ -1,5 +1,7 @@
 //! Whether the registries have what the pipelines follow.
 
+use jiff::Timestamp;
+
 use super::Findings;
 use crate::image::Digest;
 use crate::pipeline::{ImageRule, Pipeline};
@@ -19,7 +21,7 @@ pub(super) async fn images(
 ) {
     for rule in &pipeline.images {
         let subject = format!("image {} of {repository}/{}", rule.repository, pipeline.name);
-        match pick(registry, rule).await {
+        match pick(registry, rule, Timestamp::now()).await {
             Ok(Pick::Found { tag, digest }) => {
                 findings.good(subject.clone(), format!("{tag} is {}", digest.short()));
                 signature(registry, rule, digest, subject, findings).await;

@@ -28,7 +28,7 @@ use serde::Serialize;
 
 use self::key::{Key, Main, Number};
 use super::{VersionRange, version_of};
-use crate::image::{Digest, Tag};
+use crate::image::{Digest, Tag, credibly_created};
 
 pub use self::calver::{CalverError, CalverFormat};
 pub use self::pattern::{Extract, Pattern, PatternError, Told};
@@ -187,14 +187,20 @@ impl Follow {
     /// `main`) are mostly shorter than those that do not.
     ///
     /// # Errors
-    /// A sentence for people: an image that does not say when it was created, or two that were created at once.
-    pub fn newest<'a>(tags: &[(&'a Tag, Digest, Option<Timestamp>)]) -> Result<Option<&'a Tag>, String> {
-        if let Some((tag, ..)) =
-            tags.iter().filter(|(.., created)| created.is_none()).min_by_key(|(tag, ..)| tag)
-        {
-            return Err(format!(
-                "the image of tag `{tag}` does not say when it was created; leave the tag out by `ignore`"
-            ));
+    /// A sentence for people: an image that does not say when it was created, or says a time that is yet to come, or two that
+    /// were created at once.
+    pub fn newest<'a>(
+        tags: &[(&'a Tag, Digest, Option<Timestamp>)],
+        now: Timestamp,
+    ) -> Result<Option<&'a Tag>, String> {
+        let is_untold =
+            |(.., created): &&(&Tag, Digest, Option<Timestamp>)| credibly_created(*created, now).is_none();
+        if let Some((tag, _, created)) = tags.iter().filter(is_untold).min_by_key(|(tag, ..)| tag) {
+            let why = created.map_or_else(
+                || "does not say when it was created".to_owned(),
+                |created| format!("says that it was created at {created}, which is yet to come"),
+            );
+            return Err(format!("the image of tag `{tag}` {why}; leave the tag out by `ignore`"));
         }
         let Some(last) = tags.iter().filter_map(|(.., created)| *created).max() else { return Ok(None) };
         let mut newest: Vec<_> = tags.iter().filter(|(.., created)| *created == Some(last)).collect();

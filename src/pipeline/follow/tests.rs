@@ -184,6 +184,11 @@ fn the_image_that_was_created_last_is_the_newest() {
         ("1:1:10 1.2:1:10 1.2.0:1:10 main:1:10", Ok(Some("1.2.0"))),
         ("b:1:10 a:1:10", Ok(Some("a"))),
         ("a:1:10 b:2:10", Err("`a` and `b` were created in one second")),
+        ("a:1:10 b:2:86440", Ok(Some("b"))),
+        (
+            "a:1:10 b:2:86441",
+            Err("tag `b` says that it was created at 1970-01-02T00:00:41Z, which is yet to come"),
+        ),
         ("a:1:10 b:2:0", Err("tag `b` does not say when it was created")),
     ] {
         let tags: Vec<(Tag, Digest, Option<Timestamp>)> = images
@@ -196,7 +201,7 @@ fn the_image_that_was_created_last_is_the_newest() {
             .collect();
         let mut listed: Vec<_> = tags.iter().map(|(tag, digest, at)| (tag, *digest, *at)).collect();
         for _ in 0..2 {
-            match (Follow::newest(&listed), want) {
+            match (Follow::newest(&listed, Timestamp::from_second(40).unwrap()), want) {
                 (Ok(found), Ok(want)) => assert_eq!(found.map(Tag::as_str), want, "{images}"),
                 (Err(found), Err(want)) => assert!(found.contains(want), "{images}: {found}"),
                 (found, want) => panic!("{images}: {found:?}, wanted {want:?}"),

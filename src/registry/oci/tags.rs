@@ -33,15 +33,21 @@ struct Page {
 
 /// The tags of a page, each once: a page of 8 MiB could hold 2,000,000 short texts, which would take 100 MB.
 #[derive(Default)]
-struct Tags(BTreeSet<Tag>);
+struct Tags {
+    found: BTreeSet<Tag>,
+    /// Whether it has texts that are no tags.
+    has_others: bool,
+}
 
 /// All tags, sorted by bytes. Texts that are no tags are left out.
 ///
 /// Source: OCI distribution specification 1.1, section "Listing Tags". Pages are chained by `Link` alone, because
-/// Distribution 2 sends everything whatever `last` says. A page that brings nothing new ends the list.
+/// Distribution 2 sends everything whatever `last` says. A page without a next one ends the list, and so does an empty one, to
+/// which Distribution 3 may lead. A page with a next one that brings nothing new is no end: the rest of the list is not known,
+/// and the newest tag could be in it.
 ///
 /// # Errors
-/// [`RegistryError::Untrusted`] past [`TAGS_MAX`] or for a chain that leaves the registry.
+/// [`RegistryError::Untrusted`] past [`TAGS_MAX`], and for a chain that leaves the registry or goes in circles.
 pub(super) async fn list(session: &Session, path: &str, what: &str) -> Result<Vec<Tag>, RegistryError> {
     let mut tags = BTreeSet::new();
     let mut url = session.url(&format!("/v2/{path}/tags/list?n={PAGE_TAGS}"))?;
@@ -50,14 +56,19 @@ pub(super) async fn list(session: &Session, path: &str, what: &str) -> Result<Ve
         let answer = session.get(path, &ask, what).await?;
         let page: Page = serde_json::from_slice(&answer.body)
             .map_err(|error| untrusted(what, format!("no list of tags: {error}")))?;
-        let count_before = tags.len();
-        tags.extend(page.tags.unwrap_or_default().0);
+        let Tags { found, has_others } = page.tags.unwrap_or_default();
+        let is_empty = found.is_empty() && !has_others;
+        let is_known = !found.is_empty() && found.is_subset(&tags);
+        tags.extend(found);
         if tags.len() > TAGS_MAX {
             return Err(untrusted(what, format!("it has more than {TAGS_MAX} tags")));
         }
         match next_page(&answer.headers, &url).map_err(|reason| untrusted(what, reason))? {
-            Some(next) if tags.len() > count_before => url = next,
-            _ => return Ok(tags.into_iter().collect()),
+            Some(_) if is_known => {
+                return Err(untrusted(what, "a page of its tags repeats others and is not the last"));
+            }
+            Some(next) if !is_empty => url = next,
+            Some(_) | None => return Ok(tags.into_iter().collect()),
         }
     }
     Err(untrusted(what, format!("its tags fill more than {PAGES_MAX} pages")))
@@ -81,8 +92,11 @@ impl<'de> Visitor<'de> for TagsVisitor {
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Tags, A::Error> {
         let mut tags = Tags::default();
         while let Some(text) = list.next_element::<Cow<'_, str>>()? {
-            tags.0.extend(text.parse());
-            if tags.0.len() > TAGS_MAX {
+            match text.parse() {
+                Ok(tag) => _ = tags.found.insert(tag),
+                Err(_) => tags.has_others = true,
+            }
+            if tags.found.len() > TAGS_MAX {
                 return Err(A::Error::custom(format_args!("it has more than {TAGS_MAX} tags")));
             }
         }
