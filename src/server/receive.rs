@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::Json;
 use axum::body::{Body, to_bytes};
@@ -44,6 +45,8 @@ pub struct Receiver {
     registry: Option<String>,
     /// The same for single names of the sender's.
     aliases: BTreeMap<String, String>,
+    /// Whether it was said that its events are about images at no registry that is known.
+    is_nameless_said: Arc<AtomicBool>,
 }
 
 /// What the address names.
@@ -79,6 +82,7 @@ impl Receiver {
             authentication: authentication(webhook)?,
             registry: webhook.registry.clone(),
             aliases: webhook.aliases.clone(),
+            is_nameless_said: Arc::default(),
         })
     }
 
@@ -86,6 +90,16 @@ impl Receiver {
     fn registry<'a>(&'a self, event: &'a RegistryEvent) -> Option<&'a String> {
         let alias = event.registry.as_ref().and_then(|named| self.aliases.get(named));
         alias.or(self.registry.as_ref()).or(event.registry.as_ref())
+    }
+
+    /// Says once that what comes names no registry.
+    fn say_nameless(&self) {
+        if !self.is_nameless_said.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                webhook = %self.name,
+                "what it tells of is at no registry that is known: set `registry` of this webhook; said once"
+            );
+        }
     }
 
     /// The repository in the spelling by which pipelines watch it; none where the sender does not say at which
@@ -170,10 +184,15 @@ fn unauthorized(webhook: &Receiver) -> Outcome {
 }
 
 async fn take(app: &App, webhook: &Receiver, sent: &Sent<'_>) -> Outcome {
+    let mut is_nameless = false;
     let (id, hints, images) = match webhooks::receive(webhook.kind, &webhook.authentication, sent) {
         Ok(Received { handshake: Some(code), .. }) => return Outcome::Handshake(code),
         Ok(received) => {
             let (hints, images) = concerned(webhook, &received.events);
+            if hints.is_empty() && !received.events.is_empty() {
+                is_nameless = true;
+                webhook.say_nameless();
+            }
             (received.delivery_id, hints, images)
         }
         Err(ReceiveError::Unauthorized) => return unauthorized(webhook),
@@ -187,7 +206,8 @@ async fn take(app: &App, webhook: &Receiver, sent: &Sent<'_>) -> Outcome {
     let id = format!("{}:{id}", webhook.name);
     let delivery = Delivery { id, source: webhook.name.clone(), received_at: sent.at, hints };
     let put = app.store.put_for_watchers(&delivery, images).await;
-    ended(app, &delivery, put)
+    let outcome = ended(app, &delivery, put);
+    if is_nameless && matches!(outcome, Outcome::Accepted) { Outcome::Unwatched } else { outcome }
 }
 
 /// What is kept of a delivery that cannot be read: enough of it to see what its sender changed.

@@ -46,6 +46,8 @@ async fn run_with(routers: Vec<Router>, timeout: Duration) -> Running {
         registry: Some("registry.example.com".into()),
         aliases: std::collections::BTreeMap::new(),
     };
+    // Neither it nor the settings say where the images are.
+    let nameless = Webhook { kind: WebhookKind::Zot, path: "zot".into(), registry: None, ..webhook.clone() };
     let settings = settings::Server {
         listen: address,
         url: format!("http://{address}"),
@@ -57,7 +59,7 @@ async fn run_with(routers: Vec<Router>, timeout: Duration) -> Running {
     };
     let app = App {
         settings: Arc::new(settings),
-        receivers: Arc::new(vec![Receiver::new(&webhook).unwrap()]),
+receivers: Arc::new([&webhook, &nameless].map(|webhook| Receiver::new(webhook).unwrap()).into()),
         observers: Arc::default(),
         repositories: Arc::default(),
         github: None,
@@ -153,6 +155,16 @@ async fn a_webhook_is_verified_stored_and_answered() {
         let line = format!("lockkeeper_deliveries_total{{webhook=\"main\",outcome=\"{outcome}\"}} {count}");
         assert!(figures.lines().any(|found| found == line), "{line}\n{figures}");
     }
+}
+
+#[tokio::test]
+async fn what_names_no_registry_counts_as_unwatched() {
+    let server = run(vec![]).await;
+    let push = include_bytes!("../../tests/fixtures/webhooks/zot/push.json").as_slice();
+    assert_eq!(server.post("zot", Some("hunter2"), push).await, 202);
+    let figures = server.app.metrics.render();
+    let line = "lockkeeper_deliveries_total{webhook=\"zot\",outcome=\"unwatched\"} 1";
+    assert!(figures.lines().any(|found| found == line), "{figures}");
 }
 
 #[tokio::test]

@@ -13,7 +13,7 @@ use super::Findings;
 use crate::pipeline::Pipelines;
 use crate::repository::Location;
 use crate::server::is_serving;
-use crate::settings::{Proof, Settings};
+use crate::settings::{Proof, Settings, WebhookKind};
 use crate::store::{Store, StoreError};
 
 /// The bits of a file's mode by which others than its user and group may read or write it.
@@ -157,6 +157,15 @@ pub(super) fn webhooks(settings: &Settings, findings: &mut Findings) {
             format!("webhook {}", webhook.path),
             format!("{}/webhooks/{}{secret}", settings.server.url, webhook.path),
         );
+        // Artifactory names itself where it has a base URL, which cannot be seen from here.
+        let is_named = webhook.registry.is_some() || !webhook.aliases.is_empty();
+        if webhook.kind == WebhookKind::Artifactory && !is_named {
+            findings.notice(
+                format!("webhook {}", webhook.path),
+                "has no `registry`: what is sent counts for nothing where Artifactory has no Custom Base URL",
+                "set `registry` to the host, with the folder of the repository if there is one, as manifests have it",
+            );
+        }
     }
     if let Some(github) = &settings.github {
         let address = format!("{}/webhooks/github", settings.server.url);
