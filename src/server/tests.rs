@@ -160,7 +160,7 @@ async fn a_webhook_is_verified_stored_and_answered() {
 #[tokio::test]
 async fn what_names_no_registry_counts_as_unwatched() {
     let server = run(vec![]).await;
-    let push = include_bytes!("../../tests/fixtures/webhooks/zot/push.json").as_slice();
+    let push = include_bytes!("../../tests/fixtures/webhooks/zot/push.cloudevent.json").as_slice();
     assert_eq!(server.post("zot", Some("hunter2"), push).await, 202);
     let figures = server.app.metrics.render();
     let line = "lockkeeper_deliveries_total{webhook=\"zot\",outcome=\"unwatched\"} 1";
