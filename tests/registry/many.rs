@@ -213,7 +213,7 @@ async fn newest_says_which_tag_is_no_image() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move { axum::serve(listener, routes).await.unwrap() });
-    let ask = async |follow: &str| match pick(&anonymous(), &rule(address, follow)).await.unwrap() {
+    let ask = async |follow: &str| match pick(&anonymous(), &rule(address, follow), now()).await.unwrap() {
         Pick::Refused(reason) => reason,
         other @ (Pick::Found { .. } | Pick::Nothing | Pick::Failed(_)) => panic!("{other:?}"),
     };

@@ -94,9 +94,9 @@ fn single_images_and_retention_are_told() {
 #[test]
 fn digests_several_and_whole_repositories_are_told() {
     let digest = crate::image::Digest::of(b"web");
-    let targets = |script: &str| match one(script) {
-        Deletes::Targets(targets) => targets,
-        other => panic!("{script}: {other:?}"),
+    let targets = |script: &str| {
+        let Deletes::Targets(targets) = one(script) else { panic!("{script}") };
+        targets
     };
     for script in [
         "az acr repository delete --name acme --repository web --yes",
