@@ -138,8 +138,9 @@ pub fn loosened_freezes(before: &Pipeline, after: &Pipeline, stage: &Stage, now:
     let (old, new) = match (&before.freezes, &after.freezes) {
         (Calendar::Known(old), Calendar::Known(new)) => (old, new),
         // What it stopped was everything.
-        (Calendar::Unusable { file, .. }, Calendar::Known(_)) => {
-            return vec![format!("calendar `{file}` could not be used and stops less now")];
+        (Calendar::Unusable { file, .. }, Calendar::Known(new)) => {
+            let left = left(new, &after.name, stage);
+            return vec![format!("calendar `{file}` could not be used and stops less now{left}")];
         }
         // Everything is stopped now.
         (_, Calendar::Unusable { .. } | Calendar::File(_)) | (Calendar::File(_), _) => return Vec::new(),
@@ -157,6 +158,21 @@ pub fn loosened_freezes(before: &Pipeline, after: &Pipeline, stage: &Stage, now:
         }
     }
     found
+}
+
+/// What a calendar stops in a stage, whatever the time: one that stops less again reads differently, and so counts anew.
+fn left(freezes: &[Freeze], pipeline: &PipelineName, stage: &Stage) -> String {
+    let here = freezes.iter().filter(|freeze| freeze.concerns(pipeline, stage));
+    let text = |freeze: &Freeze| {
+        let but = freeze.exceptions.iter().filter(|exception| exception.concerns(pipeline, stage));
+        let but = but.map(|exception| {
+            let (lane, owner) = (exception.lane.name(), &exception.owner);
+            format!(", but `{lane}` by `{owner}` until {}", shown(exception.until))
+        });
+        let (name, from, until) = (&freeze.name, shown(freeze.from), shown(freeze.until));
+        format!("; `{name}` from {from} until {until}{}", but.collect::<String>())
+    };
+    here.map(text).collect()
 }
 
 /// The exceptions that let more through than those before, each with its end: one that is added later reads differently, and

@@ -167,4 +167,10 @@ fn what_a_calendar_stops_less_of_is_named() {
     let mended = shop("[]");
     let found = loosened_freezes(&broken, &mended, &mended.stages[0], at(NOW));
     assert_eq!(found, ["calendar `cal.yaml` could not be used and stops less now"]);
+    let mended = shop(&freeze(""));
+    let found = loosened_freezes(&broken, &mended, &mended.stages[0], at(NOW));
+    assert!(
+        found[0].starts_with("calendar `cal.yaml` could not be used and stops less now; `x` from "),
+        "{found:?}"
+    );
 }
