@@ -59,7 +59,7 @@ async fn run_with(routers: Vec<Router>, timeout: Duration) -> Running {
     };
     let app = App {
         settings: Arc::new(settings),
-receivers: Arc::new([&webhook, &nameless].map(|webhook| Receiver::new(webhook).unwrap()).into()),
+        receivers: Arc::new([&webhook, &nameless].map(|webhook| Receiver::new(webhook).unwrap()).into()),
         observers: Arc::default(),
         repositories: Arc::default(),
         github: None,
