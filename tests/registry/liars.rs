@@ -362,7 +362,7 @@ async fn a_tag_that_is_listed_and_not_there_is_not_the_newest() {
     .await;
     let rule = |ignored: &str| {
         let text = format!(
-            "version: 1\npipelines:\n  - name: web\n    images: [{{ repository: {}/shop/web, follow: {{ newest: true, ignore: ['{ignored}'] }} }}]\n    \
+            "version: 1\npipelines:\n  - name: web\n    images: [{{ repository: {}/shop/web, follow: {{ newest: true, ignore: '{ignored}' }} }}]\n    \
              stages: [{{ name: dev, pins: [a] }}]\n",
             server.address
         );
