@@ -2,13 +2,15 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::show::Paint;
 use super::{CliError, Colors, Exit};
 use crate::pipeline::nearest;
 use crate::reconcile::{self, ReconcileError, World};
+use crate::registry::oci::OciRegistry;
 use crate::repository::RepositoryError;
-use crate::server::assemble::{AssembleError, assemble};
+use crate::server::assemble::{self, AssembleError, assemble};
 use crate::server::run::Tally;
 use crate::settings::{Log, LogFormat, Settings, SettingsError};
 use crate::store::{Key, Store, StoreError};
@@ -38,6 +40,14 @@ impl Context {
     /// The settings.
     pub(super) fn settings(&self) -> Result<Settings, CliError> {
         Settings::load(self.config.as_deref()).map_err(|error| of_settings(&error))
+    }
+
+    /// The registries by the settings, where there are some; `timeout`, in seconds, comes before theirs.
+    pub(super) fn registry(&self, timeout: Option<u64>) -> Result<OciRegistry, CliError> {
+        let mut settings =
+            Settings::load_registry(self.config.as_deref()).map_err(|error| of_settings(&error))?;
+        settings.timeout = timeout.map_or(settings.timeout, Duration::from_secs);
+        Ok(assemble::registry(&settings))
     }
 
     /// The store of a server that has run before.

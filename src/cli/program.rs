@@ -112,8 +112,8 @@ async fn run(program: Program) -> Outcome {
         Command::Lint(args) => lint::run(&context, args).await,
         Command::Pins(args) => pins::run(args).await,
         Command::Repin(args) => repin::run(args).await,
-        Command::Resolve(args) => resolve::run(args).await,
-        Command::Tags(args) => tags::run(args).await,
+        Command::Resolve(args) => resolve::run(&context, args).await,
+        Command::Tags(args) => tags::run(&context, args).await,
         Command::Completions(args) => completions::run(Program::command(), args.shell),
         Command::Help(args) => help::run(Program::command(), &args),
     }

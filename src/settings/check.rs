@@ -122,7 +122,7 @@ fn hosts(key: &str, found: Vec<String>, layers: &Layers) -> Result<Vec<String>, 
     found.into_iter().map(one).collect()
 }
 
-fn check_registry(raw: RawRegistry, layers: &Layers) -> Result<Registry, SettingsError> {
+pub(super) fn check_registry(raw: RawRegistry, layers: &Layers) -> Result<Registry, SettingsError> {
     at_least(layers, "registry.poll_interval", raw.poll_interval, REGISTRY_POLL_MIN)?;
     at_least(layers, "registry.told_poll_interval", raw.told_poll_interval, REGISTRY_POLL_MIN)?;
     at_least(layers, "registry.probe_interval", raw.probe_interval, PROBE_MIN)?;

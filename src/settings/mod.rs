@@ -235,11 +235,24 @@ impl Settings {
     /// # Errors
     /// [`SettingsError`], which names the source and the key.
     pub fn load(file: Option<&Path>) -> Result<Self, SettingsError> {
-        let variables = std::env::vars_os().filter_map(|(name, value)| {
-            let name = name.into_string().ok()?;
-            Some((name, value.to_string_lossy().into_owned()))
-        });
-        Self::load_from(file, variables)
+        Self::load_from(file, variables())
+    }
+
+    /// How registries are asked, as [`Settings::load`] reads it. Nothing else is looked at beyond its keys: whoever asks a
+    /// registry by hand may lack the server's secrets.
+    ///
+    /// # Errors
+    /// [`SettingsError`], which names the source and the key.
+    pub fn load_registry(file: Option<&Path>) -> Result<Registry, SettingsError> {
+        Self::load_registry_from(file, variables())
+    }
+
+    fn load_registry_from(
+        file: Option<&Path>,
+        variables: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Registry, SettingsError> {
+        let layers = layers::read(file, variables)?;
+        check::check_registry(layers.parse()?.registry, &layers)
     }
 
     /// Like [`Settings::load`], with these variables.
@@ -254,6 +267,13 @@ impl Settings {
         let raw = layers.parse()?;
         check::check(raw, &layers)
     }
+}
+
+fn variables() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os().filter_map(|(name, value)| {
+        let name = name.into_string().ok()?;
+        Some((name, value.to_string_lossy().into_owned()))
+    })
 }
 
 #[cfg(test)]

@@ -577,3 +577,24 @@ fn a_cluster_is_reached_in_one_way() {
     }
     check("[clusters.a]\ntoken = 'x'\n", &[], "unknown settings: `clusters.a.token` in my.toml");
 }
+
+/// Whoever asks a registry by hand may lack the secrets of the server.
+#[test]
+fn how_registries_are_asked_is_known_without_secrets() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("my.toml");
+    let text = "[registry]\nrealm_hosts = ['git.example']\ntimeout = '7s'\n\
+                [[webhooks]]\nkind = 'harbor'\npath = 'harbor'\nsecret_files = ['/nowhere/secret']\n";
+    std::fs::write(&file, text).unwrap();
+    assert!(Settings::load_from(Some(&file), []).is_err());
+    let read = |variables: &[(&str, &str)]| {
+        let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        Settings::load_registry_from(Some(&file), variables).unwrap()
+    };
+    let registry = read(&[]);
+    assert_eq!(registry.realm_hosts, ["git.example"]);
+    assert_eq!(registry.timeout, std::time::Duration::from_secs(7));
+    let registry = read(&[("LOCKKEEPER__REGISTRY__REALM_HOSTS", "a.example,b.example")]);
+    assert_eq!(registry.realm_hosts, ["a.example", "b.example"]);
+    assert!(Settings::load_registry_from(None, []).unwrap().realm_hosts.is_empty());
+}

@@ -10,7 +10,6 @@ mod github;
 mod rules;
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -20,8 +19,6 @@ use self::fix::Fixed;
 use super::{CliError, Context, Exit, Outcome, pins, repin};
 use crate::lint::{Asks, Report, Terms};
 use crate::pipeline::Severity;
-use crate::registry::credentials::Credentials;
-use crate::registry::oci::{OciRegistry, OciSettings};
 
 /// Find images that are not pinned, or pinned to what the registry does not have, in manifests, CI files and scripts.
 #[derive(Debug, clap::Args)]
@@ -54,9 +51,9 @@ pub struct Args {
     /// How to print.
     #[arg(short, long, value_enum, default_value_t)]
     output: Output,
-    /// How long one request to a registry may take, in seconds.
-    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=600))]
-    timeout: u64,
+    /// How long one request to a registry may take, in seconds; else as the settings say, 30 without any.
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=600))]
+    timeout: Option<u64>,
 }
 
 /// What ends with 1 beside errors.
@@ -103,8 +100,7 @@ pub async fn run(context: &Context, args: Args) -> Outcome {
         CliError::new(Exit::Integrity, "reading stopped half way").why(error.to_string())
     })??;
     let terms = Terms { today: Timestamp::now().to_zoned(TimeZone::UTC).date(), asks: asks(&args) };
-    let settings = OciSettings { timeout: Duration::from_secs(args.timeout), ..OciSettings::default() };
-    let registry = OciRegistry::new(settings, Credentials::from_environment());
+    let registry = context.registry(args.timeout)?;
     let mut asking = ask::Asking::of(&registry);
     asking.answer(&files.checkout, terms).await;
     let mut report = files.checkout.judge(terms, &asking.facts);

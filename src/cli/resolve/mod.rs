@@ -3,16 +3,13 @@
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use comfy_table::{ContentArrangement, Table, presets};
 use serde_json::{Value, json};
 
-use super::{CliError, Exit, Format, Outcome};
+use super::{CliError, Context, Exit, Format, Outcome};
 use crate::image::{Digest, LABEL_PREFIX, Likeness, Platform, Reference, Tag, expected_tags};
 use crate::plan::messages::{amount, one_line};
-use crate::registry::credentials::Credentials;
-use crate::registry::oci::{OciRegistry, OciSettings};
 use crate::registry::{Image, Registry, RegistryError, SignatureError};
 use crate::signature::{PublicKey, PublicKeyError, Signed, Signers, Verified};
 
@@ -38,9 +35,9 @@ pub struct Args {
     /// A file with a public key of cosign's; ends with 1 unless one of the keys signed every digest.
     #[arg(long, value_name = "FILE")]
     key: Vec<PathBuf>,
-    /// How long one request to a registry may take, in seconds.
-    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=600))]
-    timeout: u64,
+    /// How long one request to a registry may take, in seconds; else as the settings say, 30 without any.
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=600))]
+    timeout: Option<u64>,
 }
 
 /// One reference and what it names.
@@ -66,13 +63,12 @@ const API_VERSION: &str = "lockkeeper/v1";
 /// The tag that a reference without one means.
 const DEFAULT_TAG: &str = "latest";
 
-/// Runs the command with the credentials of the environment.
+/// Runs the command, with the registries as the settings have them, else with the credentials of the environment.
 ///
 /// # Errors
 /// [`CliError`] with 4, 5, 7 or 8, by what the registry says.
-pub async fn run(args: Args) -> Outcome {
-    let settings = OciSettings { timeout: Duration::from_secs(args.timeout), ..OciSettings::default() };
-    let registry = OciRegistry::new(settings, Credentials::from_environment());
+pub async fn run(context: &Context, args: Args) -> Outcome {
+    let registry = context.registry(args.timeout)?;
     let keys = args.key.iter().map(|file| read_key(file)).collect::<Result<Vec<PublicKey>, CliError>>()?;
     let asked = Asked { keys, tags: args.tags };
     let resolved = resolve_all(&registry, &args.references, &asked).await?;

@@ -10,10 +10,8 @@ use std::path::PathBuf;
 use self::build::Build;
 use self::print::Form;
 use self::set::{Facts, TagSet};
-use super::{CliError, Exit, Outcome, pins, resolve};
+use super::{CliError, Context, Exit, Outcome, pins, resolve};
 use crate::image::Repository;
-use crate::registry::credentials::Credentials;
-use crate::registry::oci::{OciRegistry, OciSettings};
 use crate::registry::{Registry, RegistryError};
 use crate::repository::{RepositoryError, checkout};
 
@@ -62,14 +60,14 @@ pub struct Args {
 /// # Errors
 /// Exit 3 for a version file that cannot be used, 5 where nothing tells a version or commit, 6 where the version belongs
 /// to another commit, files are changed, or (`--unused`) a tag is taken; as `resolve` where a registry is asked.
-pub async fn run(args: Args) -> Outcome {
+pub async fn run(context: &Context, args: Args) -> Outcome {
     let facts = facts(&args)?;
     let tags = TagSet::of(&facts)?;
     for note in &tags.notes {
         eprintln!("note: {note}");
     }
     if args.unused {
-        check_unused(&args.image, &tags).await?;
+        check_unused(context, &args.image, &tags).await?;
     }
     pins::print(&print::text(&tags, &args.image, args.output)?)?;
     Ok(Exit::Ok)
@@ -109,8 +107,8 @@ fn of_git(error: &RepositoryError) -> CliError {
 }
 
 /// Whether the registry has none of the tags that never move.
-async fn check_unused(images: &[Repository], tags: &TagSet) -> Result<(), CliError> {
-    let registry = OciRegistry::new(OciSettings::default(), Credentials::from_environment());
+async fn check_unused(context: &Context, images: &[Repository], tags: &TagSet) -> Result<(), CliError> {
+    let registry = context.registry(None)?;
     for image in images {
         for tag in &tags.unique {
             match registry.resolve(image, tag).await {

@@ -96,7 +96,8 @@ pub(super) fn realm_url(realm: &str, host: &str, settings: &OciSettings) -> Resu
     let is_own = host_name(host) == name;
     if !is_own && !settings.realm_hosts.iter().any(|allowed| allowed == name || *allowed == name_and_port) {
         return Err(format!(
-            "its token server `{name_and_port:.100}` is neither its own host nor in `realm_hosts` of `[registry]`"
+            "its token server `{name_and_port:.100}` is neither its own host nor in `realm_hosts` of `[registry]` in the settings (variable \
+             LOCKKEEPER__REGISTRY__REALM_HOSTS)"
         ));
     }
     let is_plain_allowed = is_loopback(name) || settings.scheme(&name_and_port) == "http";
