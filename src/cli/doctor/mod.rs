@@ -14,6 +14,8 @@ use serde_json::json;
 
 use super::show::{Paint, Tone, document, indented, plain};
 use super::{Context, Exit, Format, Outcome, pins};
+use crate::observation::Workloads;
+use crate::pipeline::{LiveSource, Pipelines};
 use crate::settings::Settings;
 
 /// Check settings, store, repositories, lockkeeper.yaml, registries, people and webhooks; each with its fix.
@@ -117,14 +119,15 @@ async fn check(settings: &Settings, findings: &mut Findings) {
     host::server(settings, findings);
     host::store(settings, findings).await;
     host::webhooks(settings, findings);
-    cluster::look(settings, &[], findings).await;
     let oci = crate::server::assemble::registry(&settings.registry);
     let mut known = Some(Vec::new());
+    let mut looked_at = Vec::new();
     for repository in &settings.repositories {
         repository::people(repository, findings).await;
         repository::credentials(repository, findings);
         github::look(settings, repository, findings).await;
         if let Some(pipelines) = repository::look(settings, repository, findings).await {
+            looked_at.extend(workloads(&pipelines));
             host::cosign(settings, &repository.name, &pipelines, findings).await;
             for pipeline in &pipelines.pipelines {
                 registry::images(&oci, &repository.name, pipeline, findings).await;
@@ -138,6 +141,17 @@ async fn check(settings: &Settings, findings: &mut Findings) {
     }
     registry::writers(&oci, &settings.registry, known.as_deref(), findings).await;
     notify::targets(settings, known.as_deref(), findings);
+    cluster::look(settings, &looked_at, findings).await;
+}
+
+/// What stages say that they are looked at in clusters.
+fn workloads(pipelines: &Pipelines) -> Vec<Workloads> {
+    let stages = pipelines.pipelines.iter().flat_map(|pipeline| &pipeline.stages);
+    let named = stages.filter_map(|stage| match &stage.live.source {
+        LiveSource::Cluster(workloads) => Some(workloads.clone()),
+        LiveSource::Merged | LiveSource::Observed => None,
+    });
+    named.collect()
 }
 
 fn text(paint: Paint, findings: &[Finding]) -> String {
