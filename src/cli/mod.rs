@@ -7,6 +7,7 @@ mod sentence;
 pub mod completions;
 pub mod demo;
 pub mod doctor;
+pub mod drift;
 pub mod help;
 pub mod history;
 pub mod init;

@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 use super::{
-    Colors, Context, Exit, Outcome, completions, demo, doctor, help, history, init, keep_list, lint, observe,
-    order, pins, plan, repin, resolve, serve, status, tags,
+    Colors, Context, Exit, Outcome, completions, demo, doctor, drift, help, history, init, keep_list, lint,
+    observe, order, pins, plan, repin, resolve, serve, status, tags,
 };
 
 /// Moves pinned image digests through the environments of a git repository.
@@ -38,6 +38,7 @@ enum Command {
         lockkeeper demo --once --dir /tmp/lockkeeper-demo")]
     Demo(demo::Args),
     Status(status::Args),
+    Drift(drift::Args),
     History(history::Args),
     KeepList(keep_list::Args),
     Plan(plan::Args),
@@ -97,6 +98,7 @@ async fn run(program: Program) -> Outcome {
         Command::Serve(args) => serve::run(&context, args).await,
         Command::Demo(args) => demo::run(args).await,
         Command::Status(args) => status::run(&context, args).await,
+        Command::Drift(args) => drift::run(&context, args).await,
         Command::History(args) => history::run(&context, args).await,
         Command::KeepList(args) => keep_list::run(&context, args).await,
         Command::Plan(args) => plan::run(&context, args).await,

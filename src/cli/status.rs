@@ -50,7 +50,7 @@ pub async fn run(context: &Context, args: Args) -> Outcome {
 }
 
 /// The views of all pipelines, or of the one that is meant.
-async fn views(store: &Store, wanted: Option<&str>) -> Result<Vec<PipelineView>, CliError> {
+pub(super) async fn views(store: &Store, wanted: Option<&str>) -> Result<Vec<PipelineView>, CliError> {
     let all = store.views().await.map_err(|error| of_store(&error))?;
     let known: BTreeSet<Key> = all.iter().map(|(key, _)| key.clone()).collect();
     let wanted = wanted.map(|word| find_key(&known, word)).transpose()?;
@@ -79,6 +79,12 @@ fn text(paint: Paint, views: &[PipelineView]) -> String {
             let _ = writeln!(text, "{} {name}: {}", paint.word(Tone::Bad, "✖"), plain(error));
         }
         for stage in &view.stages {
+            if let Some(running) = &stage.running {
+                let _ = writeln!(text, "runs: {name}/{}: {}", stage.name, plain(&running.words));
+            }
+            for what in &stage.drift {
+                let _ = writeln!(text, "drift: {name}/{}: {}", stage.name, plain(what));
+            }
             for hold in &stage.holds {
                 let _ = writeln!(text, "waits: {name}/{}: {}", stage.name, plain(hold));
             }
@@ -87,7 +93,7 @@ fn text(paint: Paint, views: &[PipelineView]) -> String {
     text
 }
 
-fn name(view: &PipelineView) -> String {
+pub(super) fn name(view: &PipelineView) -> String {
     match &view.pipeline {
         Some(pipeline) => format!("{}/{pipeline}", view.repository),
         None => view.repository.clone(),

@@ -7,15 +7,16 @@ use super::{
     StageView,
 };
 use crate::image::Release;
+use crate::observation::Health;
 use crate::pipeline::Stage;
 use crate::plan::change::change_class;
 use crate::plan::effect::{Gate, HoldReason, Plan};
-use crate::plan::live;
 use crate::plan::messages;
 use crate::plan::pins::Pins;
 use crate::plan::readiness::{Readiness, readiness, target};
 use crate::plan::snapshot::{self, FileState, Snapshot};
-use crate::promotion::{self, Lane, Origin, Stint};
+use crate::plan::{gates, live};
+use crate::promotion::{self, HoldKind, Lane, Origin, Seen, Sight, Stint};
 
 /// Lines of history in a view: one screen; all of it is in the store.
 const HISTORY_LINES_MAX: usize = 50;
@@ -54,6 +55,7 @@ fn stage_view(snapshot: &Snapshot, stage: &Stage, plan: &Plan) -> StageView {
         word,
         source: stage.live.source.to_string(),
         running: running(snapshot, stage),
+        drift: drift(snapshot, stage, plan),
         holds: plan.holds_of(&stage.name).map(line).collect(),
         pull_request: pull_request.map(|found| PullRequestView {
             number: found.number,
@@ -66,12 +68,34 @@ fn stage_view(snapshot: &Snapshot, stage: &Stage, plan: &Plan) -> StageView {
     }
 }
 
+/// What somebody else changed: the pins, a channel, or what runs. What rolls out is no drift.
+fn drift(snapshot: &Snapshot, stage: &Stage, plan: &Plan) -> Vec<String> {
+    let is_drift = |hold: &&HoldReason| matches!(hold.gate, Gate::Pins | Gate::Channel);
+    let mut found: Vec<String> =
+        plan.holds_of(&stage.name).filter(is_drift).map(|hold| hold.text.clone()).collect();
+    let hold = snapshot.state.hold(&stage.name, snapshot.now);
+    if hold.is_some_and(|hold| hold.kind == HoldKind::OutOfBand) {
+        found.extend(gates::hold_of_stage(snapshot, stage).map(|hold| hold.text));
+    }
+    if let Some(live) = snapshot.state.live(&stage.name)
+        && let Some(Seen { sight: Sight::Contrary(what), health, .. }) = live::now(snapshot, stage, live)
+        && !matches!(health, Health::Progressing(_))
+    {
+        found.push(format!("{what}, and {} is pinned", live.release.version()));
+    }
+    found
+}
+
 fn running(snapshot: &Snapshot, stage: &Stage) -> Option<RunningView> {
     let words = live::words(snapshot, stage)?;
     let latest = snapshot.running.get(&stage.name).and_then(live::Running::latest);
     Some(RunningView {
         words,
         is_good: live::is_good(snapshot, stage),
+        is_fresh: snapshot
+            .state
+            .live(&stage.name)
+            .is_some_and(|live| live::now(snapshot, stage, live).is_some()),
         at: latest.map(|latest| latest.at),
         by: latest.map(|latest| latest.source.clone()),
         url: latest.and_then(|latest| latest.url.clone()),

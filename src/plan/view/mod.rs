@@ -68,6 +68,9 @@ pub struct StageView {
     /// What it waits for, who can act, and when it may open: one line each.
     #[serde(default)]
     pub holds: Vec<String>,
+    /// Where tag, pin, record and what runs disagree, one line each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub drift: Vec<String>,
     /// The promotion in flight.
     #[serde(default)]
     pub pull_request: Option<PullRequestView>,
@@ -106,6 +109,9 @@ pub struct RunningView {
     pub words: String,
     /// Whether what runs is what is pinned, and healthy, by an observation that counts.
     pub is_good: bool,
+    /// Whether the observation still counts; it says nothing of now where it does not.
+    #[serde(default)]
+    pub is_fresh: bool,
     /// When it was seen last.
     #[serde(default)]
     pub at: Option<Timestamp>,
