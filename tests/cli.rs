@@ -177,6 +177,8 @@ fn words_that_are_off_end_with_2_and_help_ends_with_0() {
         (&["help"], 0, "exit-codes"),
         (&["help", "rollback"], 0, "Examples:"),
         (&["help", "settings"], 0, "body_bytes_max"),
+        (&["help", "drift"], 0, "A rollout that goes on is no drift"),
+        (&["observe", "web", "prod"], 2, "--running"),
         (&["help", "nothing"], 2, "there is no help about"),
         (&["help", "exit-codes"], 0, "  6  refused as things stand"),
         (&[], 2, "Usage:"),
@@ -424,6 +426,126 @@ async fn commands_are_taken_up_by_the_server_that_runs() {
     let log = server.log();
     assert_eq!(server.stop(), 0, "{log}");
     assert!(log.contains("\"listening\"") && !log.contains("token-of-"), "{log}");
+}
+
+/// What the server answers to a report over HTTP, as `status text`.
+async fn report(shop: &Shop, observer: &str, token: &str, body: String) -> String {
+    let address = format!("http://{}/observations/{observer}", shop.place.address);
+    let sent = reqwest::Client::new().post(address).bearer_auth(token).body(body).send().await.unwrap();
+    let status = sent.status().as_u16();
+    format!("{status} {}", sent.text().await.unwrap().trim())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_runs_is_reported_and_drift_is_found() {
+    let shop = Shop::new().await;
+    let (root, settings) = (shop.folder.path(), &shop.place.settings);
+    let token = root.join("observer-token");
+    fs::write(&token, "report-secret\n").unwrap();
+    let observer = format!(
+        "[[observers]]\nname = \"argo\"\ntoken_files = [\"{}\"]\nstages = [\"env/web/dev\", \"env/*/prod\"]\n",
+        token.display()
+    );
+    let server = format!("[server]\nurl = \"http://{}\"\n", shop.place.address);
+    let good = fs::read_to_string(settings).unwrap();
+    fs::write(settings, format!("{}{observer}", good.replacen("[server]\n", &server, 1))).unwrap();
+    let observed = "      - name: dev\n        live: observed\n        counts_for: 1h\n";
+    let clone = root.join("clone");
+    git(root, &["clone", "--quiet", "env.git", "clone"]);
+    let rules = rules(&shop.image()).replace("      - name: dev\n", observed);
+    fs::write(clone.join("lockkeeper.yaml"), rules).unwrap();
+    git(&clone, &["commit", "--quiet", "--all", "--message=observed"]);
+    git(&clone, &["push", "--quiet"]);
+    let pinned = shop.push("1.0.0");
+    let other = format!("sha256:{}", "0123456789abcdef".repeat(4));
+    expect(&shop.run(&["drift"]), 5, &["there is no store"]);
+
+    let server = shop.place.serve();
+    shop.wait_for("dev", "1.0.0", "waiting");
+    let unknown = shop.run(&["drift"]);
+    expect(&unknown, 0, &["not known: env/web/dev: nothing is reported yet", "nothing that is known drifts"]);
+
+    let of = |stage: &str, more: &str| format!("{{\"pipeline\":\"web\",\"stage\":\"{stage}\",{more}}}");
+    let runs = format!("\"digest\":\"{pinned}\",\"running\":\"2/2\",\"id\":\"run-1\"");
+    for (name, token, body, answer) in [
+        ("argo", "wrong", of("dev", &runs), "401 the token is missing or wrong"),
+        ("nobody", "report-secret", of("dev", &runs), "404 no observer of this name"),
+        ("argo", "report-secret", "nonsense".to_owned(), "400 no JSON of the expected form"),
+        ("argo", "report-secret", of("dev", "\"running\":\"many\""), "400 `running` is `many`"),
+        (
+            "argo",
+            "report-secret",
+            of("dev", "\"digest\":\"latest\",\"running\":\"1/1\""),
+            "400 `digest` is `latest`",
+        ),
+        ("argo", "report-secret", of("other", &runs), "403 observer argo may not report env/web/other"),
+        ("argo", "report-secret", of("prod", &runs), "409 stage prod of env/web takes no reports"),
+        (
+            "argo",
+            "report-secret",
+            of("dev", &format!("\"repository\":\"shop\",{runs}")),
+            "404 no repository \"shop\"",
+        ),
+        ("argo", "report-secret", of("dev", &runs), "202"),
+        ("argo", "report-secret", of("dev", &runs), "202"),
+    ] {
+        let answered = report(&shop, name, token, body.clone()).await;
+        assert!(answered.starts_with(answer), "{body}: {answered}, not {answer}");
+    }
+    shop.wait_for("dev", "1.0.0", "live");
+
+    let report =
+        |words: &[&str]| shop.place.run_as("report-secret", &[&["observe", "web"][..], words].concat());
+    expect(
+        &shop.run(&["observe", "web", "dev", "--running", "0/2"]),
+        4,
+        &["no token of an observer", "[[observers]]"],
+    );
+    expect(
+        &shop.run_as("wrong", &["observe", "web", "dev", "--running", "0/2"]),
+        4,
+        &["the token is missing or wrong"],
+    );
+    expect(&report(&["prod", &pinned, "--running", "2/2"]), 6, &["`live: merged` there"]);
+    expect(&report(&["dev", &pinned, "--running", "two"]), 2, &["`running` is `two`"]);
+    expect(&report(&["dev", "latest", "--running", "2/2"]), 2, &["latest"]);
+    expect(&report(&["dev", &other, "--running", "2/2", "--url", "https://argo.example.com/web"]), 0, &[]);
+    shop.wait_for("dev", "1.0.0", "drift");
+    let drifts = shop.run(&["drift"]);
+    expect(&drifts, 1, &["env/web", "dev", "0123456789ab runs, and 1.0.0 is pinned"]);
+    let json = shop.run(&["drift", "web", "-o", "json"]);
+    let found: Value = serde_json::from_str(&json.out).unwrap();
+    assert_eq!(
+        (json.code, &found["drift"][0]["stage"], &found["unknown"]),
+        (1, &"dev".into(), &serde_json::json!([]))
+    );
+    expect(&shop.run(&["status"]), 0, &["≠ other runs", "drift: env/web/dev: 0123456789ab runs"]);
+
+    let told =
+        report(&["dev", &pinned, "--running", "2/2", "--server", &format!("http://{}", shop.place.address)]);
+    assert_eq!((told.code, told.out.as_str(), told.err.as_str()), (0, "", ""));
+    shop.wait_for("dev", "1.0.0", "live");
+    assert_eq!(shop.stage("dev")["word"], "live 2/2");
+    expect(&shop.run(&["drift"]), 0, &["nothing that is known drifts"]);
+    expect(&report(&["dev", &pinned, "--running", "1/2", "--degraded", "crash loop"]), 0, &[]);
+    shop.wait_for("dev", "1.0.0", "failed");
+    expect(&shop.run(&["status"]), 0, &["✖ degraded 1/2", "crash loop"]);
+    // It is what is pinned that fails.
+    expect(&shop.run(&["drift"]), 0, &["nothing that is known drifts"]);
+
+    let newer = shop.push("1.1.0");
+    // What was reported of the release before says nothing of this one.
+    shop.wait_for("dev", "1.1.0", "waiting");
+    git(&clone, &["pull", "--quiet", "--rebase"]);
+    let by_hand = manifest(&format!("{}:1.1.0@{newer}", shop.image()));
+    fs::write(clone.join("env/prod.yaml"), by_hand).unwrap();
+    git(&clone, &["commit", "--quiet", "--all", "--message=by hand"]);
+    git(&clone, &["push", "--quiet"]);
+    shop.wait_for("prod", "1.1.0", "held");
+    expect(&shop.run(&["drift"]), 1, &["prod", "held, changed out of band", "`/resume prod` lifts it"]);
+    let log = server.log();
+    assert_eq!(server.stop(), 0, "{log}");
+    assert!(!log.contains("report-secret"), "{log}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

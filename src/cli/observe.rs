@@ -18,13 +18,18 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 /// Characters printed of what the server says: one line.
 const SAID_CHARS_MAX: usize = 300;
 
+/// Where the token comes from.
+const TOKEN_NEXT: &str =
+    "--token-file FILE, or LOCKKEEPER_TOKEN, with a token of this observer in the server's `[[observers]]`";
+
 /// Report what runs in a stage, where `lockkeeper.yaml` says `live: observed`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
     lockkeeper observe checkout prod-eu sha256:<64 hex digits> --running 12/12\n  \
     lockkeeper observe shop/checkout prod-eu sha256:<64 hex digits> --running 9/12 --degraded \"crash loop\"\n\n\
-    Report again within `counts_for` of the stage (5 minutes, unless the rules say otherwise): time counts while reports\n\
-    follow each other. The token is that of an observer in the server's settings (`[[observers]]`).")]
+    Report again within `counts_for` of the stage (5 minutes, unless the rules say otherwise):\n\
+    time counts while reports follow each other. The token is that of an observer in the server's\n\
+    settings (`[[observers]]`). Nothing is printed where the report was taken.")]
 pub struct Args {
     /// The pipeline, or `repository/pipeline`.
     pipeline: String,
@@ -64,7 +69,12 @@ pub struct Args {
 pub async fn run(context: &Context, args: Args) -> Outcome {
     let body = body(&args)?;
     let address = address(context, &args)?;
-    let token = token(args.token_file.as_deref())?;
+    let token = token(args.token_file.as_deref()).map_err(|error| {
+        let missing = CliError::new(Exit::Permission, "there is no token of an observer").next(TOKEN_NEXT);
+        // Without a file the words for people who give commands would mislead.
+        let why = args.token_file.is_some().then(|| error.why.unwrap_or(error.what));
+        why.into_iter().fold(missing, CliError::why)
+    })?;
     let away = |error: &reqwest::Error| {
         CliError::new(Exit::TryAgain, "the server does not answer").why(plain(&error.to_string()))
     };
@@ -89,7 +99,9 @@ pub async fn run(context: &Context, args: Args) -> Outcome {
 
 fn exit(status: StatusCode) -> Exit {
     match status {
-        StatusCode::BAD_REQUEST => Exit::Usage,
+        StatusCode::BAD_REQUEST | StatusCode::PAYLOAD_TOO_LARGE => Exit::Usage,
+        // Not followed: the address that was given is not the server's own.
+        status if status.is_redirection() => Exit::Usage,
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Exit::Permission,
         StatusCode::NOT_FOUND => Exit::NotFound,
         StatusCode::CONFLICT => Exit::Refused,
