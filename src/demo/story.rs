@@ -1,5 +1,4 @@
-//! The story: a release travels to production; one is vetoed, one comes as a hotfix and is taken back inside a freeze; a bad
-//! one follows, is taken back, and stays away.
+//! The story: a release travels to production, a bad one follows, is taken back, and stays away.
 
 use std::time::{Duration, Instant};
 
@@ -28,11 +27,8 @@ pub struct Step {
     pub link: String,
 }
 
-/// The release that is fine, the one that nobody wants, the one that is needed at once, the one that is not fine, and the one
-/// that mends it.
+/// The release that is fine, the one that is not, and the one that mends it.
 const GOOD: &str = "1.4.2";
-const UNWANTED: &str = "1.4.3";
-const HOTFIX: &str = "1.4.4";
 const BAD: &str = "1.5.0";
 const MENDED: &str = "1.5.1";
 /// How long a release soaks in canary before prod, as `lockkeeper.yaml` has it.
@@ -46,24 +42,12 @@ pub async fn tell(demo: &mut Demo, say: impl FnMut(Step)) -> Result<(), DemoErro
     let mut story = Story { demo, say };
     story.begin().await?;
     story.good_release().await?;
-    story.veto().await?;
-    let hotfix = story.hotfix().await?;
-    story.freeze(hotfix.number).await?;
     let bad = story.bad_release().await?;
-    let back = story.rollback(bad.number, 1, "/rollback prod INC-2041 payments fail").await?;
-    let text =
-        format!("{GOOD} again, {:.1} s after the comment; prod is held, {BAD} is vetoed", back.seconds);
-    story.say("prod", text, story.pull(back.number));
+    let back = story.rollback(bad.number).await?;
     let digest = story.mended_release().await?;
     story.refusal().await?;
     story.resume(back.number).await?;
     story.proof(digest).await
-}
-
-/// A rollback, and how long it took from the comment until it was merged.
-struct Back {
-    number: Number,
-    seconds: f64,
 }
 
 struct Story<'demo, S> {
@@ -105,61 +89,18 @@ impl<S: FnMut(Step)> Story<'_, S> {
         self.approve("prod", BAD, "kim", proposed).await
     }
 
-    /// Stopped before it is anywhere near production.
-    async fn veto(&mut self) -> Result<(), DemoError> {
-        self.push("tom", UNWANTED, "Keep card numbers for the next time").await?;
-        self.travel_alone(UNWANTED).await?;
-        let proposed = self.demo.proposed("canary", UNWANTED).await?;
-        let comment = self.comment("maria", proposed.number, "/veto it keeps card numbers").await?;
-        self.demo.reply(comment, "is vetoed").await?;
-        let is_closed = |stage: &StageView| stage.pull_request.is_none();
-        self.demo.stage("canary", &format!("the pull request for {UNWANTED} is closed"), is_closed).await?;
-        let text = format!("{UNWANTED} comes no further: its pull request is closed");
-        self.say("canary", text, self.pull(proposed.number));
-        Ok(())
-    }
-
-    /// Past canary and the soak, by those who may, with a reason; the approval is needed still.
-    async fn hotfix(&mut self) -> Result<Merged, DemoError> {
-        self.push("maria", HOTFIX, "Take cards of all banks again").await?;
-        self.travel_alone(HOTFIX).await?;
-        let issue = self.demo.issue().await?;
-        let text = format!("/promote prod to {HOTFIX} lane=hotfix INC-2040 cards are refused");
-        let comment = self.comment("sam", issue, &text).await?;
-        self.demo.reply(comment, "as a hotfix").await?;
-        let proposed = self.demo.proposed("prod", HOTFIX).await?;
-        self.review("kim", proposed).await?;
-        let merged = self.demo.merged("prod", HOTFIX, Lane::Hotfix).await?;
-        let text = format!("kim approves; {HOTFIX} is merged as a hotfix, past canary and its soak");
-        self.say("prod", text, self.pull(merged.number));
-        Ok(merged)
-    }
-
-    /// What stops everything else does not stop the way back.
-    async fn freeze(&mut self, thread: Number) -> Result<(), DemoError> {
-        let issue = self.demo.issue().await?;
-        let frozen = self.comment("maria", issue, "/freeze prod until 8h the books are closed").await?;
-        self.demo.reply(frozen, "is frozen until").await?;
-        let back = self.rollback(thread, 0, "/rollback prod INC-2041 some are charged twice").await?;
-        let text = format!("{GOOD} again, {:.1} s after the comment, inside the freeze", back.seconds);
-        self.say("prod", text, self.pull(back.number));
-        let thawed = self.comment("maria", issue, "/unfreeze prod").await?;
-        self.demo.reply(thawed, "no longer frozen").await?;
-        let resumed = self.comment("sam", back.number, "/resume prod nothing else is on its way").await?;
-        self.demo.reply(resumed, "`prod` is resumed").await.map(drop)
-    }
-
-    /// Back to what was good; so many rollbacks there were before.
-    async fn rollback(&mut self, thread: Number, before: usize, text: &str) -> Result<Back, DemoError> {
+    async fn rollback(&mut self, thread: Number) -> Result<Merged, DemoError> {
         let asked = Instant::now();
-        let comment = self.comment("sam", thread, text).await?;
-        let back = self.demo.merged_again("prod", GOOD, Lane::Rollback, before).await?;
-        let seconds = asked.elapsed().as_secs_f64();
+        let comment = self.comment("sam", thread, "/rollback prod INC-2041 payments fail").await?;
+        let back = self.demo.merged("prod", GOOD, Lane::Rollback).await?;
+        let took = asked.elapsed().as_secs_f64();
         self.demo.reply(comment, "Rolling `prod` back").await?;
         let is_held =
             |stage: &StageView| stage.version.as_deref() == Some(GOOD) && stage.state == StageState::Held;
         self.demo.stage("prod", &format!("{GOOD} again, and held"), is_held).await?;
-        Ok(Back { number: back.number, seconds })
+        let text = format!("{GOOD} again, {took:.1} s after the comment; prod is held, {BAD} is vetoed");
+        self.say("prod", text, self.pull(back.number));
+        Ok(back)
     }
 
     /// A release that could go to production if it were not held.
@@ -247,18 +188,12 @@ impl<S: FnMut(Step)> Story<'_, S> {
 
     /// Through dev and staging by itself, and with one approval through canary.
     async fn travel(&mut self, version: &str, approver: &str) -> Result<(), DemoError> {
-        self.travel_alone(version).await?;
-        let proposed = self.demo.proposed("canary", version).await?;
-        self.approve("canary", version, approver, proposed).await?;
-        Ok(())
-    }
-
-    /// Through dev and staging.
-    async fn travel_alone(&mut self, version: &str) -> Result<(), DemoError> {
         for (stage, how) in [("dev", "merged by itself"), ("staging", "merged by itself after its soak")] {
             let merged = self.demo.merged(stage, version, Lane::Normal).await?;
             self.say(stage, format!("{version} {how}"), self.pull(merged.number));
         }
+        let proposed = self.demo.proposed("canary", version).await?;
+        self.approve("canary", version, approver, proposed).await?;
         Ok(())
     }
 

@@ -101,22 +101,6 @@ impl Demo {
         self.until(&format!("{version} is merged into {stage}"), look).await
     }
 
-    /// The same, where so many like it were merged before.
-    pub(super) async fn merged_again(
-        &self,
-        stage: &str,
-        version: &str,
-        lane: Lane,
-        before: usize,
-    ) -> Result<Merged, DemoError> {
-        let look = async || {
-            let events = self.events().await?;
-            let found = events.iter().filter_map(|event| merged(event, stage, version, lane)).nth(before);
-            self.or_shown(stage, found).await
-        };
-        self.until(&format!("{version} is merged into {stage} again"), look).await
-    }
-
     /// The reply to a comment, without its marker, once it says this.
     pub(super) async fn reply(&self, comment: CommentId, text: &str) -> Result<String, DemoError> {
         let marker = format!("<!-- lockkeeper:reply:{comment} ");
