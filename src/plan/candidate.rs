@@ -11,7 +11,7 @@ use super::snapshot::{Pick, Snapshot};
 use super::{age, earlier, hotfix, live, messages};
 use crate::image::{Pinned, Release};
 use crate::pipeline::{ImageRule, Order, Stage, StageName, Together};
-use crate::promotion::Origin;
+use crate::promotion::{Origin, Proposal};
 
 /// What a stage should have.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -120,13 +120,37 @@ fn settled(snapshot: &Snapshot, stage: &Stage, release: Release) -> Candidate {
     }
 }
 
+/// What a later stage could get, of what came into the first of its upstream stages.
+#[derive(Default)]
+struct Coming {
+    /// The newest that has passed.
+    best: Option<Release>,
+    /// The newest that waits for time or for another upstream stage.
+    waiting: Option<(Release, HoldReason)>,
+    /// Why the newest of all stays where it is.
+    stopped: Option<HoldReason>,
+}
+
 fn later_stage(snapshot: &Snapshot, stage: &Stage, pinned: Option<&Release>) -> Candidate {
+    let coming = coming(snapshot, stage, pinned);
+    match (coming.best, coming.waiting.map(|(_, hold)| hold).or(coming.stopped)) {
+        (Some(release), _) => Candidate::Release(release),
+        (None, Some(hold)) => Candidate::Held(hold),
+        (None, None) => Candidate::UpToDate,
+    }
+}
+
+/// When something newer than what is proposed will have passed: nothing else says that it is to be looked at then.
+pub(super) fn overtaken_at(snapshot: &Snapshot, stage: &Stage, proposal: &Proposal) -> Option<Timestamp> {
+    let (release, hold) = coming(snapshot, stage, proposal.was.as_ref()).waiting?;
+    hold.opens_at.filter(|_| is_newer(snapshot, &release, &proposal.release))
+}
+
+fn coming(snapshot: &Snapshot, stage: &Stage, pinned: Option<&Release>) -> Coming {
+    let mut coming = Coming::default();
     let Some(first_upstream) = stage.after.first().and_then(|name| snapshot.state.stints(name)) else {
-        return Candidate::UpToDate;
+        return coming;
     };
-    let mut best: Option<Release> = None;
-    let mut waiting: Option<(Release, HoldReason)> = None;
-    let mut stopped: Option<HoldReason> = None;
     let promoted = first_upstream.newest_first().filter(|stint| matches!(stint.origin, Origin::Promoted(_)));
     let promoted: Vec<&Release> = promoted.map(|stint| &stint.release).collect();
     for &release in &promoted {
@@ -134,23 +158,20 @@ fn later_stage(snapshot: &Snapshot, stage: &Stage, pinned: Option<&Release>) -> 
             continue;
         }
         match passed(snapshot, stage, release) {
-            Passed::Yes => keep_newest(snapshot, &mut best, release),
+            Passed::Yes => keep_newest(snapshot, &mut coming.best, release),
             Passed::Soaks(hold) => {
-                if waiting.as_ref().is_none_or(|(known, _)| is_newer(snapshot, release, known)) {
-                    waiting = Some((release.clone(), hold));
+                if coming.waiting.as_ref().is_none_or(|(known, _)| is_newer(snapshot, release, known)) {
+                    coming.waiting = Some((release.clone(), hold));
                 }
             }
-            Passed::Stopped(hold) => stopped = stopped.or(Some(hold)),
+            Passed::Stopped(hold) => coming.stopped = coming.stopped.or(Some(hold)),
             Passed::No => {}
         }
     }
     // Of what came last upstream it is said why it stays there; all before it is older anyway.
     let unclear = || against_pinned(snapshot, stage, promoted.first()?, pinned).err();
-    match (best, waiting.map(|(_, hold)| hold).or(stopped).or_else(unclear)) {
-        (Some(release), _) => Candidate::Release(release),
-        (None, Some(hold)) => Candidate::Held(hold),
-        (None, None) => Candidate::UpToDate,
-    }
+    coming.stopped = coming.stopped.or_else(unclear);
+    coming
 }
 
 /// Whether a release passed in all upstream stages of a stage.

@@ -87,7 +87,7 @@ pub fn plan(snapshot: &Snapshot) -> Plan {
         upkeep(snapshot, &mut plan);
     }
     let opens = plan.holds.iter().filter_map(|hold| hold.opens_at);
-    plan.wake_at = opens.chain(freeze::begins_at(snapshot)).min();
+    plan.wake_at = opens.chain(freeze::begins_at(snapshot)).chain(step::overtaken_at(snapshot)).min();
     plan
 }
 

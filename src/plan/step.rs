@@ -1,5 +1,7 @@
 //! One stage at a time: close, merge, or propose.
 
+use jiff::Timestamp;
+
 use super::candidate::{self, Candidate};
 use super::effect::{Close, Effect, Gate, HoldReason, MergeNow, Plan};
 use super::gates::{self, MergeGates};
@@ -113,6 +115,15 @@ fn kept_out_meanwhile(snapshot: &Snapshot, stage: &Stage, proposal: &Proposal) -
             candidate::waiting(snapshot, stage, was)
         }
     }
+}
+
+/// When an open pull request may have to give way to something newer.
+pub(super) fn overtaken_at(snapshot: &Snapshot) -> impl Iterator<Item = Timestamp> {
+    let stages = snapshot.pipeline.stages.iter().filter(|stage| stage.supersede);
+    stages.filter_map(|stage| {
+        let proposal = snapshot.state.proposal(&stage.name)?;
+        if proposal.lane == Lane::Normal { candidate::overtaken_at(snapshot, stage, proposal) } else { None }
+    })
 }
 
 fn merge(

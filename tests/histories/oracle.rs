@@ -488,6 +488,10 @@ impl Oracle {
         let Some(stage) = stage else { return };
         let digests: BTreeSet<String> = match (&what.target, what.place) {
             (Some(version), _) => {
+                // Of several digests, the one that is meant has to be named: which of them are known by then is not told here.
+                if self.pushed.iter().filter(|(tag, _)| tag == version).count() > 1 {
+                    return;
+                }
                 let lives = self.stages.iter().flat_map(|seen| &seen.lives);
                 lives.filter(|life| &life.tag == version).map(|life| life.digest.clone()).collect()
             }

@@ -69,7 +69,7 @@ expect prod none open
 expect prod pins web 1.4.1
 push web 1.4.2 quietly
 comment operations by sam: /promote prod to 1.4.2 lane=hotfix INC-2041 payments fail
-expect prod body Skipped in this lane:** upstream, soak, window
+expect prod body Skipped in this lane:** upstream, soak \(1h\), window \(
 approve prod by sam
 expect prod pins web 1.4.1
 approve prod by kim
