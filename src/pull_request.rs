@@ -1,11 +1,14 @@
 //! Pull requests, reviews, comments and checks, as data: what a forge tells and what a plan decides on.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::commit::CommitId;
+
+/// Letters of a commit's first line that are shown.
+const SUBJECT_CHARS_MAX: usize = 100;
 
 /// The number of a pull request or issue; both count in one sequence per repository.
 pub type Number = u64;
@@ -308,6 +311,38 @@ pub enum MergeMethod {
     Merge,
     /// One commit on the base.
     Squash,
+}
+
+/// Which of the commits between two revisions of a source repository touched some paths.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Touched {
+    /// All are known.
+    Known {
+        /// How many commits there are.
+        of: usize,
+        /// Those that touched each path, the last first.
+        by_path: BTreeMap<String, Vec<SourceCommit>>,
+    },
+    /// Not all can be known; why, as a fragment.
+    Unknown(String),
+}
+
+/// A commit of a source repository.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceCommit {
+    /// The whole id.
+    pub id: String,
+    /// The first line of the message, at most 100 characters.
+    pub subject: String,
+}
+
+impl SourceCommit {
+    /// With this id and message.
+    #[must_use]
+    pub fn new(id: &str, message: &str) -> Self {
+        let subject = message.lines().next().unwrap_or_default().chars().take(SUBJECT_CHARS_MAX).collect();
+        Self { id: id.to_owned(), subject }
+    }
 }
 
 /// Who wrote the commits between two revisions of a source repository.

@@ -17,7 +17,7 @@ pub use crate::commit::CommitId;
 pub use crate::pull_request::{
     Authors, Check, CheckStatus, Comment, CommentId, Deployment, DeploymentStanding, Listed, MergeMethod,
     NewCommit, NewPullRequest, Number, Obstacle, Permission, Person, PersonId, Priority, PullRequest,
-    PullRequestState, Reaction, Review, Reviewers, Standing, Verdict,
+    PullRequestState, Reaction, Review, Reviewers, SourceCommit, Standing, Touched, Verdict,
 };
 
 /// What time it is.
@@ -145,6 +145,15 @@ pub trait Forge: Send + Sync + fmt::Debug {
 
     /// Who wrote the commits of `source` after `from` up to `to`.
     async fn authors(&self, source: &str, from: &str, to: &str) -> Result<Authors, ForgeError>;
+
+    /// Which commits of `source` after `from` up to `to` touched each of these paths, files or folders.
+    async fn touched(
+        &self,
+        source: &str,
+        from: &str,
+        to: &str,
+        paths: &[String],
+    ) -> Result<Touched, ForgeError>;
 
     /// The page of a pull request or issue is this and its number.
     fn url_prefix(&self) -> String;

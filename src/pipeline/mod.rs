@@ -98,6 +98,8 @@ pub struct ImageRule {
     pub signed_by: SignedBy,
     /// Which labels tell of the build.
     pub build_labels: BuildLabels,
+    /// Paths of its source repository: a rollback names the commits that touched them.
+    pub attention: Vec<String>,
 }
 
 /// The labels of an image that tell of its build. The image specification names none.
@@ -136,6 +138,8 @@ pub struct Stage {
     pub group: Option<StageName>,
     /// The upstream stages: `after`, or the stage before it in the file; none for a first stage.
     pub after: Vec<StageName>,
+    /// Of how many of them a release must have come.
+    pub join: Join,
     /// Where its pins are.
     pub pins: Vec<PinTarget>,
     /// What must hold before a promotion is opened or merged.
@@ -158,6 +162,16 @@ pub struct Stage {
     pub channel: Option<Tag>,
     /// The tag that names what a rollback would go to.
     pub rollback_channel: Option<Tag>,
+}
+
+/// Where a release must have passed, of several upstream stages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Join {
+    /// In each of them: `after: [a, b]`.
+    All,
+    /// In one of them: `after: { any: [a, b] }`.
+    Any,
 }
 
 /// A file of the environment repository, and perhaps the one place in it.

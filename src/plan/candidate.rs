@@ -8,10 +8,11 @@ use jiff::Timestamp;
 use super::effect::{Gate, HoldReason};
 use super::order::{against_pinned, backwards, compare, is_forward};
 use super::snapshot::{Pick, Snapshot};
-use super::{age, earlier, hotfix, live, messages};
+use super::upstream::{self, Passed};
+use super::{age, earlier, hotfix, messages};
 use crate::image::{Pinned, Release};
 use crate::pipeline::{ImageRule, Order, Stage, StageName, Together};
-use crate::promotion::{Origin, Proposal};
+use crate::promotion::Proposal;
 
 /// What a stage should have.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -120,7 +121,7 @@ fn settled(snapshot: &Snapshot, stage: &Stage, release: Release) -> Candidate {
     }
 }
 
-/// What a later stage could get, of what came into the first of its upstream stages.
+/// What a later stage could get, of what came into its upstream stages.
 #[derive(Default)]
 struct Coming {
     /// The newest that has passed.
@@ -148,16 +149,12 @@ pub(super) fn overtaken_at(snapshot: &Snapshot, stage: &Stage, proposal: &Propos
 
 fn coming(snapshot: &Snapshot, stage: &Stage, pinned: Option<&Release>) -> Coming {
     let mut coming = Coming::default();
-    let Some(first_upstream) = stage.after.first().and_then(|name| snapshot.state.stints(name)) else {
-        return coming;
-    };
-    let promoted = first_upstream.newest_first().filter(|stint| matches!(stint.origin, Origin::Promoted(_)));
-    let promoted: Vec<&Release> = promoted.map(|stint| &stint.release).collect();
+    let promoted = upstream::promoted(snapshot, stage);
     for &release in &promoted {
         if !is_forward(snapshot, stage, release, pinned) {
             continue;
         }
-        match passed(snapshot, stage, release) {
+        match upstream::passed(snapshot, stage, release) {
             Passed::Yes => keep_newest(snapshot, &mut coming.best, release),
             Passed::Soaks(hold) => {
                 if coming.waiting.as_ref().is_none_or(|(known, _)| is_newer(snapshot, release, known)) {
@@ -172,68 +169,6 @@ fn coming(snapshot: &Snapshot, stage: &Stage, pinned: Option<&Release>) -> Comin
     let unclear = || against_pinned(snapshot, stage, promoted.first()?, pinned).err();
     coming.stopped = coming.stopped.or_else(unclear);
     coming
-}
-
-/// Whether a release passed in all upstream stages of a stage.
-pub(super) enum Passed {
-    /// It did.
-    Yes,
-    /// It is live there and still soaks, or waits for another upstream stage.
-    Soaks(HoldReason),
-    /// It is vetoed or refused here; what would let it in.
-    Stopped(HoldReason),
-    /// It did not, or was rolled back there.
-    No,
-}
-
-pub(super) fn passed(snapshot: &Snapshot, stage: &Stage, release: &Release) -> Passed {
-    let state = &snapshot.state;
-    if let Some(hold) = stopped(snapshot, stage, release) {
-        return Passed::Stopped(hold);
-    }
-    let mut hold = None;
-    for upstream in &stage.after {
-        let Some(stints) = state.stints(upstream) else { return Passed::No };
-        let Some(longest) = live::longest(snapshot, upstream, release) else {
-            hold = Some(waits_for_upstream(snapshot, stage, upstream, release));
-            continue;
-        };
-        if longest >= stage.gates.soak {
-            continue;
-        }
-        match stints.live().filter(|live| live.release.is_same(release)) {
-            Some(live) => hold = hold.or(Some(live::soaks(snapshot, stage, upstream, live))),
-            None => return Passed::No,
-        }
-    }
-    match hold {
-        None => Passed::Yes,
-        Some(hold)
-            if stage
-                .after
-                .iter()
-                .any(|up| state.live(up).is_some_and(|live| live.release.is_same(release))) =>
-        {
-            Passed::Soaks(hold)
-        }
-        Some(_) => Passed::No,
-    }
-}
-
-fn waits_for_upstream(
-    snapshot: &Snapshot,
-    stage: &Stage,
-    upstream: &StageName,
-    release: &Release,
-) -> HoldReason {
-    let is_merged = snapshot.state.live(upstream).is_some_and(|live| live.release.is_same(release));
-    if let Some(observed) = snapshot.pipeline.stage(upstream).filter(|_| is_merged)
-        && observed.live.is_observed()
-    {
-        return live::unseen(snapshot, stage, observed, release);
-    }
-    let text = format!("waits until {} is live in {upstream}", release.version());
-    HoldReason::new(&stage.name, Gate::Upstream, text)
 }
 
 /// The veto or refusal that keeps a release out of a stage.

@@ -7,8 +7,8 @@ use super::effect::{Gate, HoldReason};
 use super::pins::Pins;
 use super::reviewers;
 use super::snapshot::{Snapshot, is};
-use super::{fitness, freeze, healthy, hotfix, live, presence, window};
-use crate::pipeline::{Approvals, Principal, RequiredCheck, RoleName, Stage};
+use super::{fitness, freeze, healthy, hotfix, presence, upstream, window};
+use crate::pipeline::{Approvals, Join, Principal, RequiredCheck, RoleName, Stage};
 use crate::promotion::{self, Approval, Ballot, Discount, HoldKind, Lane, Proposal, Signature};
 use crate::pull_request::{Authors, CheckStatus, Obstacle, PullRequest, Review, Verdict};
 
@@ -163,17 +163,22 @@ fn soaked(snapshot: &Snapshot, stage: &Stage, proposal: &Proposal, gates: &mut M
         );
         return;
     }
-    for upstream in &stage.after {
-        match live::longest(snapshot, upstream, &proposal.release) {
-            Some(longest) if longest >= stage.gates.soak => {
-                let soak = super::messages::duration(stage.gates.soak);
-                gates.open(Gate::Soak, format!("the same digests were live in `{upstream}` (needs {soak})"));
-            }
-            Some(_) | None => {
-                let text = format!("{} has not passed in {upstream}", proposal.release.version());
-                gates.shut(HoldReason::new(&stage.name, Gate::Upstream, text));
-            }
-        }
+    let (soaked, missing): (Vec<_>, Vec<_>) = stage
+        .after
+        .iter()
+        .partition(|upstream| upstream::has_soaked(snapshot, stage, upstream, &proposal.release));
+    for &upstream in &soaked {
+        let soak = super::messages::duration(stage.gates.soak);
+        gates.open(Gate::Soak, format!("the same digests were live in `{upstream}` (needs {soak})"));
+    }
+    let shut: Vec<String> = match stage.join {
+        Join::All => missing.iter().map(ToString::to_string).collect(),
+        Join::Any if soaked.is_empty() => vec![upstream::names(stage)],
+        Join::Any => Vec::new(),
+    };
+    for upstream in shut {
+        let text = format!("{} has not passed in {upstream}", proposal.release.version());
+        gates.shut(HoldReason::new(&stage.name, Gate::Upstream, text));
     }
 }
 

@@ -2,11 +2,11 @@
 
 use super::effect::{Gate, HoldReason};
 use super::gates::MergeGates;
-use super::live;
 use super::snapshot::Snapshot;
+use super::{live, upstream};
 use crate::image::Release;
 use crate::observation::Health;
-use crate::pipeline::{Stage, StageName};
+use crate::pipeline::{Join, Stage, StageName};
 use crate::promotion::{Seen, Sight, Stint};
 
 /// Why a release does not go in, as far as its health upstream tells.
@@ -14,7 +14,12 @@ pub(super) fn hold(snapshot: &Snapshot, stage: &Stage, release: &Release) -> Opt
     if !stage.gates.healthy {
         return None;
     }
-    stage.after.iter().find_map(|upstream| sick(snapshot, stage, upstream, release))
+    let said =
+        || upstream::witnesses(snapshot, stage, release).map(|name| sick(snapshot, stage, name, release));
+    if stage.join == Join::Any && said().any(|sick| sick.is_none()) {
+        return None;
+    }
+    said().flatten().next()
 }
 
 /// The merge gate.

@@ -30,6 +30,8 @@ pub struct Running {
     pub silent: Option<String>,
 }
 
+/// Longer than a merge takes from the push to its record.
+const MERGE_MAX: Duration = Duration::from_mins(1);
 /// With nothing new, the record has a word each day: so much of a stretch may be forgotten with a change of the rules.
 const WORD_EVERY: Duration = Duration::from_hours(24);
 
@@ -52,9 +54,12 @@ pub(super) fn record(snapshot: &Snapshot, plan: &mut Plan) {
 
 fn record_stage(snapshot: &Snapshot, stage: &Stage, live: &Stint, plan: &mut Plan) {
     let Some(running) = snapshot.running.get(&stage.name) else { return };
-    let is_of_it = |sighting: &&Sighting| sighting.at >= live.from;
     let mut evidence = live.evidence.clone();
-    let mut last = running.last.as_ref().filter(is_of_it).map(|sighting| sighting.at);
+    let of_live = |sighting: &Sighting| of_live(snapshot, stage, live, sighting);
+    let kept = running.last.as_ref().and_then(of_live);
+    let mut last = kept.as_ref().map(|sighting| sighting.at);
+    // What came before the record of the merge was read as one of the release before.
+    let early = kept.filter(|_| evidence.is_none());
     let mut note = |at: Timestamp, seen: Seen, until: Option<Timestamp>, known: &mut Option<Evidence>| {
         let event = Event::Observed {
             stage: stage.name.clone(),
@@ -65,12 +70,12 @@ fn record_stage(snapshot: &Snapshot, stage: &Stage, live: &Stint, plan: &mut Pla
         plan.record(at, event);
         *known = Some(Evidence::after(known.take(), seen, at, until));
     };
-    for sighting in running.new.iter().filter(is_of_it) {
+    for sighting in early.into_iter().chain(running.new.iter().filter_map(of_live)) {
         // What the record is past of was read before, in a look that was stopped.
         if evidence.as_ref().is_some_and(|known| sighting.at < known.at) {
             continue;
         }
-        let seen = seen(snapshot, stage, live, sighting);
+        let seen = seen(snapshot, stage, live, &sighting);
         let reached = last.map(|at| later(at, stage.live.counts_for));
         let counting = evidence.as_ref().and_then(Evidence::counting);
         // From the record alone where nothing was kept: less time, never more.
@@ -97,6 +102,20 @@ fn is_due(snapshot: &Snapshot, stage: &Stage, known: &Evidence, until: Timestamp
     let after = snapshot.pipeline.stages.iter().filter(|other| other.after.contains(&stage.name));
     let is_past = |soak: Duration| before < soak && soak <= now;
     after.map(|other| other.gates.soak).any(is_past) || later(known.at, WORD_EVERY) <= until
+}
+
+/// A sighting of what is live, and when it counts from.
+///
+/// A deployer can be quicker than the record of a merge: what shows just then that the new release runs counts from the
+/// record on.
+fn of_live(snapshot: &Snapshot, stage: &Stage, live: &Stint, sighting: &Sighting) -> Option<Sighting> {
+    if sighting.at >= live.from {
+        return Some(sighting.clone());
+    }
+    let before = snapshot.state.stints(&stage.name)?.newest_first().nth(1).map(|before| before.from);
+    let is_near = later(sighting.at, MERGE_MAX) >= live.from && before.is_none_or(|from| sighting.at >= from);
+    let is_of_it = is_near && sight(snapshot, stage, &live.release, sighting) == Sight::Running;
+    is_of_it.then(|| Sighting { at: live.from, ..sighting.clone() })
 }
 
 /// What a sighting says of what is live.
@@ -199,9 +218,9 @@ pub(super) fn unseen(snapshot: &Snapshot, stage: &Stage, upstream: &Stage, relea
 /// What was seen last of what is live, where that still counts.
 pub(super) fn now(snapshot: &Snapshot, stage: &Stage, live: &Stint) -> Option<Seen> {
     let running = snapshot.running.get(&stage.name).filter(|running| running.silent.is_none())?;
-    let latest = running.latest().filter(|latest| latest.at >= live.from)?;
+    let latest = running.latest().and_then(|latest| of_live(snapshot, stage, live, latest))?;
     let is_fresh = later(latest.at, stage.live.counts_for) >= snapshot.now;
-    is_fresh.then(|| seen(snapshot, stage, live, latest))
+    is_fresh.then(|| seen(snapshot, stage, live, &latest))
 }
 
 /// Whether what is pinned is seen running, and healthy.

@@ -38,6 +38,7 @@ mod reviewers;
 mod snapshot;
 mod step;
 mod tags;
+mod upstream;
 pub mod view;
 mod window;
 

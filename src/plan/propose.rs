@@ -1,6 +1,6 @@
 //! A stage without an open pull request: what it should get, and the entry gates before it.
 
-use super::candidate::{self, Candidate, Passed};
+use super::candidate::{self, Candidate};
 use super::effect::{Effect, Gate, HoldReason, Open, Plan};
 use super::fitness;
 use super::messages;
@@ -8,6 +8,7 @@ use super::pins::{self, Pins};
 use super::reviewers;
 use super::snapshot::{FileState, Snapshot};
 use super::step::is_rolling_back;
+use super::upstream::{self, Passed};
 use super::{age, gates, healthy, hotfix};
 use crate::image::Release;
 use crate::pipeline::Stage;
@@ -166,7 +167,7 @@ pub(super) fn entry_hold(
         return Some(hold);
     }
     if !stage.after.is_empty() {
-        match candidate::passed(snapshot, stage, release) {
+        match upstream::passed(snapshot, stage, release) {
             Passed::Soaks(hold) | Passed::Stopped(hold) => return Some(hold),
             Passed::No => {
                 let text = format!("{} has not passed upstream", release.version());

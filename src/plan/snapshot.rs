@@ -15,7 +15,7 @@ use crate::image::{Digest, Image, Release, ReleaseId, Repository, Tag};
 use crate::pipeline::{FileError, ImageRule, Pipeline, Principal, RoleName, Stage, StageName};
 use crate::promotion::{Actor, State};
 use crate::pull_request::{
-    Authors, MergeMethod, Number, Permission, Person, PersonId, PullRequest, Standing,
+    Authors, MergeMethod, Number, Permission, Person, PersonId, PullRequest, Standing, Touched,
 };
 use crate::signature::Verified;
 
@@ -55,6 +55,8 @@ pub struct Snapshot {
     pub standings: BTreeMap<PersonId, Standing>,
     /// Who wrote the commits behind the release under way, by stage.
     pub authors: BTreeMap<StageName, Authors>,
+    /// Which commits a rollback under way undoes that touched what its image names, from what is restored to what is there.
+    pub touched: BTreeMap<(Digest, Digest), Touched>,
     /// The rules of `lockkeeper.yaml` at the base of the pull request under way, by stage, where they could be read.
     pub rules_at_open: BTreeMap<StageName, Pipeline>,
     /// The bytes of the files with pins at the base of the pull request under way, by stage, where the base has moved.
@@ -230,6 +232,49 @@ pub enum Thread {
 }
 
 impl Snapshot {
+    /// The rules and the record at a commit of the base, with nothing of the world read yet.
+    #[must_use]
+    pub fn unread(
+        now: Timestamp,
+        base: CommitId,
+        pipeline: Pipeline,
+        state: State,
+        me: Person,
+        settings: PlanSettings,
+    ) -> Self {
+        Self {
+            now,
+            repository: String::new(),
+            base_branch: String::new(),
+            base,
+            pipeline,
+            file: FileState::Valid,
+            state,
+            files: Files::new(),
+            picks: Vec::new(),
+            standing: BTreeSet::new(),
+            images: BTreeMap::new(),
+            tags: BTreeMap::new(),
+            pull_requests: BTreeMap::new(),
+            asked: Vec::new(),
+            standings: BTreeMap::new(),
+            authors: BTreeMap::new(),
+            touched: BTreeMap::new(),
+            rules_at_open: BTreeMap::new(),
+            files_at_open: BTreeMap::new(),
+            presence: BTreeMap::new(),
+            probes: BTreeMap::new(),
+            running: BTreeMap::new(),
+            tagging: BTreeMap::new(),
+            untaggable: BTreeMap::new(),
+            signatures: BTreeMap::new(),
+            hotfixes: BTreeMap::new(),
+            is_muted: false,
+            me,
+            settings,
+        }
+    }
+
     /// What a stage pins at the tip.
     #[must_use]
     pub fn pins(&self, stage: &Stage) -> Pins {

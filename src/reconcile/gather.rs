@@ -345,7 +345,7 @@ async fn authors_between(
 }
 
 /// The source repository and revision that an image names.
-fn source_of(snapshot: &Snapshot, digest: Digest) -> Result<(String, String), String> {
+pub(super) fn source_of(snapshot: &Snapshot, digest: Digest) -> Result<(String, String), String> {
     let image = match snapshot.images.get(&digest) {
         Some(Ok(image)) => image,
         Some(Err(reason)) => return Err(reason.to_string()),

@@ -65,6 +65,7 @@ mod running;
 mod signatures;
 mod sweep;
 mod tags;
+mod touched;
 mod work;
 mod world;
 

@@ -7,7 +7,7 @@ use futures::future::try_join_all;
 use super::calendar::with_calendar;
 use super::hotfix::hotfixes;
 use super::pick::standing;
-use super::{Reconcile, ReconcileError, gather, protect, running, signatures, tags};
+use super::{Reconcile, ReconcileError, gather, protect, running, signatures, tags, touched};
 use crate::commit::CommitId;
 use crate::forge::ForgeError;
 use crate::pipeline::{Pipeline, PipelineName, StageName};
@@ -57,35 +57,21 @@ pub(super) async fn observe(run: &Reconcile<'_>) -> Result<Observed, ReconcileEr
         rules_at_open(run, &pipeline, tip)
     );
     let standings = gather::standings(run, &pipeline, &asked, &pull_requests).await?;
+    let (now, state, settings) = ((run.world.now)(), run.state.clone(), plan_settings(run));
     let mut snapshot = Snapshot {
-        now: (run.world.now)(),
         repository: repository.name.clone(),
         base_branch: repository.base.clone(),
-        base: tip,
-        pipeline,
         file,
-        state: run.state.clone(),
         files: files?,
         picks,
-        standing: BTreeSet::new(),
-        images: BTreeMap::new(),
-        tags: BTreeMap::new(),
         pull_requests,
         asked,
         standings,
-        authors: BTreeMap::new(),
         rules_at_open: rules_at_open?,
         files_at_open: files_at_open?,
-        presence: BTreeMap::new(),
-        probes: BTreeMap::new(),
-        running: BTreeMap::new(),
-        tagging: BTreeMap::new(),
         untaggable: run.world.tags.failed(),
-        signatures: BTreeMap::new(),
-        hotfixes: BTreeMap::new(),
         is_muted: run.is_muted,
-        me,
-        settings: plan_settings(run),
+        ..Snapshot::unread(now, tip, pipeline, state, me, settings)
     };
     snapshot.running = running::running(run, &snapshot).await?;
     read_more(run, &mut snapshot, is_hurried).await;
@@ -105,6 +91,7 @@ async fn read_more(run: &Reconcile<'_>, snapshot: &mut Snapshot, is_hurried: boo
     snapshot.presence = gather::presence(run, snapshot, is_hurried).await;
     snapshot.signatures = signatures::signatures(run, snapshot, is_hurried).await;
     snapshot.authors = gather::authors(run, snapshot).await;
+    snapshot.touched = touched::touched(run, snapshot).await;
     snapshot.probes = protect::known(run, snapshot).await;
     snapshot.tagging = protect::tagging(run, snapshot, is_hurried).await;
 }

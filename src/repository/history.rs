@@ -1,6 +1,9 @@
 //! History: what differs between commits, and which commits there are.
 
-use git2::{ErrorCode, Repository, Sort};
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use git2::{ErrorCode, Repository, Sort, Tree};
 
 use super::database::Database;
 use super::difference::{Differing, File, difference};
@@ -113,6 +116,36 @@ pub(super) fn between(
         commits.push(objects::shown(&repository.find_commit(id?)?));
     }
     Ok(commits)
+}
+
+/// Of these commits, those that touched each of the paths: the entry there (a file, a folder, nothing) differs from that
+/// of every parent, as `git log -- <path>` has it.
+pub(super) fn touching(
+    repository: &Repository,
+    commits: &[CommitId],
+    paths: &[String],
+) -> Result<Vec<BTreeSet<CommitId>>, Fault> {
+    let mut found = vec![BTreeSet::new(); paths.len()];
+    for &id in commits {
+        let commit = objects::commit(repository, id)?;
+        let tree = commit.tree()?;
+        let parents = commit.parents().map(|parent| parent.tree()).collect::<Result<Vec<_>, _>>()?;
+        for (path, found) in paths.iter().zip(&mut found) {
+            let path = Path::new(path.trim_end_matches('/'));
+            let entry =
+                |tree: &Tree<'_>| tree.get_path(path).ok().map(|entry| (entry.id(), entry.filemode()));
+            let here = entry(&tree);
+            let is_touched = if parents.is_empty() {
+                here.is_some()
+            } else {
+                parents.iter().all(|parent| entry(parent) != here)
+            };
+            if is_touched {
+                found.insert(id);
+            }
+        }
+    }
+    Ok(found)
 }
 
 /// The commit that a revision names: a branch, a tag, `HEAD`, an id or its first digits, and steps up from it.

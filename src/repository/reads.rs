@@ -1,5 +1,7 @@
 //! The part of the contract that needs no remote: reading and making of commits in the mirror.
 
+use std::collections::BTreeSet;
+
 use super::error::Fault;
 use super::merge::Parents;
 use super::{
@@ -149,6 +151,18 @@ impl Mirror {
     pub async fn between(&self, from: &str, to: &str, limit: usize) -> Result<Vec<Commit>, RepositoryError> {
         let (from, to) = (from.to_owned(), to.to_owned());
         self.run(move |repository| history::between(repository, &from, &to, limit)).await
+    }
+
+    /// Of these commits, those that touched each of the paths, files or folders: what is there differs from all parents.
+    ///
+    /// # Errors
+    /// [`RepositoryError::NotFound`] where there is no such commit.
+    pub async fn touching(
+        &self,
+        commits: Vec<CommitId>,
+        paths: Vec<String>,
+    ) -> Result<Vec<BTreeSet<CommitId>>, RepositoryError> {
+        self.run(move |repository| history::touching(repository, &commits, &paths)).await
     }
 
     /// The commit that a revision (branch, tag, `HEAD`, id or at least 7 digits of it; then `~n`, `^n`) names

@@ -10,8 +10,8 @@ use lockkeeper::commit::CommitId;
 use lockkeeper::image::{Digest, Image, Pinned, Release, Tag};
 use lockkeeper::pipeline::{Calendar, Picked, Pipeline, StageName, parse, parse_calendar};
 use lockkeeper::plan::{
-    Asked, Effect, FileState, Files, MergeNow, Open, Pick, Plan, PlanSettings, Presence, Snapshot, Thread,
-    Unread, hotfix_targets, known, plan,
+    Asked, Effect, Files, MergeNow, Open, Pick, Plan, PlanSettings, Presence, Snapshot, Thread, Unread,
+    hotfix_targets, known, plan,
 };
 use lockkeeper::promotion::{self, Entry, Event, State};
 use lockkeeper::pull_request::{
@@ -500,19 +500,19 @@ impl Tiny {
             }
         }
         let picks = vec![self.pick(&pipeline)];
+        let settings = PlanSettings {
+            command_age_max: Duration::from_mins(15),
+            merge_method: MergeMethod::Merge,
+            url_prefix: String::new(),
+            source_links: Vec::new(),
+            has_deployments: false,
+        };
         let mut snapshot = Snapshot {
-            now: self.now,
             repository: "env".to_owned(),
             base_branch: "main".to_owned(),
-            base: self.tip,
-            pipeline,
-            file: FileState::Valid,
-            state: self.state.clone(),
             files: bytes(&self.files),
             picks,
-            standing: BTreeSet::new(),
             images: self.images(),
-            tags: BTreeMap::new(),
             pull_requests,
             asked: self.asked.clone(),
             standings: standings(),
@@ -520,21 +520,7 @@ impl Tiny {
             rules_at_open,
             files_at_open,
             presence: self.presence(),
-            probes: BTreeMap::new(),
-            running: BTreeMap::new(),
-            tagging: BTreeMap::new(),
-            untaggable: BTreeMap::new(),
-            signatures: BTreeMap::new(),
-            hotfixes: BTreeMap::new(),
-            is_muted: false,
-            me: me(),
-            settings: PlanSettings {
-                command_age_max: Duration::from_mins(15),
-                merge_method: MergeMethod::Merge,
-                url_prefix: String::new(),
-                source_links: Vec::new(),
-                has_deployments: false,
-            },
+            ..Snapshot::unread(self.now, self.tip, pipeline, self.state.clone(), me(), settings)
         };
         for target in hotfix_targets(&snapshot) {
             let found = self.named(&snapshot, &target).map_err(Unread::Absent);

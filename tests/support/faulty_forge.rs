@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use lockkeeper::commit::CommitId;
 use lockkeeper::forge::{
     Authors, Check, Comment, CommentId, Deployment, Forge, ForgeError, Listed, MergeMethod, NewCommit,
-    NewPullRequest, Number, Person, PersonId, Priority, PullRequest, Reaction, Standing,
+    NewPullRequest, Number, Person, PersonId, Priority, PullRequest, Reaction, Standing, Touched,
 };
 
 use super::faults::{Fault, Faults};
@@ -144,6 +144,15 @@ impl Forge for FaultyForge {
     }
     async fn authors(&self, source: &str, from: &str, to: &str) -> Result<Authors, ForgeError> {
         self.call(self.inner.authors(source, from, to)).await
+    }
+    async fn touched(
+        &self,
+        source: &str,
+        from: &str,
+        to: &str,
+        paths: &[String],
+    ) -> Result<Touched, ForgeError> {
+        self.call(self.inner.touched(source, from, to, paths)).await
     }
     fn url_prefix(&self) -> String {
         self.inner.url_prefix()

@@ -11,11 +11,11 @@ use crate::repository::co_authors;
 use crate::settings::FullName;
 
 /// Pages of 100 commits; a promotion of more is one of which nobody knows the authors.
-const PAGES_MAX: u32 = 10;
+pub(super) const PAGES_MAX: u32 = 10;
 /// The account under which GitHub itself commits what is merged on its pages.
 const WEB_FLOW: u64 = 19_864_447;
 /// Letters of a name or address that are repeated in a message.
-const TEXT_CHARACTERS_MAX: usize = 100;
+pub(super) const TEXT_CHARACTERS_MAX: usize = 100;
 
 impl GitHubForge {
     /// Source: GitHub's REST API, "Compare two commits": the commits of `to` that are not in `from`.
@@ -45,7 +45,7 @@ impl GitHubForge {
     }
 
     /// `https://github.com/acme/web(.git)` → `acme/web`, where that is the GitHub we speak to.
-    fn named_source(&self, source: &str) -> Option<FullName> {
+    pub(super) fn named_source(&self, source: &str) -> Option<FullName> {
         let host = self.web_url.strip_suffix(&self.name.to_string())?;
         let path = source.strip_prefix(host)?.trim_end_matches('/');
         path.strip_suffix(".git").unwrap_or(path).parse().ok()

@@ -28,6 +28,7 @@ mod pulls;
 mod reviewers;
 mod reviews;
 mod statuses;
+mod touched;
 mod trait_impl;
 mod wire;
 

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::GitHubForge;
 use crate::forge::{
     Authors, Check, Comment, CommentId, CommitId, Deployment, Forge, ForgeError, Listed, MergeMethod,
-    NewCommit, NewPullRequest, Number, Person, PersonId, Priority, PullRequest, Reaction, Standing,
+    NewCommit, NewPullRequest, Number, Person, PersonId, Priority, PullRequest, Reaction, Standing, Touched,
 };
 
 #[async_trait]
@@ -108,6 +108,16 @@ impl Forge for GitHubForge {
 
     async fn authors(&self, source: &str, from: &str, to: &str) -> Result<Authors, ForgeError> {
         self.source_authors(source, from, to).await
+    }
+
+    async fn touched(
+        &self,
+        source: &str,
+        from: &str,
+        to: &str,
+        paths: &[String],
+    ) -> Result<Touched, ForgeError> {
+        self.source_touched(source, from, to, paths).await
     }
 
     fn url_prefix(&self) -> String {

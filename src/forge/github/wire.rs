@@ -203,6 +203,7 @@ pub(super) enum Author {
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct CommitText {
     pub(super) author: Option<GitAuthor>,
+    pub(super) committer: Option<GitAuthor>,
     #[serde(default)]
     pub(super) message: String,
 }
@@ -210,6 +211,7 @@ pub(super) struct CommitText {
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct GitAuthor {
     pub(super) email: Option<String>,
+    pub(super) date: Option<String>,
 }
 
 /// What is known of a commit besides what git has of it.

@@ -8,7 +8,7 @@ use crate::forge::{Authors, ForgeError, Person};
 use crate::repository::{Commit, Credentials, Location, Mirror, RepositoryError, co_authors};
 
 /// The most commits whose authors are looked for, as at other forges' compare pages.
-const COMMITS_MAX: usize = 1_000;
+pub(super) const COMMITS_MAX: usize = 1_000;
 
 impl LocalForge {
     pub(super) async fn source_authors(
@@ -62,7 +62,7 @@ impl LocalForge {
     }
 
     /// The mirror of a source repository, opened at the first question; none if it is not in the settings.
-    async fn source_mirror(&self, source: &str) -> Result<Option<Mirror>, ForgeError> {
+    pub(super) async fn source_mirror(&self, source: &str) -> Result<Option<Mirror>, ForgeError> {
         let Some((place, path)) = self.sources.iter().enumerate().find(|(_, (name, _))| *name == source)
         else {
             return Ok(None);
@@ -80,7 +80,7 @@ impl LocalForge {
 }
 
 /// The commits after `from` up to `to`. A revision that the mirror does not have yet is fetched with the branches.
-async fn commits(mirror: &Mirror, from: &str, to: &str) -> Result<Vec<Commit>, RepositoryError> {
+pub(super) async fn commits(mirror: &Mirror, from: &str, to: &str) -> Result<Vec<Commit>, RepositoryError> {
     match mirror.between(from, to, COMMITS_MAX + 1).await {
         Err(RepositoryError::NotFound { .. }) => {}
         other => return other,

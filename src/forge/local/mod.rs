@@ -30,6 +30,7 @@ mod pull;
 mod relation;
 mod review;
 mod thread;
+mod touched;
 mod trait_impl;
 pub mod pages;
 

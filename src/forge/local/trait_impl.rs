@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use super::LocalForge;
 use crate::forge::{
     Authors, Check, Comment, CommentId, Deployment, Forge, ForgeError, Listed, MergeMethod, NewCommit,
-    NewPullRequest, Number, Permission, Person, PersonId, Priority, PullRequest, Reaction, Standing,
+    NewPullRequest, Number, Permission, Person, PersonId, Priority, PullRequest, Reaction, Standing, Touched,
 };
 use crate::repository::CommitId;
 
@@ -119,6 +119,16 @@ impl Forge for LocalForge {
 
     async fn authors(&self, source: &str, from: &str, to: &str) -> Result<Authors, ForgeError> {
         self.source_authors(source, from, to).await
+    }
+
+    async fn touched(
+        &self,
+        source: &str,
+        from: &str,
+        to: &str,
+        paths: &[String],
+    ) -> Result<Touched, ForgeError> {
+        self.source_touched(source, from, to, paths).await
     }
 
     fn url_prefix(&self) -> String {

@@ -4,6 +4,7 @@ use super::follow::follow;
 use super::keys::{Keys, signed_by};
 use super::node::{Names, Node, Report};
 use super::pipelines::DURATION_WANTED;
+use super::stages::file_path;
 use crate::image::Platform;
 use crate::pipeline::{BuildLabels, ImageRule, parse_duration};
 
@@ -12,12 +13,14 @@ const IMAGES_MAX: usize = 64;
 /// Most platforms of one image.
 const PLATFORMS_MAX: usize = 32;
 
+/// Most paths of one image: each costs a request for each rollback.
+const ATTENTION_MAX: usize = 8;
 /// Longest name of a label.
 const LABEL_NAME_BYTES_MAX: usize = 128;
 
 const LABELS_NAMES: Names = Names { known: &["build", "run"], later: &[] };
 const IMAGE_NAMES: Names = Names {
-    known: &["repository", "follow", "platforms", "minimum_age", "signed_by", "labels"],
+    known: &["repository", "follow", "platforms", "minimum_age", "signed_by", "labels", "attention"],
     later: &["provenance", "sbom"],
 };
 
@@ -58,7 +61,21 @@ fn image(node: &Node<'_>, keys: &Keys, report: &mut Report) -> Option<ImageRule>
         minimum_age: age,
         signed_by,
         build_labels,
+        attention: node.get("attention").map(|list| attention(&list, report)).unwrap_or_default(),
     })
+}
+
+fn attention(list: &Node<'_>, report: &mut Report) -> Vec<String> {
+    let mut paths: Vec<String> = Vec::new();
+    for node in list.items_or_one(ATTENTION_MAX, report).unwrap_or_default() {
+        let folder = |text: &str| file_path(text.strip_suffix('/').unwrap_or(text)).map(|_| text.to_owned());
+        let Some(path) = node.parsed("a path of the source repository", folder, report) else { continue };
+        if paths.contains(&path) {
+            report.add(&node, format!("path `{path}` is listed twice"));
+        }
+        paths.push(path);
+    }
+    paths
 }
 
 fn build_labels(node: &Node<'_>, report: &mut Report) -> BuildLabels {

@@ -3,7 +3,7 @@
 use super::node::{Names, Node, Report, shown};
 use super::{channels, gates, live};
 use crate::pipeline::{
-    Approvals, FILE_NAME, MergePolicy, OutOfBand, PinTarget, Principal, Stage, StageName, is_hidden,
+    Approvals, FILE_NAME, Join, MergePolicy, OutOfBand, PinTarget, Principal, Stage, StageName, is_hidden,
 };
 
 /// Most stages of one pipeline: eight environments in eight regions.
@@ -35,6 +35,7 @@ const STAGE_NAMES: Names = Names {
     later: &["watch", "signed_by", "healthy"],
 };
 const PIN_NAMES: Names = Names { known: &["file", "path"], later: &[] };
+const AFTER_NAMES: Names = Names { known: &["any"], later: &[] };
 const ROLLBACK_NAMES: Names = Names { known: &["by", "approvals"], later: &["force", "to"] };
 const HOTFIX_NAMES: Names = Names { known: &["by"], later: &[] };
 /// Words that commands use in the place where a stage's name may stand.
@@ -71,9 +72,9 @@ fn stage<'a>(node: &Node<'a>, before: Option<StageName>, report: &mut Report) ->
     let name = node.required("name", report).and_then(|name| stage_name(&name, report));
     let group = node.get("group").and_then(|group| stage_name(&group, report));
     let after = node.get("after");
-    let upstream = match &after {
+    let (join, upstream) = match &after {
         Some(after) => names_after(after, report),
-        None => before.into_iter().collect(),
+        None => (Join::All, before.into_iter().collect()),
     };
     let (pins, pin_nodes) = pins(node, report).into_iter().unzip();
     let words = [("approved", MergePolicy::Approved), ("automatic", MergePolicy::Automatic)];
@@ -94,6 +95,7 @@ fn stage<'a>(node: &Node<'a>, before: Option<StageName>, report: &mut Report) ->
         name: name?,
         group,
         after: upstream,
+        join,
         live: live::live(node, report),
         pins,
         merge,
@@ -111,7 +113,19 @@ fn stage_name(node: &Node<'_>, report: &mut Report) -> Option<StageName> {
     Some(name)
 }
 
-fn names_after(after: &Node<'_>, report: &mut Report) -> Vec<StageName> {
+fn names_after(after: &Node<'_>, report: &mut Report) -> (Join, Vec<StageName>) {
+    if !after.is_map() {
+        return (Join::All, upstream_names(after, report));
+    }
+    let any = after.is_map_of(&AFTER_NAMES, report).then(|| after.required("any", report)).flatten();
+    let names = any.as_ref().map(|any| upstream_names(any, report)).unwrap_or_default();
+    if let Some(any) = any.filter(|_| names.len() < 2) {
+        report.add(&any, "wanted at least two stages to choose from; one alone is `after: [<stage>]`");
+    }
+    (Join::Any, names)
+}
+
+fn upstream_names(after: &Node<'_>, report: &mut Report) -> Vec<StageName> {
     let mut names = Vec::new();
     for node in after.items_or_one(STAGES_MAX, report).unwrap_or_default() {
         let Some(name) = node.parsed("the name of a stage", str::parse, report) else { continue };

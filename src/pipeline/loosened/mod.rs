@@ -2,8 +2,8 @@
 //! approvals.
 
 use super::{
-    Approvals, Follow, ImageRule, MergePolicy, OutOfBand, Pipeline, Prereleases, Principal, RoleName, Rule,
-    SigningKey, Stage, duration_text, is_wider,
+    Approvals, Follow, ImageRule, Join, MergePolicy, OutOfBand, Pipeline, Prereleases, Principal, RoleName,
+    Rule, SigningKey, Stage, StageName, duration_text, is_wider,
 };
 use crate::image::Platform;
 use crate::signature::Keyless;
@@ -25,8 +25,7 @@ pub fn loosened(before: &Stage, after: &Stage) -> Vec<String> {
     if before.gates.healthy && !after.gates.healthy {
         found.push("health upstream no longer needed".to_owned());
     }
-    let lost = before.after.iter().filter(|upstream| !after.after.contains(upstream));
-    found.extend(lost.map(|upstream| format!("no longer comes after stage `{upstream}`")));
+    found.extend(loosened_upstream(before, after));
     if before.merge == MergePolicy::Approved && after.merge == MergePolicy::Automatic {
         found.push("merge changed from approved to automatic".to_owned());
     }
@@ -55,6 +54,32 @@ pub fn loosened(before: &Stage, after: &Stage) -> Vec<String> {
     let added = after.hotfix_by.iter().filter(|principal| !before.hotfix_by.contains(principal));
     found.extend(added.map(|principal| format!("`{principal}` may now ship a hotfix")));
     found
+}
+
+fn loosened_upstream(before: &Stage, after: &Stage) -> Vec<String> {
+    let missing = |one: &Stage, other: &Stage| -> Vec<StageName> {
+        one.after.iter().filter(|upstream| !other.after.contains(upstream)).cloned().collect()
+    };
+    let list =
+        |stage: &Stage| stage.after.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    let (lost, new) = (missing(before, after), missing(after, before));
+    match (before.join, after.join) {
+        (Join::All, Join::All) => {
+            lost.iter().map(|upstream| format!("no longer comes after stage `{upstream}`")).collect()
+        }
+        (Join::All, Join::Any) if before.after.is_empty() => Vec::new(),
+        (Join::All, Join::Any) => {
+            vec![format!("now comes after any of {}, no longer after all of {}", list(after), list(before))]
+        }
+        (Join::Any, Join::Any) => {
+            new.iter().map(|upstream| format!("stage `{upstream}` alone is enough")).collect()
+        }
+        // Each that is left was one of those before, or there is none any more.
+        (Join::Any, Join::All) if after.after.iter().any(|upstream| before.after.contains(upstream)) => {
+            Vec::new()
+        }
+        (Join::Any, Join::All) => vec![format!("no longer comes after any of {}", list(before))],
+    }
 }
 
 /// Names what says less of what is live in an upstream stage than it did.
@@ -107,8 +132,16 @@ fn loosened_image(before: &ImageRule, after: &ImageRule) -> Vec<String> {
     for (key, old, new) in
         [("allow", &old.filter.allow, &new.filter.allow), ("ignore", &old.filter.ignore, &new.filter.ignore)]
     {
-        if old.is_some() && old != new {
-            found.push(format!("`{key}` of `{name}` changed or removed"));
+        match (old, new) {
+            (Some(_), None) => found.push(format!("`{key}` of `{name}` removed")),
+            (Some(old), Some(new)) if old != new => {
+                found.push(format!(
+                    "`{key}` of `{name}` changed from `{}` to `{}`",
+                    old.as_str(),
+                    new.as_str()
+                ));
+            }
+            (Some(_) | None, _) => {}
         }
     }
     if prereleases(new) == Prereleases::All && prereleases(old) == Prereleases::Named {

@@ -26,6 +26,17 @@ fn each_gate_that_gets_looser_is_named() {
     check("gates: { soak: 1h }", "gates: { soak: 2h }", &[]);
     check("after: [dev, qa]", "after: [qa]", &["no longer comes after stage `dev`"]);
     check("after: [qa]", "after: [dev, qa]", &[]);
+    let any = "after: { any: [dev, qa] }";
+    check(
+        "after: [dev, qa]",
+        any,
+        &["now comes after any of `dev`, `qa`, no longer after all of `dev`, `qa`"],
+    );
+    check("after: [dev]", any, &["now comes after any of `dev`, `qa`, no longer after all of `dev`"]);
+    check("after: []", any, &[]);
+    check(any, "after: [dev, qa]", &[]);
+    check(any, "after: [qa]", &[]);
+    check(any, "after: []", &["no longer comes after any of `dev`, `qa`"]);
     check(
         "merge: approved",
         "merge: automatic",
@@ -144,16 +155,8 @@ fn what_lets_more_digests_of_an_image_count_is_named() {
             "follow: { tag: m }",
             "minimum age of `r/a` shortened from 2h to 0s",
         ),
-        (
-            "follow: { numeric: true, allow: '^1' }",
-            "follow: { numeric: true }",
-            "`allow` of `r/a` changed or removed",
-        ),
-        (
-            "follow: { numeric: true, ignore: x }",
-            "follow: { numeric: true }",
-            "`ignore` of `r/a` changed or removed",
-        ),
+        ("follow: { numeric: true, allow: '^1' }", "follow: { numeric: true }", "`allow` of `r/a` removed"),
+        ("follow: { numeric: true, ignore: x }", "follow: { numeric: true }", "`ignore` of `r/a` removed"),
         (
             "follow: { semver: '*' }",
             "follow: { semver: '*', prereleases: true }",
@@ -167,7 +170,10 @@ fn what_lets_more_digests_of_an_image_count_is_named() {
         assert_eq!(loosened_images(&with(after), &with(before)), [""; 0], "{after} → {before}");
     }
     let ignoring = |what| with(&format!("follow: {{ numeric: true, ignore: {what} }}"));
-    assert_eq!(loosened_images(&ignoring("x"), &ignoring("y")), ["`ignore` of `r/a` changed or removed"]);
+    assert_eq!(
+        loosened_images(&ignoring("x"), &ignoring("y")),
+        ["`ignore` of `r/a` changed from `x` to `y`"]
+    );
 }
 
 #[test]

@@ -11,6 +11,7 @@ use crate::plan::messages::{code, prose};
 use crate::plan::order::{compare, moved};
 use crate::plan::pins::Pins;
 use crate::plan::snapshot::{Asked, Snapshot};
+use crate::plan::upstream::{self, Passed};
 use crate::plan::{gates, hotfix, propose};
 use crate::promotion::{self, Event, Lane};
 
@@ -95,14 +96,11 @@ fn promote_stage(
     if let Some(hold) = propose::entry_hold(&unrefused, stage, &release, propose::Asked::ByPerson) {
         return Err(Refusal::refused(format!("`{}`: {}.", stage.name, prose(&hold.text))));
     }
-    if !stage.after.is_empty()
-        && !matches!(candidate::passed(&unrefused, stage, &release), candidate::Passed::Yes)
-    {
-        let upstream: Vec<String> = stage.after.iter().map(|name| format!("`{name}`")).collect();
+    if !stage.after.is_empty() && !matches!(upstream::passed(&unrefused, stage, &release), Passed::Yes) {
         return Err(Refusal::refused(format!(
             "{} has not passed in {}.",
             code(&release.version()),
-            upstream.join(", ")
+            upstream::names(stage)
         )));
     }
     let line = format!(

@@ -10,6 +10,7 @@ use super::super::hotfix;
 use super::super::readiness::readiness;
 use super::super::snapshot::{Presence, Snapshot};
 use super::facts::{details_image, version_after, what_changes};
+use super::undone;
 use super::{code, escape, one_line, promotion_id, prose, title, was_version};
 use crate::image::Release;
 use crate::pipeline::Stage;
@@ -158,6 +159,7 @@ fn rollback(snapshot: &Snapshot, stage: &Stage, proposal: &Proposal, gates: Opti
     lines.extend(preflight(snapshot, proposal));
     lines.extend(signature_lines(snapshot, proposal));
     lines.extend(lived(snapshot, stage, proposal));
+    lines.extend(undone::lines(snapshot, proposal));
     lines.push(format!("- ✓ changes {} and nothing else", pins_text(proposal)));
     lines.extend(
         gates.iter().flat_map(|gates| gates.holds()).map(|hold| format!("- ▲ **{}**", prose(&hold.text))),

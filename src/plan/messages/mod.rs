@@ -10,6 +10,7 @@ mod facts;
 mod offline;
 mod reply;
 mod source;
+mod undone;
 
 pub use commit::{Recorded, recorded};
 pub use escape::{code, disarm, escape, one_line, prose};

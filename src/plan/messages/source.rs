@@ -39,7 +39,8 @@ pub(super) fn link(allowed: &[String], text: &str) -> String {
     }
 }
 
-fn commit(allowed: &[String], image: &Image, revision: &str) -> String {
+/// A commit of the image's source: a link where it may be linked to.
+pub(super) fn commit(allowed: &[String], image: &Image, revision: &str) -> String {
     let shown = code(short(revision));
     let page = page(allowed, image).filter(|page| image.commit().is_some() && !is_other(page));
     page.map_or_else(

@@ -1,9 +1,10 @@
+mod observed;
 mod readiness;
 mod refused;
 mod tags;
 mod words;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -11,7 +12,7 @@ use proptest::prelude::*;
 
 use super::candidate::{Candidate, candidate};
 use super::order::{against_pinned, backwards, compare, is_forward, moved};
-use super::snapshot::{FileState, PlanSettings, Thread};
+use super::snapshot::{PlanSettings, Thread};
 use super::{Asked, Gate, Pick, Snapshot, coming, earlier};
 use crate::commit::CommitId;
 use crate::image::{Digest, Pinned, Release};
@@ -31,42 +32,18 @@ fn snapshot(images: &[&str], follow: &str) -> Snapshot {
         "version: 1\npipelines:\n  - name: shop\n    images:\n{}    stages:\n      - {{ name: dev, pins: [a] }}\n      - {{ name: prod, pins: [b] }}\n",
         images.concat()
     );
-    Snapshot {
-        now: Timestamp::UNIX_EPOCH,
-        repository: "env".to_owned(),
-        base_branch: "main".to_owned(),
-        base: CommitId::from_bytes([0; 20]),
-        pipeline: parse(text.as_bytes()).unwrap().pipelines.remove(0),
-        file: FileState::Valid,
-        state: State::default(),
-        files: BTreeMap::new(),
-        picks: Vec::new(),
-        standing: BTreeSet::new(),
-        images: BTreeMap::new(),
-        tags: BTreeMap::new(),
-        pull_requests: BTreeMap::new(),
-        asked: Vec::new(),
-        standings: BTreeMap::new(),
-        authors: BTreeMap::new(),
-        rules_at_open: BTreeMap::new(),
-        files_at_open: BTreeMap::new(),
-        presence: BTreeMap::new(),
-        probes: BTreeMap::new(),
-        running: BTreeMap::new(),
-        tagging: BTreeMap::new(),
-        untaggable: BTreeMap::new(),
-        signatures: BTreeMap::new(),
-        hotfixes: BTreeMap::new(),
-        is_muted: false,
-        me: Person { id: 1, name: "lockkeeper".to_owned(), bot: true },
-        settings: PlanSettings {
-            command_age_max: Duration::from_mins(15),
-            merge_method: MergeMethod::Merge,
-            url_prefix: String::new(),
-            has_deployments: false,
-            source_links: Vec::new(),
-        },
-    }
+    let settings = PlanSettings {
+        command_age_max: Duration::from_mins(15),
+        merge_method: MergeMethod::Merge,
+        url_prefix: String::new(),
+        has_deployments: false,
+        source_links: Vec::new(),
+    };
+    let me = Person { id: 1, name: "lockkeeper".to_owned(), bot: true };
+    let pipeline = parse(text.as_bytes()).unwrap().pipelines.remove(0);
+    let base = CommitId::from_bytes([0; 20]);
+    let unread = Snapshot::unread(Timestamp::UNIX_EPOCH, base, pipeline, State::default(), me, settings);
+    Snapshot { repository: "env".to_owned(), base_branch: "main".to_owned(), ..unread }
 }
 
 fn record(snapshot: &mut Snapshot, event: Event) {

@@ -147,6 +147,14 @@ impl Git {
         walk.map(|found| read(&repository.find_commit(found.unwrap()).unwrap())).collect()
     }
 
+    /// The commits from `start` back that touched a path since a time, newest first, as the `git` program finds them.
+    pub fn touching(&self, start: &str, path: &str, since: Option<&str>) -> Vec<Commit> {
+        let since = since.map(|since| format!("--since={since}"));
+        let words = ["log", "--format=%H"].into_iter().chain(since.as_deref());
+        let found = self.run(&words.chain([start, "--", path]).collect::<Vec<_>>()).unwrap();
+        found.lines().map(|id| self.show(id)).collect()
+    }
+
     /// One commit, by an id or a name.
     pub fn show(&self, name: &str) -> Commit {
         let repository = self.open();

@@ -103,6 +103,9 @@ fn upstreams_and_names_are_checked() {
         "found `dex`; did you mean `dev`?",
     );
     check_error(&with_stage("after: [dev, dev]"), &format!("{p}.stages[1].after[1]"), "listed twice");
+    check_error(&with_stage("after: { any: [dev] }"), &format!("{p}.stages[1].after.any"), "at least two");
+    check_error(&with_stage("after: { all: [dev] }"), &format!("{p}.stages[1].after.all"), "unknown");
+    check_error(&with_stage("after: {}"), &format!("{p}.stages[1].after"), "`any`");
     check_error(
         &with_stage("group: dev"),
         &format!("{p}.stages[1].group"),

@@ -108,6 +108,7 @@ fn dispatch(world: &mut World, call: &Call) -> Done<Answer> {
         ("GET", "/pulls/{pull_number}/reviews") => pulls::reviews(world, call),
         (_, path) if path.starts_with("/issues") => issues::answer(world, call, method, path),
         (_, path) if path.starts_with("/deployments") => deployments::answer(world, call, method, path),
+        ("GET", "/commits") => refs::commits(world, call),
         ("GET", "/commits/{ref}") => refs::commit(world, call),
         ("POST", "/statuses/{sha}") => checks::new_status(world, call),
         (_, path) if path.starts_with("/check-runs") || path.starts_with("/commits") => {
@@ -129,7 +130,7 @@ fn may_call(world: &World, call: &Call) -> Done<()> {
     if let Some(repo) = call.operation.parameters.get("repo") {
         let name = format!("{}/{repo}", call.text("owner"));
         let is_source = world.model.sources.contains_key(&name);
-        let is_readable = template.ends_with("{repo}") || template.ends_with("{basehead}");
+        let is_readable = ["{repo}", "{basehead}", "/commits"].iter().any(|end| template.ends_with(end));
         let is_ours = name.eq_ignore_ascii_case(&world.model.full_name());
         if !(is_ours || is_source && is_readable) {
             return Err(Answer::not_found());

@@ -195,10 +195,23 @@ fn delete(world: &mut World, call: &Call) -> Done<Answer> {
     Ok(Answer::new(204, json!(null)))
 }
 
+/// Of the repository or of a source: what touched a path, the last first.
+pub(super) fn commits(world: &World, call: &Call) -> Done<Answer> {
+    let git = named_git(world, call);
+    let start = git.commit(call.asked("sha").unwrap_or("HEAD")).ok_or_else(Answer::not_found)?;
+    let touching = git.touching(&start, call.asked("path").unwrap_or(""), call.asked("since"));
+    let show = Show { git: &git, ..call.show(world) };
+    call.page(touching.iter().map(|commit| show.commit(commit)).collect())
+}
+
+fn named_git(world: &World, call: &Call) -> Git {
+    let source = world.model.sources.get(&format!("{}/{}", call.text("owner"), call.text("repo")));
+    source.map_or_else(|| world.git.clone(), |path| Git::new(path))
+}
+
 /// Of the repository or of a source. Commits come in pages, files with the first page only.
 fn compare(world: &World, call: &Call) -> Done<Answer> {
-    let source = world.model.sources.get(&format!("{}/{}", call.text("owner"), call.text("repo")));
-    let git = source.map_or_else(|| world.git.clone(), |path| Git::new(path));
+    let git = named_git(world, call);
     let (base, head) = call.text("basehead").split_once("...").ok_or_else(Answer::not_found)?;
     let base = git.commit(base).ok_or_else(Answer::not_found)?;
     let head = git.commit(head).ok_or_else(Answer::not_found)?;
