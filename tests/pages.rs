@@ -186,11 +186,11 @@ async fn ask(tab: &Tab, board: &str) {
 async fn look_around(tab: &Tab, forge: &str) {
     for (name, path, text) in [
         ("open", "", "Nothing here"),
-        ("closed", "?state=closed", "promote(canary)"),
+        ("closed", "?state=closed", "promote(canary-us)"),
         ("issues", "/../issues", "checkout"),
         ("issue", "/../issues/1", "checkout"),
-        ("commits", "/9/commits", "promote(prod)"),
-        ("changes", "/9/changes", "apps/checkout/prod/us.yaml"),
+        ("commits", "/6/commits", "promote(prod)"),
+        ("changes", "/6/changes", "apps/checkout/prod/us.yaml"),
         ("no-page", "/999", "999"),
     ] {
         tab.go(&format!("{forge}{path}")).await;
@@ -209,12 +209,12 @@ fn push(image: &str, older: &str, version: &str) -> Option<()> {
     Some(())
 }
 
-/// Approves what waits for an approval in canary.
+/// Approves what waits for an approval in the first region of canary.
 async fn approve(tab: &Tab, board: &str, version: &str) {
     tab.go(board).await;
     tab.until("approve").await;
     tab.check("board-waiting").await;
-    tab.click("td[data-s=canary] a").await;
+    tab.click("td[data-s=canary-eu] a").await;
     tab.sign_in("tom").await;
     tab.check("pull-request-open").await;
     tab.click("button[value=approved]").await;
@@ -225,7 +225,7 @@ async fn approve(tab: &Tab, board: &str, version: &str) {
 /// Rolls prod back from the first line of the pipeline's history, and sees it held.
 async fn roll_back(tab: &Tab, board: &str) {
     tab.go(&format!("{board}p/shop/checkout")).await;
-    tab.click(".history a[href$='/14']").await;
+    tab.click(".history a").await;
     tab.sign_in("sam").await;
     tab.comment("/rollback prod INC-2050 slow").await;
     tab.until("Rolling prod back").await;

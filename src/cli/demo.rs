@@ -10,7 +10,8 @@ use crate::demo::{Demo, DemoError, Options, Step, tell};
 use crate::settings::{Log, LogFormat};
 use crate::telemetry;
 
-/// Tell the whole story in one process, offline: promote, approve, break, roll back. Then stay up for clicking.
+/// Tell the whole story in one process, offline: promote, approve, veto, hotfix, freeze, roll back, drift. Then stay up
+/// for clicking.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// End after the story.
@@ -109,7 +110,7 @@ async fn asked_to_end() {
 
 fn line(step: &Step) -> String {
     let elapsed = step.elapsed.as_secs_f64();
-    format!("{elapsed:5.1} s  {:<8} {}  {}\n", step.who, step.text, step.link)
+    format!("{elapsed:5.1} s  {:<9} {}  {}\n", step.who, step.text, step.link)
 }
 
 fn introduction(demo: &Demo) -> String {
@@ -131,6 +132,7 @@ fn evidence(demo: &Demo) -> String {
         "\nThe same on the command line, and by other tools:\n  \
          {config} status\n  \
          {config} history checkout prod\n  \
+         {config} drift\n  \
          {git} log --first-parent main\n  \
          {git} diff main~1 main\n"
     );

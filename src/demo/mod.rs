@@ -1,12 +1,13 @@
 //! `lockkeeper demo`: the whole story in one process, offline.
 //!
-//! A registry, an environment repository with four stages, the repository of the source, a forge with people and the
-//! server with its pages are real and stand in one folder. [`story`] then does what people and their CI do (push,
+//! A registry, an environment repository with five stages, the repository of the source, a forge with people, a deployer
+//! that reports and the server with its pages are real and stand in one folder. [`story`] then does what people and their CI do (push,
 //! approve, comment) and waits until the server has done its part: it looks at the forge and at the board, as people
-//! do, and never tells the server anything but by the registry's webhook and the forge.
+//! do, and never tells the server anything but by the registry's webhook, the deployer's reports and the forge.
 
 pub mod registry;
 mod cast;
+mod deployer;
 mod folder;
 mod running;
 mod sample;

@@ -13,6 +13,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+use super::deployer::Deployer;
 use super::folder::Folder;
 use super::registry::{DemoRegistry, Endpoint, ImageSpec};
 use super::sample::{self, ENVIRONMENT, IMAGE};
@@ -37,6 +38,9 @@ pub struct Demo {
     url: String,
     stop: Option<oneshot::Sender<()>>,
     server: JoinHandle<Result<(), RunError>>,
+    pub(super) deployer: Deployer,
+    /// What runs everywhere in the beginning.
+    pub(super) first: Digest,
     // The last: a temporary folder goes when nothing works in it any more.
     folder: Folder,
 }
@@ -51,7 +55,7 @@ const PORT: u16 = 8080;
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl Demo {
-    /// Starts everything: four stages that run version 1.4.1.
+    /// Starts everything: five stages that run version 1.4.1.
     ///
     /// # Errors
     /// [`DemoError`] if the folder or port cannot be used, or a part does not start.
@@ -69,6 +73,8 @@ impl Demo {
         let digest = push(&registry, FIRST_VERSION, &source)?;
         environment(&folder, &registry, digest).await?;
         folder.write("webhook-secret", &secret)?;
+        let token = hex::encode(rand::random::<[u8; 16]>());
+        folder.write("deployer-token", &token)?;
         folder.write("people.json", cast::PEOPLE)?;
         // Of its own and empty: a registry on loopback concerns no credential helper of this user.
         folder.write("docker-config.json", "{}\n")?;
@@ -85,7 +91,10 @@ impl Demo {
         };
         let server = tokio::spawn(run(service, listener, until_stopped));
         let url = format!("http://{address}");
-        Ok(Self { begun, registry, source, forge, store, url, stop: Some(stop), server, folder })
+        let reports = format!("{url}/observations/deployer");
+        let deployer = Deployer::start(&folder.join("shop.git"), reports, token)?;
+        let (stop, first) = (Some(stop), digest);
+        Ok(Self { begun, registry, source, forge, store, url, stop, server, deployer, first, folder })
     }
 
     /// Where the board is, without a slash at the end.

@@ -1,4 +1,4 @@
-//! The environment repository: four stages, each in a form of its own.
+//! The environment repository: five stages, each in a form of its own.
 
 use crate::image::{Digest, Repository, Tag};
 
@@ -9,7 +9,11 @@ pub(super) const PIPELINE: &str = "checkout";
 /// The image's path at the registry.
 pub(super) const IMAGE: &str = "shop/checkout";
 
-const FILES: [(&str, &str); 9] = [
+/// The stages in which a deployer reports what runs, each with its folder.
+pub(super) const CANARIES: [(&str, &str); 2] =
+    [("canary-eu", "apps/checkout/canary-eu"), ("canary-us", "apps/checkout/canary-us")];
+
+const FILES: [(&str, &str); 10] = [
     ("README.md", include_str!("assets/environment/README.md")),
     ("lockkeeper.yaml", include_str!("assets/environment/lockkeeper.yaml")),
     (
@@ -29,8 +33,12 @@ const FILES: [(&str, &str); 9] = [
         include_str!("assets/environment/apps/checkout/staging/values.yaml"),
     ),
     (
-        "apps/checkout/canary/deployment.yaml",
-        include_str!("assets/environment/apps/checkout/canary/deployment.yaml"),
+        "apps/checkout/canary-eu/deployment.yaml",
+        include_str!("assets/environment/apps/checkout/canary-eu/deployment.yaml"),
+    ),
+    (
+        "apps/checkout/canary-us/deployment.yaml",
+        include_str!("assets/environment/apps/checkout/canary-us/deployment.yaml"),
     ),
     ("apps/checkout/prod/eu.yaml", include_str!("assets/environment/apps/checkout/prod/eu.yaml")),
     ("apps/checkout/prod/us.yaml", include_str!("assets/environment/apps/checkout/prod/us.yaml")),
@@ -70,6 +78,6 @@ mod tests {
                 assert_eq!((&pins[0].repository, pins[0].digest), (&repository, Some(digest)));
             }
         }
-        assert_eq!(stages, ["dev", "staging", "canary", "prod"]);
+        assert_eq!(stages, ["dev", "staging", "canary-eu", "canary-us", "prod"]);
     }
 }

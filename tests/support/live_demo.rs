@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// The longest that the story may take.
-pub(crate) const STORY_MAX: Duration = Duration::from_mins(1);
+pub(crate) const STORY_MAX: Duration = Duration::from_mins(3);
 /// How long the end may take after Ctrl-C.
 const END_MAX: Duration = Duration::from_secs(15);
 
