@@ -17,6 +17,13 @@ pub fn credibly_created(created: Option<Timestamp>, now: Timestamp) -> Option<Ti
     created.filter(|created| created.as_second() <= last)
 }
 
+/// Whether this is the whole id of a commit, by SHA-1 or SHA-256: what is shorter, a branch or a tag may mean another one by
+/// now.
+#[must_use]
+pub fn is_commit_id(text: &str) -> bool {
+    matches!(text.len(), 40 | 64) && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
 /// What one manifest or index holds, read by digest and therefore the same for ever.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Image {

@@ -10,7 +10,7 @@ mod release;
 
 pub use digest::{Digest, DigestError};
 pub use expected::expected_tags;
-pub use facts::{Content, Growth, Image, LABEL_PREFIX, Layer, Part, credibly_created};
+pub use facts::{Content, Growth, Image, LABEL_PREFIX, Layer, Part, credibly_created, is_commit_id};
 pub use likeness::Likeness;
 pub use platform::{Platform, PlatformError};
 pub use reference::{Reference, ReferenceError, Repository, Tag};

@@ -52,9 +52,8 @@ impl<'p> Stages<'p> {
     }
 
     fn of_stage(&self, rule: LintRule, at: &At<'_>) -> Severity {
-        let named = |name| self.rules.and_then(|rules| rules.stages.get(name)?.get(&rule)).copied();
-        let own = named(&at.stage.name).or_else(|| at.stage.group.as_ref().and_then(named));
-        own.or_else(|| self.everywhere(rule)).unwrap_or_else(|| default(rule, at))
+        let said = self.rules.and_then(|rules| rules.severity(rule, at.stage));
+        said.unwrap_or_else(|| default(rule, at))
     }
 
     fn everywhere(&self, rule: LintRule) -> Option<Severity> {

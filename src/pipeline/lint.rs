@@ -1,10 +1,11 @@
 //! How `lockkeeper lint` judges: the rules by name, how severe each is where, and what is exempted until when.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use jiff::civil::Date;
 
-use super::{Principal, StageName};
+use super::{Policy, Principal, Stage, StageName};
 use crate::image::Repository;
 
 /// A rule of `lockkeeper lint`. Its name is stable: files and code scanners keep it.
@@ -73,6 +74,36 @@ pub struct Exemption {
     pub line: usize,
 }
 
+/// Names what lets errors in the files of a stage pass that stopped them, where a gate asks for lint before and after: a
+/// rule that weighs less, an exemption that is new or lasts longer. That a rule weighs what is usual is not compared: a word
+/// too many is no harm.
+#[must_use]
+pub fn loosened_lint(before: &LintRules, after: &LintRules, stage: &Stage) -> Vec<String> {
+    if stage.gates.policy != Some(Policy::Lint) {
+        return Vec::new();
+    }
+    let is_lighter = |rule: LintRule| {
+        let (was, is) = (before.severity(rule, stage), after.severity(rule, stage));
+        let stops = |severity: Option<Severity>| severity.is_none_or(|found| found == Severity::Error);
+        stops(was) && (!stops(is) || was.is_some() && is.is_none())
+    };
+    let lighter = LintRule::ALL.into_iter().filter(|(_, rule)| is_lighter(*rule));
+    let lighter = lighter.map(|(name, _)| format!("lint rule `{name}` weighs less"));
+    let is_new = |exemption: &&Exemption| !before.exemptions.iter().any(|known| known.reaches(exemption));
+    let new = after.exemptions.iter().filter(is_new);
+    lighter.chain(new.map(|exemption| format!("lint exempts {exemption}"))).collect()
+}
+
+impl LintRules {
+    /// How severe the file says that a rule is in a stage, where it says so.
+    #[must_use]
+    pub fn severity(&self, rule: LintRule, stage: &Stage) -> Option<Severity> {
+        let named = |name: &StageName| self.stages.get(name)?.get(&rule).copied();
+        let own = named(&stage.name).or_else(|| stage.group.as_ref().and_then(named));
+        own.or_else(|| self.rules.get(&rule).copied())
+    }
+}
+
 impl LintRule {
     /// All rules with their names.
     pub const ALL: [(&'static str, Self); 10] = [
@@ -108,6 +139,14 @@ impl Severity {
 }
 
 impl Exemption {
+    /// Whether it is about the same as the other, and lasts as long.
+    fn reaches(&self, other: &Self) -> bool {
+        self.rule == other.rule
+            && self.path == other.path
+            && self.image == other.image
+            && self.expires >= other.expires
+    }
+
     /// Whether it is about this finding, whatever the day.
     #[must_use]
     pub fn covers(&self, rule: LintRule, file: &str, image: Option<&Repository>) -> bool {
@@ -115,6 +154,19 @@ impl Exemption {
         let is_image =
             self.image.as_ref().is_none_or(|wanted| image.is_some_and(|image| image.is_same(wanted)));
         self.rule == rule && is_file && is_image
+    }
+}
+
+impl fmt::Display for Exemption {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "`{}`", self.rule.name())?;
+        if let Some(path) = &self.path {
+            write!(formatter, " in `{path}`")?;
+        }
+        if let Some(image) = &self.image {
+            write!(formatter, " for `{image}`")?;
+        }
+        write!(formatter, " until {}", self.expires)
     }
 }
 

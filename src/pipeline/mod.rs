@@ -8,12 +8,16 @@ mod follow;
 mod principal;
 mod zone;
 mod window;
+mod change;
+mod approvals;
 mod freeze;
 mod live;
 mod loosened;
 mod lint;
 mod file;
 
+pub use approvals::Approvals;
+pub use change::ChangeClass;
 pub use duration::{DurationError, duration_text, parse_duration};
 pub use file::{FILE_NAME, FileError, Pipelines, parse, parse_calendar};
 pub use follow::{
@@ -21,7 +25,7 @@ pub use follow::{
     Rule, TIED_MAX, Together, Told, disagreement,
 };
 pub use freeze::{Calendar, Exception, ExceptionLane, Freeze, loosened_freezes, unknown_names};
-pub use lint::{Exemption, LintRule, LintRules, Severity};
+pub use lint::{Exemption, LintRule, LintRules, Severity, loosened_lint};
 pub use live::{COUNTS_FOR, Live, LiveSource};
 pub use loosened::{loosened, loosened_images, loosened_live};
 pub use principal::PrincipalError;
@@ -35,6 +39,7 @@ pub(crate) use nearest::nearest;
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -81,6 +86,9 @@ pub struct Pipeline {
     pub start_now: bool,
     /// When nothing is merged into some of its stages.
     pub freezes: Calendar,
+    /// How `lockkeeper lint` judges the files, where a gate of one of the stages asks for that; else nothing.
+    #[serde(skip)]
+    pub lint: Arc<LintRules>,
 }
 
 /// One image of a pipeline.
@@ -196,19 +204,20 @@ pub struct Gates {
     pub checks: Vec<RequiredCheck>,
     /// When it is merged: while one of these is open; empty: at any time.
     pub windows: Vec<Window>,
+    /// Whether the source and the commit of each image have to be known.
+    pub provenance: bool,
+    /// What the files of the stage have to keep to.
+    pub policy: Option<Policy>,
+    /// Whether what a rollback would go to afterwards has to be in the registry, and protected where we can.
+    pub rollback_ready: bool,
 }
 
-/// How many approvals, from whom.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Approvals {
-    /// How many people, at least 1.
-    pub min: u32,
-    /// Whose approval counts; empty: anyone with write permission.
-    pub from: Vec<Principal>,
-    /// Whether authors of the commits behind the digest are left out.
-    pub independent: bool,
-    /// Whether the gate opens where those authors cannot be known.
-    pub unknown_authors_allowed: bool,
+/// What the files of a stage have to keep to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Policy {
+    /// `lockkeeper lint` finds no error in them.
+    Lint,
 }
 
 /// A check by name, and the app that must have reported it.

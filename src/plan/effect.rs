@@ -229,6 +229,12 @@ pub enum Gate {
     Branch,
     /// The forge has not said whether it merges.
     Mergeable,
+    /// What an image was built from is not known.
+    Provenance,
+    /// The files of the stage break a rule, or were not judged.
+    Policy,
+    /// What a rollback would go to is not known to be there.
+    RollbackReady,
     /// The registry does not have an image any more that is live or would be gone back to.
     Missing,
     /// Somebody else moved a channel.
@@ -320,6 +326,9 @@ impl Gate {
             Self::Window => "window",
             Self::Branch => "branch",
             Self::Mergeable => "mergeable",
+            Self::Provenance => "provenance",
+            Self::Policy => "policy",
+            Self::RollbackReady => "rollback_ready",
             Self::Missing => "image missing",
             Self::Channel => "channel",
             Self::Tags => "tags",

@@ -6,6 +6,7 @@ use super::effect::{Gate, HoldReason};
 use super::gates::MergeGates;
 use super::messages::{code, escape};
 use super::pins::Pins;
+use super::provenance;
 use super::snapshot::{SignatureState, Snapshot, Unread};
 use crate::image::{Digest, Pinned, Platform, Release, Repository};
 use crate::pipeline::{ImageRule, SigningKey, Stage};
@@ -17,7 +18,9 @@ const SIGNERS: &str = "whoever builds and signs the image";
 
 /// Why a release does not go in, as far as its images alone tell.
 pub(super) fn unfit(snapshot: &Snapshot, stage: &Stage, release: &Release) -> Option<HoldReason> {
-    missing_platforms(snapshot, stage, release).or_else(|| missing_signature(snapshot, stage, release))
+    missing_platforms(snapshot, stage, release)
+        .or_else(|| missing_signature(snapshot, stage, release))
+        .or_else(|| provenance::hold(snapshot, stage, release))
 }
 
 /// The merge gate of the platforms.

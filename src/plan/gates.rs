@@ -5,9 +5,12 @@ use std::collections::BTreeMap;
 use super::candidate::minute;
 use super::effect::{Gate, HoldReason};
 use super::pins::Pins;
+use super::quorum::{Quorum, quorum};
 use super::reviewers;
 use super::snapshot::{Snapshot, is};
-use super::{fitness, freeze, healthy, hotfix, presence, upstream, window};
+use super::{
+    fitness, freeze, healthy, hotfix, policy, presence, provenance, rollback_ready, upstream, window,
+};
 use crate::pipeline::{Approvals, Join, Principal, RequiredCheck, RoleName, Stage};
 use crate::promotion::{self, Approval, Ballot, Discount, HoldKind, Lane, Proposal, Signature};
 use crate::pull_request::{Authors, CheckStatus, Obstacle, PullRequest, Review, Verdict};
@@ -42,7 +45,7 @@ pub(super) struct MergeGates {
 pub(super) const CHECK_NAME: &str = "lockkeeper";
 
 /// Evaluates the merge gates. The rollback lane passes all that say whether the release should go in, and has approvals of
-/// its own; the hotfix lane passes upstream, soak and window.
+/// its own; the hotfix lane passes upstream, soak, window and whether the way back is ready.
 pub(super) fn merge_gates(
     snapshot: &Snapshot,
     stage: &Stage,
@@ -61,9 +64,12 @@ pub(super) fn merge_gates(
             soaked(snapshot, stage, proposal, &mut gates);
             healthy::gate(snapshot, stage, &proposal.release, &mut gates);
             window::gate(snapshot, stage, &mut gates);
+            policy::gate(snapshot, stage, proposal, &mut gates);
+            rollback_ready::gate(snapshot, stage, proposal, &mut gates);
         }
         fitness::platforms(snapshot, stage, proposal, &mut gates);
         fitness::signed(snapshot, stage, proposal, &mut gates);
+        provenance::gate(snapshot, stage, proposal, &mut gates);
         checks(stage, pull_request, &mut gates);
     }
     if let Some(rule) = reviewers::rule(stage, proposal.lane) {
@@ -259,10 +265,12 @@ fn approvals(
         let text = format!("{} asked for changes", against.join(", "));
         gates.shut(HoldReason::new(&stage.name, Gate::Approvals, text).who(against.join(", ")));
     }
-    if found >= rule.min {
-        gates.open(Gate::Approvals, format!("approved by {} ({found} of {})", names.join(", "), rule.min));
+    let quorum = quorum(snapshot, rule, proposal.was.as_ref(), &proposal.release);
+    if found >= quorum.count {
+        let (count, why) = (quorum.count, quorum.why.map_or_else(String::new, |why| format!("; {why}")));
+        gates.open(Gate::Approvals, format!("approved by {} ({found} of {count}{why})", names.join(", ")));
     } else {
-        gates.shut(missing_approvals(stage, rule, found, proposal, &authors, &discounted));
+        gates.shut(missing_approvals(stage, rule, found, quorum, proposal, &authors, &discounted));
     }
     gates.approvals = counted;
 }
@@ -271,6 +279,7 @@ fn missing_approvals(
     stage: &Stage,
     rule: &Approvals,
     found: u32,
+    quorum: Quorum,
     proposal: &Proposal,
     authors: &BTreeMap<u64, String>,
     discounted: &BTreeMap<String, Discount>,
@@ -286,7 +295,9 @@ fn missing_approvals(
     } else {
         format!("; not counted: {}", not_counted.join(", "))
     };
-    let text = format!("approval {found} of {}. May approve: {who}{except}{not_counted}", rule.min);
+    let why = quorum.why.map_or_else(String::new, |why| format!(" ({why})"));
+    let count = quorum.count;
+    let text = format!("approval {found} of {count}{why}. May approve: {who}{except}{not_counted}");
     HoldReason::new(&stage.name, Gate::Approvals, text).who(who)
 }
 

@@ -104,6 +104,12 @@ pub(super) fn skipped(snapshot: &Snapshot, stage: &Stage) -> Vec<String> {
             format!("window ({})", windows.join("; "))
         }
     });
+    if gates.policy.is_some() {
+        found.push("policy".to_owned());
+    }
+    if gates.rollback_ready {
+        found.push("rollback_ready".to_owned());
+    }
     found
 }
 

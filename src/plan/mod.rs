@@ -31,10 +31,14 @@ pub mod messages;
 mod observed;
 mod order;
 mod pins;
+mod policy;
 mod presence;
+mod quorum;
 mod propose;
+mod provenance;
 mod readiness;
 mod reviewers;
+mod rollback_ready;
 mod snapshot;
 mod step;
 mod tags;
@@ -43,7 +47,7 @@ pub mod view;
 mod window;
 
 pub use candidate::{Candidate, candidate};
-pub use change::{ChangeClass, change_class};
+pub use change::change_class;
 pub use commands::{hotfix_targets, rollback_targets};
 pub use concerned::{coming, there};
 pub use earlier::earlier;
@@ -54,9 +58,10 @@ pub use order::compare;
 pub use pins::{FileEdit, Files, Pins, edits, read_pins};
 pub use readiness::questions;
 pub use reviewers::{approval_wanted, reviewers};
+pub use rollback_ready::unanswered;
 pub use snapshot::{
-    Answer, Asked, FileState, Pick, PlanSettings, Presence, Probed, Question, SignatureState, Snapshot,
-    Thread, Unread, is,
+    Answer, Asked, FileState, Linted, Pick, PlanSettings, Presence, Probed, Question, SignatureState,
+    Snapshot, Thread, Unread, is,
 };
 pub use tags::concerned;
 pub use view::{PipelineView, view};

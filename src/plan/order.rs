@@ -94,7 +94,7 @@ pub(super) fn is_known_older(snapshot: &Snapshot, one: &Release, other: &Release
 
 /// A release with the tags by which its digests came, where its pins have none: without a tag no rule can compare it,
 /// and a backport that was seen just now would pass for the newest.
-fn named<'a>(snapshot: &Snapshot, release: &'a Release) -> Cow<'a, Release> {
+pub(super) fn named<'a>(snapshot: &Snapshot, release: &'a Release) -> Cow<'a, Release> {
     if release.images().all(|(_, pinned)| pinned.tag.is_some()) {
         return Cow::Borrowed(release);
     }
@@ -125,7 +125,8 @@ fn differing<'a>(
     })
 }
 
-fn compare_images(snapshot: &Snapshot, rule: &ImageRule, one: &Pinned, other: &Pinned) -> Order {
+/// How two images compare by their follow rule.
+pub(super) fn compare_images(snapshot: &Snapshot, rule: &ImageRule, one: &Pinned, other: &Pinned) -> Order {
     let by_tag = rule.follow.compare(one.tag.as_ref(), other.tag.as_ref());
     if rule.follow.rule != Rule::Newest || by_tag != Order::Unknown {
         return by_tag;

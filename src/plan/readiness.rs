@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use super::candidate::minute;
 use super::effect::{Gate, HoldReason, Plan};
+use super::rollback_ready;
 use super::snapshot::{Answer, Question, Snapshot};
 use crate::image::{Digest, Release, Repository};
 use crate::pipeline::Stage;
@@ -29,15 +30,23 @@ pub(super) enum Readiness {
     },
 }
 
-/// The release that is live in a stage, the one that a rollback should go to, and where that is missing the one that it
-/// would go to instead; each with what people call it.
+/// The release that is live in a stage, the one that a rollback should go to, where that is missing the one that it would
+/// go to instead, and where a gate asks for it the one after what is proposed; each with what people call it.
 pub(super) fn needed<'a>(snapshot: &'a Snapshot, stage: &Stage) -> Vec<(&'a Stint, &'static str)> {
     let live = snapshot.state.live(&stage.name).map(|stint| (stint, "live image"));
     let best = back(snapshot, stage, &[]);
     let next =
         target(snapshot, stage).filter(|next| best.is_some_and(|best| !best.release.is_same(&next.release)));
+    let after = rollback_ready::target(snapshot, stage);
     let best = best.map(|stint| (stint, "rollback target"));
-    live.into_iter().chain(best).chain(next.map(|stint| (stint, "next rollback target"))).collect()
+    let next = next.map(|stint| (stint, "next rollback target"));
+    let mut found: Vec<_> = live.into_iter().chain(best).chain(next).collect();
+    if let Some(after) =
+        after.filter(|after| found.iter().all(|(stint, _)| !stint.release.is_same(&after.release)))
+    {
+        found.push((after, "rollback target after the open promotion"));
+    }
+    found
 }
 
 /// Where a rollback of the stage would go: past what is known to be missing, as the command does, if there is anything

@@ -1,7 +1,9 @@
 //! Who is asked for a review: those whose approval would count.
 
 use super::gates::principals;
+use super::quorum::{Quorum, quorum};
 use super::snapshot::Snapshot;
+use crate::image::Release;
 use crate::pipeline::{Approvals, Principal, Stage};
 use crate::promotion::{Actor, Lane};
 use crate::pull_request::{Authors, Person, Reviewers};
@@ -16,11 +18,19 @@ pub(super) fn rule(stage: &Stage, lane: Lane) -> Option<&Approvals> {
 
 /// Whose approval a new pull request of this lane waits for, in words: "2 approvals by" and who. None: nobody's.
 #[must_use]
-pub fn approval_wanted(stage: &Stage, lane: Lane) -> Option<String> {
-    let rule = rule(stage, lane).filter(|rule| rule.min > 0)?;
-    let plural = if rule.min == 1 { "" } else { "s" };
+pub fn approval_wanted(
+    snapshot: &Snapshot,
+    stage: &Stage,
+    lane: Lane,
+    was: Option<&Release>,
+    release: &Release,
+) -> Option<String> {
+    let rule = rule(stage, lane)?;
+    let Quorum { count, why } = quorum(snapshot, rule, was, release);
+    let plural = if count == 1 { "" } else { "s" };
     let who = principals(&rule.from, "whoever may write");
-    Some(format!("{} approval{plural} by {who}", rule.min))
+    let why = why.map_or_else(String::new, |why| format!(" ({why})"));
+    (count > 0).then(|| format!("{count} approval{plural} by {who}{why}"))
 }
 
 /// Whose approval a stage wants; the owner's where anybody who may write can give it.

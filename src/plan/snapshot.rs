@@ -74,6 +74,9 @@ pub struct Snapshot {
     pub untaggable: BTreeMap<(Repository, Tag), (String, Timestamp)>,
     /// What is known of the signatures of the images that may go in, where they need one.
     pub signatures: BTreeMap<(Repository, Digest), SignatureState>,
+    /// What `lockkeeper lint` says of the files of a stage as they would be after what is proposed there is merged, where a
+    /// gate asks for that; an error says why that is not known.
+    pub linted: BTreeMap<StageName, Result<Linted, String>>,
     /// What people mean who want a hotfix and have no answer yet, by what they wrote; an error says why there is no such
     /// release, or why that is not known.
     pub hotfixes: BTreeMap<Target, Result<Release, Unread>>,
@@ -98,6 +101,8 @@ pub struct PlanSettings {
     pub source_links: Vec<String>,
     /// Whether the forge shows deployments.
     pub has_deployments: bool,
+    /// How long an answer of the probes says something of what is there now.
+    pub probes_count_for: Duration,
 }
 
 /// How `lockkeeper.yaml` stands at the tip of the base.
@@ -114,6 +119,19 @@ pub enum FileState {
     },
     /// Valid, and the pipeline is not in it any more.
     Removed,
+}
+
+/// What `lockkeeper lint` says of the files of a stage.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Linted {
+    /// With this release in them.
+    pub release: ReleaseId,
+    /// How many files.
+    pub files: usize,
+    /// How many errors.
+    pub errors: usize,
+    /// The first of them: file, line, rule and what is wrong.
+    pub first: Option<String>,
 }
 
 /// Why nothing is known of an image.
@@ -268,6 +286,7 @@ impl Snapshot {
             tagging: BTreeMap::new(),
             untaggable: BTreeMap::new(),
             signatures: BTreeMap::new(),
+            linted: BTreeMap::new(),
             hotfixes: BTreeMap::new(),
             is_muted: false,
             me,

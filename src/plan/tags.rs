@@ -106,7 +106,7 @@ pub(super) fn effects(snapshot: &Snapshot, plan: &mut Plan) {
 }
 
 /// Why a tag is not set now.
-fn resting<'a>(
+pub(super) fn resting<'a>(
     snapshot: &'a Snapshot,
     repository: &Repository,
     tag: &Tag,

@@ -63,6 +63,24 @@ pub fn target<'a>(
     }
 }
 
+/// Where a rollback would go once this release has come into the stage. None: nothing else ever was there.
+///
+/// # Errors
+/// [`TargetError::NoneGood`] if something was, and nothing of it can be restored.
+pub fn target_after<'a>(
+    state: &'a State,
+    pipeline: &Pipeline,
+    stage: &StageName,
+    release: &Release,
+) -> Result<Option<&'a Stint>, TargetError> {
+    let Some(stints) = state.stints(stage) else { return Ok(None) };
+    let earlier = earlier(stints, release);
+    if earlier.is_empty() {
+        return Ok(None);
+    }
+    latest_good(state, pipeline, stage, stints, &earlier, &[]).map(Some)
+}
+
 /// The earlier releases, newest first, each once.
 fn earlier<'a>(stints: &'a Stints, live: &Release) -> Vec<&'a Stint> {
     let mut found: Vec<&Stint> = Vec::new();

@@ -11,7 +11,7 @@ use super::pick::pick;
 use super::{Reconcile, ReconcileError, WorldSettings};
 use crate::commit::CommitId;
 use crate::forge::ForgeError;
-use crate::image::{Digest, Image, Release, Repository};
+use crate::image::{Digest, Image, Release, Repository, is_commit_id};
 use crate::pipeline::{Pipeline, Stage, StageName};
 use crate::plan::{self, Asked, Files, Pick, Pins, Presence, Snapshot, Thread, Unread, messages};
 use crate::promotion::Lane;
@@ -362,11 +362,6 @@ pub(super) fn source_of(snapshot: &Snapshot, digest: Digest) -> Result<(String, 
         (Some(source), Some(revision)) => Ok((source.clone(), revision.clone())),
         _ => Err(format!("image {} names no source and revision", digest.short())),
     }
-}
-
-/// Whether this is the whole id of a commit, by SHA-1 or SHA-256.
-fn is_commit_id(text: &str) -> bool {
-    matches!(text.len(), 40 | 64) && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// The result of a read of the registry, or none where it takes longer than a person should wait.

@@ -7,7 +7,7 @@ use futures::future::try_join_all;
 use super::calendar::with_calendar;
 use super::hotfix::hotfixes;
 use super::pick::standing;
-use super::{Reconcile, ReconcileError, gather, protect, running, signatures, tags, touched};
+use super::{Reconcile, ReconcileError, gather, policy, protect, running, signatures, tags, touched};
 use crate::commit::CommitId;
 use crate::forge::ForgeError;
 use crate::pipeline::{Pipeline, PipelineName, StageName};
@@ -15,6 +15,9 @@ use crate::plan::{FileState, PipelineView, PlanSettings, Snapshot};
 use crate::promotion::Lane;
 use crate::pull_request::{Number, PullRequest};
 use crate::store::{Hint, Lease};
+
+/// So many intervals of the probes an answer counts: one goes by until the next, and one may fail.
+const INTERVALS_COUNTED: u32 = 2;
 
 /// What reading the world gave.
 #[derive(Debug)]
@@ -74,6 +77,7 @@ pub(super) async fn observe(run: &Reconcile<'_>) -> Result<Observed, ReconcileEr
         ..Snapshot::unread(now, tip, pipeline, state, me, settings)
     };
     snapshot.running = running::running(run, &snapshot).await?;
+    snapshot.linted = policy::linted(run, &snapshot).await?;
     read_more(run, &mut snapshot, is_hurried).await;
     Ok(Observed::World(Box::new(snapshot)))
 }
@@ -93,6 +97,7 @@ async fn read_more(run: &Reconcile<'_>, snapshot: &mut Snapshot, is_hurried: boo
     snapshot.authors = gather::authors(run, snapshot).await;
     snapshot.touched = touched::touched(run, snapshot).await;
     snapshot.probes = protect::known(run, snapshot).await;
+    protect::hasten(run, snapshot);
     snapshot.tagging = protect::tagging(run, snapshot, is_hurried).await;
 }
 
@@ -105,6 +110,7 @@ fn plan_settings(run: &Reconcile<'_>) -> PlanSettings {
         url_prefix: repository.url_prefix.clone(),
         source_links: source_links(run),
         has_deployments: repository.forge.has_deployments(),
+        probes_count_for: run.world.settings.probe_interval.saturating_mul(INTERVALS_COUNTED),
     }
 }
 

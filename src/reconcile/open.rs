@@ -184,8 +184,9 @@ async fn open_pull_request(
 
 /// Whose approval it waits for, in words.
 fn waits_for(new: &Open, snapshot: &Snapshot) -> Option<String> {
-    let Event::Proposing { lane, .. } = &new.intent else { return None };
-    snapshot.pipeline.stage(&new.stage).and_then(|stage| plan::approval_wanted(stage, *lane))
+    let Event::Proposing { lane, release, was, .. } = &new.intent else { return None };
+    let stage = snapshot.pipeline.stage(&new.stage)?;
+    plan::approval_wanted(snapshot, stage, *lane, was.as_ref(), release)
 }
 
 /// Who is asked for a review. Authors that cannot be known leave nobody out: the gate decides, not the asking.

@@ -6,7 +6,7 @@ use futures::future::join_all;
 
 use super::{Reconcile, WorldSettings};
 use crate::image::Repository;
-use crate::plan::{Probed, Question, Snapshot, concerned, questions};
+use crate::plan::{Probed, Question, Snapshot, concerned, questions, unanswered};
 use crate::store::Hint;
 
 /// What is known by the probes, which are told what to ask for. A channel that a registry tells of is asked for soon.
@@ -32,6 +32,13 @@ pub(super) async fn known(run: &Reconcile<'_>, snapshot: &Snapshot) -> BTreeMap<
         }
     }
     known
+}
+
+/// Has what a gate waits for asked at once, where it was never asked, or too long ago.
+pub(super) fn hasten(run: &Reconcile<'_>, snapshot: &Snapshot) {
+    for question in unanswered(snapshot) {
+        run.world.probes.hasten(&question, snapshot.now);
+    }
 }
 
 /// Whether somebody is named who may set the tags that have to be set. That credentials are slow says nothing of what the

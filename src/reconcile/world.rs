@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::policy::Policies;
 use super::poll::{Intervals, Polls};
 use super::probes::Probes;
 use super::retag::TagWrites;
@@ -45,6 +46,8 @@ pub struct World {
     pub probes: Probes,
     /// What became of tags that were to be set.
     pub tags: TagWrites,
+    /// What lint said of the files of stages.
+    pub policies: Policies,
 }
 
 /// One environment repository and its forge.

@@ -20,7 +20,7 @@ use crate::forge::local::{Activity, LocalForge, People};
 use crate::forge::{Forge, ForgeError};
 use crate::pull_request::MergeMethod;
 use crate::reconcile::{
-    EnvironmentRepository, Intervals, Polls, Probes, RulesCache, TagWrites, World, WorldSettings,
+    EnvironmentRepository, Intervals, Policies, Polls, Probes, RulesCache, TagWrites, World, WorldSettings,
 };
 use crate::registry::credentials::Credentials as RegistryCredentials;
 use crate::registry::oci::{OciRegistry, OciSettings};
@@ -144,6 +144,7 @@ pub async fn assemble(settings: &Settings, witness: Arc<dyn Witness>) -> Result<
         witness,
         settings: world_settings(settings),
         rules: RulesCache::default(),
+        policies: Policies::default(),
         polls: Polls::default(),
         probes: Probes::default(),
         tags: TagWrites::default(),

@@ -29,6 +29,7 @@ pub enum Fault {
     RollbackAlone,
     RollbackHoldsNothing,
     OlderHeadApproved,
+    ClassIgnored,
     OwnApproval,
     AuthorsApproval,
     ChangesNotHeard,
@@ -41,7 +42,7 @@ pub enum Fault {
 
 impl Fault {
     /// Each with a history in which it comes to light soon.
-    pub const ALL: [(Self, u64); 23] = [
+    pub const ALL: [(Self, u64); 24] = [
         (Self::HoldIgnored, 3),
         (Self::FreezeIgnored, 45),
         (Self::CalendarIgnored, 2),
@@ -57,6 +58,7 @@ impl Fault {
         (Self::RollbackAlone, 12),
         (Self::RollbackHoldsNothing, 5),
         (Self::OlderHeadApproved, 37),
+        (Self::ClassIgnored, 1),
         (Self::OwnApproval, 1),
         (Self::AuthorsApproval, 12),
         (Self::ChangesNotHeard, 54),
@@ -100,6 +102,12 @@ impl Fault {
             Self::HotfixByAnybody => each(rules, |stage| stage.hotfix_by = writers()),
             Self::RollbackByAnybody => each(rules, |stage| stage.rollback_by = writers()),
             Self::RollbackAlone => each(rules, |stage| stage.rollback_approvals = None),
+            Self::ClassIgnored => {
+                let rules = rules.iter_mut().filter_map(|stage| stage.gates.approvals.as_mut());
+                for rule in rules.filter(|rule| !rule.by_class.is_empty()) {
+                    (rule.min, rule.by_class) = (1, std::collections::BTreeMap::new());
+                }
+            }
             Self::OlderHeadApproved => {
                 for pull in snapshot.pull_requests.values_mut() {
                     let head = pull.head;

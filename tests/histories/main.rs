@@ -41,7 +41,7 @@ const BEGIN: &str = "2026-03-02T09:00:00Z";
 /// What every stage pins at first.
 const FIRST: &str = "1.10.0";
 
-/// The rules: with `loose`, `us` needs one approval, else two.
+/// The rules: with `loose`, `us` needs one approval, else two; `eu` needs one for what is newer by its version, else two.
 fn rules(is_loose: bool) -> String {
     let min = if is_loose { 1 } else { 2 };
     format!(
@@ -65,7 +65,7 @@ pipelines:
         pins: [env/eu/web.yaml]
         gates:
           soak: 1h
-          approvals: {{ min: 1, from: ["team:acme/sre"] }}
+          approvals: {{ min: 2, minor: 1, from: ["team:acme/sre"] }}
           window: {{ days: mon-sat, hours: "06:00-22:00", zone: Europe/Berlin }}
         rollback: {{ by: ["team:acme/oncall"] }}
         hotfix: {{ by: ["team:acme/oncall"] }}

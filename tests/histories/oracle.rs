@@ -42,6 +42,8 @@ struct Stage {
     soak: i64,
     /// Fewest approvals, with the rules tight and loose; none: nobody is asked.
     approvals: Option<(usize, usize)>,
+    /// Fewest for what does not come by a higher version.
+    otherwise: usize,
     /// Whose word rolls back; none: whoever may write.
     on_call: Option<&'static [&'static str]>,
     /// How many others of them have to agree.
@@ -53,12 +55,21 @@ struct Stage {
 const SRE: [&str; 3] = ["li", "kim", "maria"];
 
 const TABLE: [Stage; 4] = [
-    Stage { after: &[], soak: 0, approvals: None, on_call: None, agree: 0, hotfix: &[] },
-    Stage { after: &[0], soak: 30 * 60, approvals: None, on_call: None, agree: 0, hotfix: &["tom"] },
+    Stage { after: &[], soak: 0, approvals: None, otherwise: 0, on_call: None, agree: 0, hotfix: &[] },
+    Stage {
+        after: &[0],
+        soak: 30 * 60,
+        approvals: None,
+        otherwise: 0,
+        on_call: None,
+        agree: 0,
+        hotfix: &["tom"],
+    },
     Stage {
         after: &[1],
         soak: 60 * 60,
         approvals: Some((1, 1)),
+        otherwise: 2,
         on_call: Some(&["sam"]),
         agree: 0,
         hotfix: &["sam"],
@@ -67,6 +78,7 @@ const TABLE: [Stage; 4] = [
         after: &[1, 2],
         soak: 10 * 60,
         approvals: Some((2, 1)),
+        otherwise: 0,
         on_call: Some(&["sam", "li", "kim", "maria"]),
         agree: 1,
         hotfix: &["sam", "li"],
@@ -841,6 +853,8 @@ impl Oracle {
         let Some((tight, loose)) = TABLE[stage].approvals else { return Ok(()) };
         let min = if self.is_loose { loose } else { tight };
         let Some(open) = self.pull(id) else { return Err(format!("{id} was merged at once")) };
+        let is_higher = |live: &Life| !live.tag.is_empty() && order(&open.tag).0 > order(&live.tag).0;
+        let min = if self.live(stage).is_some_and(is_higher) { min } else { min.max(TABLE[stage].otherwise) };
         if open.head != open.head_now || open.digest != digest {
             return Err(format!("{id} was merged with a head that is not what was opened"));
         }

@@ -506,6 +506,7 @@ impl Tiny {
             url_prefix: String::new(),
             source_links: Vec::new(),
             has_deployments: false,
+            probes_count_for: Duration::from_mins(30),
         };
         let mut snapshot = Snapshot {
             repository: "env".to_owned(),

@@ -1,12 +1,15 @@
 //! The gates of a stage.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::node::{Names, Node, Report, shown};
 use super::pipelines::DURATION_WANTED;
 use super::stages::principals;
 use super::windows::windows;
-use crate::pipeline::{Approvals, Gates, MergePolicy, RequiredCheck, is_hidden, parse_duration};
+use crate::pipeline::{
+    Approvals, ChangeClass, Gates, MergePolicy, Policy, RequiredCheck, is_hidden, parse_duration,
+};
 
 /// Most approvals that can be asked for: beyond that nobody merges any more.
 const APPROVALS_MAX: u64 = 16;
@@ -18,10 +21,24 @@ const CHECK_BYTES_MAX: usize = 200;
 const OWN_CHECK: &str = "lockkeeper";
 
 const GATE_NAMES: Names = Names {
-    known: &["soak", "healthy", "approvals", "checks", "window"],
-    later: &["signed", "signed_by", "provenance", "policy", "platforms"],
+    known: &["soak", "healthy", "approvals", "checks", "window", "provenance", "policy", "rollback_ready"],
+    later: &[],
 };
-const APPROVAL_NAMES: Names = Names { known: &["min", "from", "independent", "unknown_authors"], later: &[] };
+const APPROVAL_NAMES: Names = Names {
+    known: &[
+        "min",
+        "major",
+        "minor",
+        "patch",
+        "rebuild",
+        "base-only",
+        "from",
+        "independent",
+        "unknown_authors",
+    ],
+    later: &[],
+};
+const POLICIES: [(&str, Policy); 1] = [("lint", Policy::Lint)];
 const CHECK_NAMES: Names = Names { known: &["name", "app"], later: &[] };
 
 pub(super) fn gates(stage: &Node<'_>, merge: MergePolicy, is_first: bool, report: &mut Report) -> Gates {
@@ -36,16 +53,27 @@ pub(super) fn gates(stage: &Node<'_>, merge: MergePolicy, is_first: bool, report
             approvals: by_default,
             checks: Vec::new(),
             windows: Vec::new(),
+            provenance: false,
+            policy: None,
+            rollback_ready: false,
         };
     };
     let approvals = node.get("approvals").map(|node| approvals(&node, merge, report));
     Gates {
         soak: node.get("soak").map(|node| soak(&node, is_first, report)).unwrap_or_default(),
-        healthy: node.get("healthy").and_then(|node| node.truth(report)).unwrap_or(false),
+        healthy: truth(&node, "healthy", report),
         approvals: approvals.or(by_default),
         checks: node.get("checks").map(|list| checks(&list, report)).unwrap_or_default(),
         windows: node.get("window").map(|node| windows(&node, report)).unwrap_or_default(),
+        provenance: truth(&node, "provenance", report),
+        policy: node.get("policy").and_then(|node| node.one_of(&POLICIES, &[], report)),
+        rollback_ready: truth(&node, "rollback_ready", report),
     }
+}
+
+/// Whether a gate that is there or not is there.
+fn truth(gates: &Node<'_>, name: &str, report: &mut Report) -> bool {
+    gates.get(name).and_then(|node| node.truth(report)).unwrap_or(false)
 }
 
 fn default_approvals(merge: MergePolicy) -> Approvals {
@@ -53,7 +81,13 @@ fn default_approvals(merge: MergePolicy) -> Approvals {
         MergePolicy::Approved => true,
         MergePolicy::Automatic => false,
     };
-    Approvals { min: 1, from: Vec::new(), independent, unknown_authors_allowed: false }
+    Approvals {
+        min: 1,
+        by_class: BTreeMap::new(),
+        from: Vec::new(),
+        independent,
+        unknown_authors_allowed: false,
+    }
 }
 
 fn soak(node: &Node<'_>, is_first: bool, report: &mut Report) -> Duration {
@@ -71,6 +105,11 @@ fn approvals(node: &Node<'_>, merge: MergePolicy, report: &mut Report) -> Approv
     }
     if let Some(min) = node.get("min") {
         approvals.min = count(&min, report);
+    }
+    for class in ChangeClass::TOLD {
+        if let Some(number) = node.get(class.word()) {
+            approvals.by_class.insert(class, count(&number, report));
+        }
     }
     if let Some(from) = node.get("from") {
         approvals.from = principals(&from, report);

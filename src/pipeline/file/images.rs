@@ -21,7 +21,7 @@ const LABEL_NAME_BYTES_MAX: usize = 128;
 const LABELS_NAMES: Names = Names { known: &["build", "run"], later: &[] };
 const IMAGE_NAMES: Names = Names {
     known: &["repository", "follow", "platforms", "minimum_age", "signed_by", "labels", "attention"],
-    later: &["provenance", "sbom"],
+    later: &["sbom"],
 };
 
 pub(super) fn images(pipeline: &Node<'_>, keys: &Keys, report: &mut Report) -> Vec<ImageRule> {

@@ -21,7 +21,9 @@ mod owners;
 mod lint;
 mod pipelines;
 
-use super::{LintRules, Pipeline};
+use std::sync::Arc;
+
+use super::{LintRules, Pipeline, Policy};
 pub use freezes::parse_calendar;
 use node::{Node, Report};
 
@@ -60,8 +62,15 @@ pub fn parse(bytes: &[u8]) -> Result<Pipelines, Vec<FileError>> {
     let (pipelines, lint) = match read(bytes, "wanted `version: 1` and `pipelines`, found an empty file") {
         Ok((place, value)) => {
             let root = Node::root(&value, &place);
-            let pipelines = pipelines::pipelines(&root, &mut report);
+            let mut pipelines = pipelines::pipelines(&root, &mut report);
             let lint = lint::rules(&root, &pipelines, &mut report);
+            let shared = Arc::new(lint.clone());
+            let has_gate = |pipeline: &&mut Pipeline| {
+                pipeline.stages.iter().any(|stage| stage.gates.policy == Some(Policy::Lint))
+            };
+            for pipeline in pipelines.iter_mut().filter(has_gate) {
+                pipeline.lint = Arc::clone(&shared);
+            }
             (pipelines, lint)
         }
         Err(refused) => {

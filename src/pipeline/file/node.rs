@@ -18,6 +18,17 @@ const PATTERN_WANTED: &str = "a regular expression";
 /// Most edits between a mistyped word and the one meant.
 const TYPO_EDITS_MAX: usize = 2;
 
+/// Keys that people look for in another place: the map where they stand, the key, and where it belongs.
+const ELSEWHERE: [(&str, &str, &str); 7] = [
+    ("gates", "signed", "images[].signed_by"),
+    ("gates", "signed_by", "images[].signed_by"),
+    ("gates", "platforms", "images[].platforms"),
+    ("gates", "minimum_age", "images[].minimum_age"),
+    ("stages", "signed_by", "images[].signed_by"),
+    ("stages", "healthy", "stages[].gates.healthy"),
+    ("images", "provenance", "stages[].gates.provenance"),
+];
+
 /// Most different expressions in a file: one for each of 1,000 pipelines, at about 24 KiB (measured) 24 MiB.
 const PATTERNS_MAX: usize = 1_000;
 
@@ -123,7 +134,8 @@ impl<'a> Node<'a> {
                     self.place.and_then(|place| place.of_key(name)).map_or(self.line, |place| place.line);
                 let key =
                     if self.key.is_empty() { shown(name) } else { format!("{}.{}", self.key, shown(name)) };
-                report.add_at(&key, line, unknown_name(name, names));
+                let reason = elsewhere(&self.key, name).unwrap_or_else(|| unknown_name(name, names));
+                report.add_at(&key, line, reason);
             }
         }
         true
@@ -294,6 +306,13 @@ fn kind(value: &Value) -> &'static str {
         Value::Mapping(_) => "a map",
         Value::Tagged(_) => "a tag",
     }
+}
+
+/// Where a key belongs that stands in the wrong map.
+fn elsewhere(parent: &str, name: &str) -> Option<String> {
+    let map = parent.rsplit('.').next()?.split('[').next()?;
+    let found = ELSEWHERE.iter().find(|(of, key, _)| *of == map && *key == name);
+    found.map(|(_, _, place)| format!("it stands elsewhere: `{place}`"))
 }
 
 fn unknown_name(name: &str, names: &Names) -> String {

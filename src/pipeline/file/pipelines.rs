@@ -1,6 +1,7 @@
 //! The file as a whole, and each pipeline.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::keys::Keys;
@@ -93,6 +94,7 @@ fn pipeline<'a>(
         settle: settle.unwrap_or(Duration::ZERO),
         start_now: start.is_some(),
         freezes: Calendar::Known(Vec::new()),
+        lint: Arc::default(),
     };
     Some((pipeline, written))
 }

@@ -1,5 +1,7 @@
 //! The stages of a pipeline, each by itself.
 
+use std::collections::BTreeMap;
+
 use super::node::{Names, Node, Report, shown};
 use super::{channels, gates, live};
 use crate::pipeline::{
@@ -32,7 +34,7 @@ const STAGE_NAMES: Names = Names {
         "channel",
         "rollback_channel",
     ],
-    later: &["watch", "signed_by", "healthy"],
+    later: &["watch"],
 };
 const PIN_NAMES: Names = Names { known: &["file", "path"], later: &[] };
 const AFTER_NAMES: Names = Names { known: &["any"], later: &[] };
@@ -207,7 +209,13 @@ fn by(stage: &Node<'_>, lane: &str, names: &Names, report: &mut Report) -> Vec<P
 /// Another of those who may roll back has to agree, where the file says so; who wrote the code may.
 fn rollback_approvals(stage: &Node<'_>, by: &[Principal], report: &mut Report) -> Option<Approvals> {
     let min = gates::count_or_none(&stage.get("rollback")?.get("approvals")?, report)?;
-    Some(Approvals { min, from: by.to_vec(), independent: false, unknown_authors_allowed: false })
+    Some(Approvals {
+        min,
+        by_class: BTreeMap::new(),
+        from: by.to_vec(),
+        independent: false,
+        unknown_authors_allowed: false,
+    })
 }
 
 /// A list of people and teams that is not empty: left out, it has a default; written, it names somebody.

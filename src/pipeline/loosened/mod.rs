@@ -2,8 +2,8 @@
 //! approvals.
 
 use super::{
-    Approvals, Follow, ImageRule, Join, MergePolicy, OutOfBand, Pipeline, Prereleases, Principal, RoleName,
-    Rule, SigningKey, Stage, StageName, duration_text, is_wider,
+    Approvals, ChangeClass, Follow, ImageRule, Join, MergePolicy, OutOfBand, Pipeline, Prereleases,
+    Principal, RoleName, Rule, SigningKey, Stage, StageName, duration_text, is_wider,
 };
 use crate::image::Platform;
 use crate::signature::Keyless;
@@ -24,6 +24,15 @@ pub fn loosened(before: &Stage, after: &Stage) -> Vec<String> {
     }
     if before.gates.healthy && !after.gates.healthy {
         found.push("health upstream no longer needed".to_owned());
+    }
+    if before.gates.provenance && !after.gates.provenance {
+        found.push("source and commit of images need not be known any more".to_owned());
+    }
+    if before.gates.policy.is_some() && after.gates.policy.is_none() {
+        found.push("errors of lint in the files no longer stop it".to_owned());
+    }
+    if before.gates.rollback_ready && !after.gates.rollback_ready {
+        found.push("the way back need not be ready any more".to_owned());
     }
     found.extend(loosened_upstream(before, after));
     if before.merge == MergePolicy::Approved && after.merge == MergePolicy::Automatic {
@@ -184,6 +193,7 @@ fn loosened_approvals(before: &Approvals, after: &Approvals) -> Vec<String> {
     if after.min < before.min {
         found.push(format!("approvals lowered from {} to {}", before.min, after.min));
     }
+    found.extend(ChangeClass::TOLD.into_iter().filter_map(|class| loosened_class(class, before, after)));
     let added = added(&before.from, &after.from);
     found.extend(added.into_iter().map(|principal| format!("approvals of `{principal}` now count")));
     if before.independent && !after.independent {
@@ -193,6 +203,15 @@ fn loosened_approvals(before: &Approvals, after: &Approvals) -> Vec<String> {
         found.push("unknown authors allowed".to_owned());
     }
     found
+}
+
+/// What a class needs less than before, where one of the two says so of this class. Of which class nothing tells needs no
+/// word of its own: the most that are configured get fewer only where one of the numbers does.
+fn loosened_class(class: ChangeClass, before: &Approvals, after: &Approvals) -> Option<String> {
+    let is_named = before.by_class.contains_key(&class) || after.by_class.contains_key(&class);
+    let (was, is) = (before.needed(class), after.needed(class));
+    let text = || format!("approvals of a {} change lowered from {was} to {is}", class.word());
+    (is_named && is < was).then(text)
 }
 
 fn loosened_checks(before: &Stage, after: &Stage) -> Vec<String> {

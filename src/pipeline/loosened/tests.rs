@@ -1,5 +1,5 @@
 use super::*;
-use crate::pipeline::{Pipelines, parse};
+use crate::pipeline::{Pipelines, loosened_lint, parse};
 
 /// A pipeline whose stage `prod` has these keys, with this image.
 fn pipeline(keys: &str, platforms: &str) -> Pipeline {
@@ -47,9 +47,26 @@ fn each_gate_that_gets_looser_is_named() {
     check(&approvals("min: 2"), &approvals("min: 1"), &["approvals lowered from 2 to 1"]);
     check(&approvals("min: 2"), "", &["approvals lowered from 2 to 1"]);
     check(&approvals("min: 1"), &approvals("min: 2"), &[]);
+    let major = "approvals of a major change lowered from";
+    check(&approvals("major: 3"), &approvals("major: 2"), &[&format!("{major} 3 to 2")]);
+    check(&approvals("major: 2"), &approvals("major: 3"), &[]);
+    check(&approvals("min: 2, major: 3"), &approvals("min: 2"), &[&format!("{major} 3 to 2")]);
+    check(&approvals("min: 2"), &approvals("min: 2, major: 1"), &[&format!("{major} 2 to 1")]);
+    check(&approvals("min: 2, major: 1"), &approvals("min: 2"), &[]);
+    check(&approvals("min: 2, major: 1"), &approvals("min: 1, major: 2"), &["approvals lowered from 2 to 1"]);
     check(&approvals(""), &approvals("independent: false"), &["approvals of the commits' authors now count"]);
     check(&approvals(""), &approvals("unknown_authors: allow"), &["unknown authors allowed"]);
     check(&approvals("unknown_authors: allow"), &approvals(""), &[]);
+    let gone = "source and commit of images need not be known any more";
+    check("gates: { provenance: true }", "", &[gone]);
+    check("", "gates: { provenance: true }", &[]);
+    let gone = "errors of lint in the files no longer stop it";
+    check("gates: { policy: lint }", "", &[gone]);
+    check("", "gates: { policy: lint }", &[]);
+    let gone = "the way back need not be ready any more";
+    check("gates: { rollback_ready: true }", "", &[gone]);
+    check("gates: { rollback_ready: true }", "gates: { rollback_ready: false }", &[gone]);
+    check("", "gates: { rollback_ready: true }", &[]);
     check("", "out_of_band: allowed", &["changes out of band allowed"]);
     check("out_of_band: allowed", "", &[]);
     let window = |hours: &str| format!("gates: {{ window: {{ days: mon, hours: '{hours}', zone: UTC }} }}");
@@ -84,6 +101,44 @@ fn what_says_less_of_what_is_live_is_named() {
     );
     check("live: observed, counts_for: 6m", "live: observed", &[]);
     check("", "", &[]);
+}
+
+#[test]
+fn what_lets_errors_of_lint_pass_is_named() {
+    let with = |lint: &str| {
+        let text = format!(
+            "version: 1\npipelines:\n  - name: shop\n    images: [{{ repository: r/a, follow: {{ tag: m }} }}]\n    \
+             stages:\n      - {{ name: dev, pins: [a] }}\n      - {{ name: prod, group: all-prod, pins: [c], gates: {{ policy: lint }} }}\nlint:\n  {lint}\n"
+        );
+        parse(text.as_bytes()).unwrap_or_else(|errors| panic!("{text}\n{errors:?}")).pipelines.remove(0)
+    };
+    let exempt = |path: &str, day: &str| {
+        format!(
+            "exemptions: [{{ rule: latest-tag, path: {path}, owner: 'user:a', reason: x, expires: 2027-01-{day} }}]"
+        )
+    };
+    let lighter = "lint rule `latest-tag` weighs less";
+    for (before, after, want) in [
+        ("rules: {}", "rules: { latest-tag: warning }", lighter),
+        ("rules: { latest-tag: error }", "rules: { latest-tag: 'off' }", lighter),
+        ("rules: { latest-tag: error }", "rules: {}", lighter),
+        ("rules: {}", "rules: { latest-tag: error }", ""),
+        ("rules: { latest-tag: warning }", "rules: { latest-tag: 'off' }", ""),
+        ("rules: { latest-tag: error }", "stages: { prod: { latest-tag: warning } }", lighter),
+        ("rules: { latest-tag: error }", "stages: { all-prod: { latest-tag: warning } }", lighter),
+        ("rules: {}", "stages: { dev: { latest-tag: 'off' } }", ""),
+        ("rules: {}", &exempt("c", "31"), "lint exempts `latest-tag` in `c` until 2027-01-31"),
+        (&exempt("c", "30"), &exempt("c", "31"), "lint exempts `latest-tag` in `c` until 2027-01-31"),
+        (&exempt("c", "31"), &exempt("c", "30"), ""),
+        (&exempt("c", "31"), "rules: {}", ""),
+        (&exempt("c", "31"), &exempt("'**'", "31"), "lint exempts `latest-tag` in `**` until 2027-01-31"),
+    ] {
+        let (before, after) = (with(before), with(after));
+        let found = loosened_lint(&before.lint, &after.lint, &after.stages[1]);
+        let want: Vec<&str> = Some(want).filter(|want| !want.is_empty()).into_iter().collect();
+        assert_eq!(found, want, "{:?} → {:?}", before.lint, after.lint);
+        assert_eq!(loosened_lint(&before.lint, &after.lint, &after.stages[0]), [""; 0], "no gate asks");
+    }
 }
 
 #[test]

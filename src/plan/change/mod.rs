@@ -14,29 +14,11 @@
 //! several images the heaviest class counts, and `unknown` is heavier than all: it may be anything.
 
 use semver::Version;
-use serde::Serialize;
 
+use super::order::{compare_images, named};
 use super::snapshot::Snapshot;
-use crate::image::{Image, Pinned, Release};
-use crate::pipeline::{ImageRule, Rule, version_of};
-
-/// How much changes, the lightest first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ChangeClass {
-    /// The same commit upon another base image.
-    BaseOnly,
-    /// The same version or commit, built again.
-    Rebuild,
-    /// A patch, as the version says.
-    Patch,
-    /// New features, as the version says.
-    Minor,
-    /// What may break others, as the version says.
-    Major,
-    /// Nothing tells.
-    Unknown,
-}
+use crate::image::{Image, Pinned, Release, Repository};
+use crate::pipeline::{ChangeClass, ImageRule, Order, Rule, version_of};
 
 /// One side of a change.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -48,25 +30,65 @@ struct Side<'a> {
     base_name: Option<&'a str>,
 }
 
+/// How much one image changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct ImageChange<'a> {
+    /// The image.
+    pub(super) repository: &'a Repository,
+    /// How much.
+    pub(super) class: ChangeClass,
+    /// Whether both sides were read: what labels say is known, also where they say nothing.
+    pub(super) is_read: bool,
+    /// Whether it goes back, as the versions or the follow rule say.
+    pub(super) is_back: bool,
+}
+
 /// The class of going from one release to another.
 #[must_use]
 pub fn change_class(snapshot: &Snapshot, was: Option<&Release>, release: &Release) -> ChangeClass {
-    let class = |rule: &ImageRule| {
-        let new = release.get(&rule.repository)?;
-        let Some(old) = was.and_then(|was| was.get(&rule.repository)) else {
-            return Some(ChangeClass::Unknown);
+    let changes = changes(snapshot, was, release);
+    changes.iter().map(|change| change.class).max().unwrap_or(ChangeClass::Unknown)
+}
+
+/// What changes from one release to another, image by image; nothing of an image that stays. A pin without a tag has the
+/// one by which it came.
+pub(super) fn changes<'a>(
+    snapshot: &'a Snapshot,
+    was: Option<&Release>,
+    release: &Release,
+) -> Vec<ImageChange<'a>> {
+    let (was, release) = (was.map(|was| named(snapshot, was)), named(snapshot, release));
+    let change = |rule: &'a ImageRule| {
+        let (repository, new) = (&rule.repository, release.get(&rule.repository)?);
+        let Some(old) = was.as_ref().and_then(|was| was.get(repository)) else {
+            let class = ChangeClass::Unknown;
+            return Some(ImageChange { repository, class, is_read: true, is_back: false });
         };
+        if old.digest == new.digest {
+            return None;
+        }
         let image =
             |pinned: &Pinned| snapshot.images.get(&pinned.digest).and_then(|image| image.as_ref().ok());
-        (old.digest != new.digest)
-            .then(|| of_image(&Side::of(rule, old, image(old)), &Side::of(rule, new, image(new))))
+        let (one, other) = (Side::of(rule, old, image(old)), Side::of(rule, new, image(new)));
+        Some(ImageChange {
+            repository,
+            class: of_image(&one, &other),
+            is_read: image(old).is_some() && image(new).is_some(),
+            is_back: versions(&one, &other).is_some_and(|(old, new)| new.cmp_precedence(old).is_lt())
+                || compare_images(snapshot, rule, new, old) == Order::Older,
+        })
     };
-    snapshot.pipeline.images.iter().filter_map(class).max().unwrap_or(ChangeClass::Unknown)
+    snapshot.pipeline.images.iter().filter_map(change).collect()
+}
+
+/// The versions of both sides, where they are told alike.
+fn versions<'a>(old: &'a Side<'_>, new: &'a Side<'_>) -> Option<(&'a Version, &'a Version)> {
+    pair(old.tagged.as_ref(), new.tagged.as_ref())
+        .or_else(|| pair(old.labelled.as_ref(), new.labelled.as_ref()))
 }
 
 fn of_image(old: &Side<'_>, new: &Side<'_>) -> ChangeClass {
-    let versions = pair(old.tagged.as_ref(), new.tagged.as_ref())
-        .or_else(|| pair(old.labelled.as_ref(), new.labelled.as_ref()));
+    let versions = versions(old, new);
     if let Some(class) = versions.and_then(|(old, new)| by_version(old, new)) {
         return class;
     }
@@ -126,21 +148,6 @@ impl<'a> Side<'a> {
             commit: image.and_then(Image::commit).or(told.sha),
             base_digest: label("base.digest"),
             base_name: label("base.name"),
-        }
-    }
-}
-
-impl ChangeClass {
-    /// The word, as in labels.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::BaseOnly => "base-only",
-            Self::Rebuild => "rebuild",
-            Self::Patch => "patch",
-            Self::Minor => "minor",
-            Self::Major => "major",
-            Self::Unknown => "unknown",
         }
     }
 }

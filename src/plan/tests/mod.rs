@@ -1,6 +1,10 @@
 mod observed;
+mod policy;
+mod provenance;
+mod quorum;
 mod readiness;
 mod refused;
+mod rollback_ready;
 mod tags;
 mod words;
 
@@ -37,6 +41,7 @@ fn snapshot(images: &[&str], follow: &str) -> Snapshot {
         merge_method: MergeMethod::Merge,
         url_prefix: String::new(),
         has_deployments: false,
+        probes_count_for: Duration::from_mins(30),
         source_links: Vec::new(),
     };
     let me = Person { id: 1, name: "lockkeeper".to_owned(), bot: true };

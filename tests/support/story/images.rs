@@ -15,7 +15,8 @@ impl Story {
                 return Ok(());
             }
             ["keeps", tag] => {
-                self.registry.keep(Some(tag).filter(|tag| **tag != "nothing").copied());
+                let tag = tag_of(&repository("web"), tag);
+                self.registry.keep(Some(tag.as_str()).filter(|tag| *tag != "nothing"));
                 return Ok(());
             }
             [mood] => *mood,
@@ -99,10 +100,7 @@ impl Story {
     /// What a tag names: a version, the anchor of a version by `anchor`, or nothing by `gone`.
     pub(super) fn expect_tag(&self, image: &str, tag: &str, want: &str) -> Checked {
         let name = repository(image);
-        let tag = match tag.strip_prefix("anchor-of-") {
-            Some(version) => Tag::anchor(FakeRegistry::digest(&name, version)).to_string(),
-            None => tag.to_owned(),
-        };
+        let tag = tag_of(&name, tag);
         let want = (want != "gone").then(|| FakeRegistry::digest(&name, want));
         let found = self.registry.tagged(&name, &tag);
         if found == want { Ok(()) } else { Err(format!("{tag} names {found:?}, not {want:?}")) }
@@ -166,5 +164,13 @@ impl Story {
             }
         }
         self.settle().await
+    }
+}
+
+/// A tag, or the anchor of a version by `anchor-of-VERSION`.
+fn tag_of(repository: &str, tag: &str) -> String {
+    match tag.strip_prefix("anchor-of-") {
+        Some(version) => Tag::anchor(FakeRegistry::digest(repository, version)).to_string(),
+        None => tag.to_owned(),
     }
 }

@@ -111,6 +111,7 @@ impl Story {
                 author: ("lockkeeper".to_owned(), "lockkeeper@localhost".to_owned()),
             },
             rules: RulesCache::default(),
+            policies: lockkeeper::reconcile::Policies::default(),
             polls: Polls::default(),
             probes: Probes::default(),
             tags: TagWrites::default(),

@@ -1,21 +1,31 @@
 //! What each key means, and what is refused.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::{check_error, parsed, prod, with_image, with_stage, with_stages};
 use crate::pipeline::{
-    Approvals, LintRule, LintRules, MergePolicy, OutOfBand, PinTarget, Rule, Severity, Together,
+    Approvals, ChangeClass, Gates, LintRule, LintRules, MergePolicy, OutOfBand, PinTarget, Policy, Rule,
+    Severity, Together,
 };
 
 #[test]
 fn a_stage_without_keys_has_the_defaults() {
     let stage = prod("");
     assert_eq!(stage.merge, MergePolicy::Approved);
-    let approvals = Approvals { min: 1, from: vec![], independent: true, unknown_authors_allowed: false };
+    let approvals = Approvals {
+        min: 1,
+        by_class: BTreeMap::new(),
+        from: vec![],
+        independent: true,
+        unknown_authors_allowed: false,
+    };
     assert_eq!(stage.gates.approvals, Some(approvals));
     assert_eq!(stage.gates.soak, Duration::ZERO);
     assert!(stage.gates.checks.is_empty() && stage.rollback_by.is_empty() && stage.group.is_none());
     assert!(stage.supersede);
+    let Gates { provenance, policy, rollback_ready, .. } = stage.gates;
+    assert!(!provenance && policy.is_none() && !rollback_ready);
     assert_eq!(stage.out_of_band, OutOfBand::Refused);
     assert_eq!(stage.after, ["dev".parse().unwrap()]);
     assert_eq!(stage.pins, [PinTarget { file: "prod.yaml".to_owned(), path: None }]);
@@ -49,12 +59,31 @@ fn approvals_depend_on_who_merges() {
 }
 
 #[test]
+fn approvals_depend_on_how_much_changes() {
+    let rule = prod("gates: { approvals: { min: 2, major: 3, base-only: 1 } }").gates.approvals.unwrap();
+    for (class, want) in [
+        (ChangeClass::Major, 3),
+        (ChangeClass::Minor, 2),
+        (ChangeClass::Patch, 2),
+        (ChangeClass::Rebuild, 2),
+        (ChangeClass::BaseOnly, 1),
+        (ChangeClass::Unknown, 3),
+    ] {
+        assert_eq!(rule.needed(class), want, "{}", class.word());
+    }
+    let rule = prod("gates: { approvals: { min: 4, major: 3 } }").gates.approvals.unwrap();
+    assert_eq!((rule.needed(ChangeClass::Unknown), rule.needed(ChangeClass::Patch)), (4, 4));
+}
+
+#[test]
 fn each_key_of_a_stage_is_read() {
     let stage = prod("gates: { soak: 1h30m, checks: [e2e, { name: e2e, app: ci }] }, supersede: never");
     assert_eq!(stage.gates.soak, Duration::from_mins(90));
     assert_eq!(stage.gates.checks.len(), 2);
     assert_eq!(stage.gates.checks[1].app.as_deref(), Some("ci"));
     assert!(!stage.supersede);
+    let gates = prod("gates: { provenance: true, policy: lint, rollback_ready: true }").gates;
+    assert!(gates.provenance && gates.rollback_ready && gates.policy == Some(Policy::Lint));
     assert_eq!(prod("out_of_band: allowed").out_of_band, OutOfBand::Allowed);
     assert_eq!(prod("rollback: { by: [\"role:admin\"] }, live: merged").rollback_by.len(), 1);
     for (approvals, want) in [("0", None), ("2", Some(2))] {
@@ -138,6 +167,15 @@ fn gates_are_checked() {
         ("approvals: 2", "approvals", "found the number `2`"),
         ("approvals: { min: 0 }", "approvals.min", "`merge: automatic`"),
         ("approvals: { min: 17 }", "approvals.min", "found `17`"),
+        ("approvals: { major: 0 }", "approvals.major", "wanted a number from 1 to 16, found `0`"),
+        ("approvals: { base-only: 17 }", "approvals.base-only", "found `17`"),
+        ("approvals: { unknown: 2 }", "approvals.unknown", "unknown key"),
+        ("provenance: maybe", "provenance", "wanted `true` or `false`, found the text `maybe`"),
+        ("rollback_ready: 1", "rollback_ready", "wanted `true` or `false`"),
+        ("policy: lnt", "policy", "wanted `lint`, found `lnt`; did you mean `lint`?"),
+        ("policy: { lint: true }", "policy", "found a map"),
+        ("signed: true", "signed", "it stands elsewhere: `images[].signed_by`"),
+        ("platforms: [linux/amd64]", "platforms", "it stands elsewhere: `images[].platforms`"),
         ("approvals: { min: -1 }", "approvals.min", "found the number `-1`"),
         ("approvals: { min: two }", "approvals.min", "found the text `two`"),
         ("approvals: { from: [] }", "approvals.from", "empty list"),
