@@ -58,7 +58,7 @@ impl Fault {
         (Self::RollbackAlone, 12),
         (Self::RollbackHoldsNothing, 5),
         (Self::OlderHeadApproved, 37),
-        (Self::ClassIgnored, 1),
+        (Self::ClassIgnored, 3),
         (Self::OwnApproval, 1),
         (Self::AuthorsApproval, 12),
         (Self::ChangesNotHeard, 54),

@@ -17,8 +17,9 @@ use crate::pipeline::Stage;
 use crate::promotion::{Lane, Origin, Proposal, State, Stints};
 use crate::pull_request::{Check, CheckStatus};
 
-/// Longest summary of a check, in bytes: forges cut or refuse longer ones.
-const SUMMARY_BYTES_MAX: usize = 480;
+/// Longest summary of a check, in bytes: what a forge cuts would be read back as another one, and written again for ever.
+/// GitHub keeps 250 characters.
+const SUMMARY_BYTES_MAX: usize = 250;
 /// The first line of the part that lockkeeper owns; a person's text before it survives.
 const BEGIN: &str = "<!-- lockkeeper:v1 ";
 /// The last line of that part; a person's text after it survives.
