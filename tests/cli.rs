@@ -258,6 +258,23 @@ async fn freezes_and_hotfixes_are_ordered_like_the_rest() {
         &["`dev` is no longer frozen by command"],
     );
     expect(&shop.run_as("maria", &["unfreeze", "--everything"]), 6, &["not frozen by command"]);
+    // A repository that is not there keeps no other from it.
+    let root = shop.folder.path().display();
+    let gone = format!(
+        "[[repositories]]\nname = \"gone\"\nlocation = \"http://127.0.0.1:9/gone.git\"\n\
+         [repositories.local]\nfolder = \"{root}/forge-of-gone\"\npeople = \"{root}/people.json\"\n"
+    );
+    let settings = fs::read_to_string(&shop.place.settings).unwrap();
+    fs::write(&shop.place.settings, format!("{settings}{gone}")).unwrap();
+    let frozen = shop.run_as("maria", &["freeze", "--everything", "--reason", "INC-2041"]);
+    assert_ne!(frozen.code, 0, "{frozen:#?}");
+    expect(&frozen, frozen.code, &["gone: NOT done for every pipeline", "env/web: `dev` is frozen"]);
+    fs::write(&shop.place.settings, settings).unwrap();
+    expect(
+        &shop.run_as("maria", &["unfreeze", "--everything"]),
+        0,
+        &["`dev` is no longer frozen by command"],
+    );
     shop.push("1.1.0");
     let hotfix = ["promote", "web", "prod", "--to", "1.1.0", "--lane", "hotfix", "--reason", "INC-1"];
     expect(&shop.run_as("sam", &hotfix), 4, &["`hotfix: { by: [...] }`"]);

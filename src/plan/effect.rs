@@ -183,6 +183,26 @@ pub struct MergeNow {
     pub reason: Option<String>,
 }
 
+impl MergeNow {
+    /// What is recorded of the merge, once it is this commit.
+    #[must_use]
+    pub fn merged(&self, commit: CommitId) -> Event {
+        Event::Merged {
+            stage: self.stage.clone(),
+            lane: self.lane,
+            release: self.release.clone(),
+            was: self.was.clone(),
+            number: Some(self.number),
+            commit: commit.to_string(),
+            approvals: self.approvals.clone(),
+            signatures: self.signatures.clone(),
+            exceptions: self.exceptions.clone(),
+            requested_by: self.requested_by.clone(),
+            reason: self.reason.clone(),
+        }
+    }
+}
+
 /// The kind of condition that is not met.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -259,26 +259,13 @@ async fn merge(
             return wrote(Err(error));
         }
     };
-    let merged = Event::Merged {
-        stage,
-        lane: which.lane,
-        release: which.release.clone(),
-        was: which.was.clone(),
-        number: Some(which.number),
-        commit: commit.to_string(),
-        approvals: which.approvals.clone(),
-        signatures: which.signatures.clone(),
-        exceptions: which.exceptions.clone(),
-        requested_by: which.requested_by.clone(),
-        reason: which.reason.clone(),
-    };
     // The forge's own time of the merge counts, so that a restart in between records the same.
     let at = match forge.pull_request(which.number).await.map(|found| found.state) {
         Ok(PullRequestState::Merged { at, .. }) => at,
         Ok(PullRequestState::Open | PullRequestState::Closed { .. }) | Err(_) => (run.world.now)(),
     };
     delete_branch(run, &which.branch, which.head).await;
-    run.append(&[Entry { at, event: merged }]).await?;
+    run.append(&[Entry { at, event: which.merged(commit) }]).await?;
     tracing::info!(repository = run.repository.name, pull_request = which.number, %commit, "merged");
     Ok(Applied::ReadAnew)
 }

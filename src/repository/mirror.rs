@@ -80,11 +80,42 @@ impl Mirror {
         Self::open_with(location, folder, credentials, Options::default()).await
     }
 
-    /// The same, with other waits and programs.
+    /// The same, but a remote that has to be asked and does not answer is asked again at the first use: who works on several
+    /// repositories is not kept from all of them by one host that is away.
+    ///
+    /// # Errors
+    /// As [`Mirror::open`], where the remote answers.
+    pub async fn open_or_later(
+        location: Location,
+        folder: &Path,
+        credentials: Credentials,
+    ) -> Result<Self, RepositoryError> {
+        let mirror = Self::unchecked(location, folder, credentials, Options::default()).await?;
+        match mirror.check_or_build().await {
+            Err(error @ RepositoryError::Unavailable { .. }) => {
+                tracing::warn!(location = %mirror.inner.location, %error, "mirror is fetched at its first use");
+            }
+            checked => checked?,
+        }
+        Ok(mirror)
+    }
+
+    /// The same as [`Mirror::open`], with other waits and programs.
     ///
     /// # Errors
     /// As [`Mirror::open`].
     pub async fn open_with(
+        location: Location,
+        folder: &Path,
+        credentials: Credentials,
+        options: Options,
+    ) -> Result<Self, RepositoryError> {
+        let mirror = Self::unchecked(location, folder, credentials, options).await?;
+        mirror.check_or_build().await?;
+        Ok(mirror)
+    }
+
+    async fn unchecked(
         location: Location,
         folder: &Path,
         credentials: Credentials,
@@ -97,9 +128,7 @@ impl Mirror {
         let (rebuilt_at, tidy_after, made) = (Mutex::new(None), Mutex::new(None), AtomicUsize::new(0));
         let inner =
             Inner { location, folder, options, transport, worker, made, tidy_after, tips, turn, rebuilt_at };
-        let mirror = Self { inner: Arc::new(inner), witness: nobody() };
-        mirror.check_or_build().await?;
-        Ok(mirror)
+        Ok(Self { inner: Arc::new(inner), witness: nobody() })
     }
 
     /// Tells `witness` of every push through this handle and its clones.

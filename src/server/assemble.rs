@@ -218,7 +218,7 @@ async fn mirror_of(
         ssh_key_file: repository.ssh_key_file.clone(),
         ssh_known_hosts_file: repository.ssh_known_hosts_file.clone(),
     };
-    Mirror::open(location, &mirrors.join(name), credentials)
+    Mirror::open_or_later(location, &mirrors.join(name), credentials)
         .await
         .map_err(|source| AssembleError::Mirror { repository: name.clone(), source })
 }

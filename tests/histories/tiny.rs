@@ -459,19 +459,7 @@ impl Tiny {
         let (commit, at) = (self.tip, self.now);
         self.pulls.get_mut(&number).unwrap().0.state = PullRequestState::Merged { commit, at, by: me() };
         self.wrote()?;
-        self.event(Event::Merged {
-            stage: which.stage.clone(),
-            lane: which.lane,
-            release: which.release.clone(),
-            was: which.was.clone(),
-            number: Some(number),
-            commit: commit.to_string(),
-            approvals: which.approvals.clone(),
-            signatures: which.signatures.clone(),
-            exceptions: which.exceptions.clone(),
-            requested_by: which.requested_by.clone(),
-            reason: which.reason.clone(),
-        })
+        self.event(which.merged(commit))
     }
 
     fn snapshot(&self) -> Snapshot {
