@@ -199,7 +199,7 @@ fn delete(world: &mut World, call: &Call) -> Done<Answer> {
 pub(super) fn commits(world: &World, call: &Call) -> Done<Answer> {
     let git = named_git(world, call);
     let start = git.commit(call.asked("sha").unwrap_or("HEAD")).ok_or_else(Answer::not_found)?;
-    let touching = git.touching(&start, call.asked("path").unwrap_or(""), call.asked("since"));
+    let touching = git.touching(&start, call.asked("path").unwrap_or("."), call.asked("since"));
     let show = Show { git: &git, ..call.show(world) };
     call.page(touching.iter().map(|commit| show.commit(commit)).collect())
 }
