@@ -5,7 +5,7 @@ use std::fmt;
 
 use jiff::civil::Date;
 
-use super::{Policy, Principal, Stage, StageName};
+use super::{Pipeline, Policy, Principal, Stage, StageName};
 use crate::image::Repository;
 
 /// A rule of `lockkeeper lint`. Its name is stable: files and code scanners keep it.
@@ -78,19 +78,20 @@ pub struct Exemption {
 /// rule that weighs less, an exemption that is new or lasts longer. That a rule weighs what is usual is not compared: a word
 /// too many is no harm.
 #[must_use]
-pub fn loosened_lint(before: &LintRules, after: &LintRules, stage: &Stage) -> Vec<String> {
-    if stage.gates.policy != Some(Policy::Lint) {
-        return Vec::new();
-    }
+pub fn loosened_lint(before: &Pipeline, after: &Pipeline, name: &StageName) -> Vec<String> {
+    let gated = |stage: &&Stage| stage.gates.policy == Some(Policy::Lint);
+    let stages = before.stage(name).filter(gated).zip(after.stage(name).filter(gated));
+    let Some((was, is)) = stages else { return Vec::new() };
+    let (old, new) = (&before.lint, &after.lint);
     let is_lighter = |rule: LintRule| {
-        let (was, is) = (before.severity(rule, stage), after.severity(rule, stage));
+        let (was, is) = (old.severity(rule, was), new.severity(rule, is));
         let stops = |severity: Option<Severity>| severity.is_none_or(|found| found == Severity::Error);
         stops(was) && (!stops(is) || was.is_some() && is.is_none())
     };
-    let lighter = LintRule::ALL.into_iter().filter(|(_, rule)| is_lighter(*rule));
-    let lighter = lighter.map(|(name, _)| format!("lint rule `{name}` weighs less"));
-    let is_new = |exemption: &&Exemption| !before.exemptions.iter().any(|known| known.reaches(exemption));
-    let new = after.exemptions.iter().filter(is_new);
+    let lighter = LintRule::JUDGED.into_iter().filter(|rule| is_lighter(*rule));
+    let lighter = lighter.map(|rule| format!("lint rule `{}` weighs less", rule.name()));
+    let is_new = |exemption: &&Exemption| !old.exemptions.iter().any(|known| known.reaches(exemption));
+    let new = new.exemptions.iter().filter(|exemption| exemption.is_about(is)).filter(is_new);
     lighter.chain(new.map(|exemption| format!("lint exempts {exemption}"))).collect()
 }
 
@@ -105,6 +106,9 @@ impl LintRules {
 }
 
 impl LintRule {
+    /// The rules by which a gate judges the files of a stage: those that need these files alone.
+    pub const JUDGED: [Self; 4] = [Self::LatestTag, Self::MissingDigest, Self::MixedDigests, Self::UnreadPin];
+
     /// All rules with their names.
     pub const ALL: [(&'static str, Self); 10] = [
         ("latest-tag", Self::LatestTag),
@@ -139,6 +143,12 @@ impl Severity {
 }
 
 impl Exemption {
+    /// Whether it may take out what a gate of this stage would find.
+    fn is_about(&self, stage: &Stage) -> bool {
+        LintRule::JUDGED.contains(&self.rule)
+            && stage.pins.iter().any(|target| self.covers(self.rule, &target.file, self.image.as_ref()))
+    }
+
     /// Whether it is about the same as the other, and lasts as long.
     fn reaches(&self, other: &Self) -> bool {
         self.rule == other.rule

@@ -225,7 +225,7 @@ fn loosened(snapshot: &Snapshot, stage: &Stage, plan: &mut Plan) {
     let upstream = stage.after.iter().filter_map(|name| rules.stage(name).zip(snapshot.pipeline.stage(name)));
     what.extend(upstream.flat_map(|(before, after)| pipeline::loosened_live(before, after)));
     what.extend(pipeline::loosened_images(rules, &snapshot.pipeline));
-    what.extend(pipeline::loosened_lint(&rules.lint, &snapshot.pipeline.lint, stage));
+    what.extend(pipeline::loosened_lint(rules, &snapshot.pipeline, &stage.name));
     what.extend(pipeline::loosened_freezes(rules, &snapshot.pipeline, stage, snapshot.now));
     if what != proposal.loosened && proposal.lane != Lane::Rollback {
         let commit = snapshot.base.to_string();

@@ -11,7 +11,7 @@ use crate::commit::CommitId;
 use crate::forge::{ForgeError, Priority};
 use crate::pipeline::{
     Calendar, FILE_NAME, OutOfBand, Pipeline, PipelineName, loosened, loosened_freezes, loosened_images,
-    parse,
+    loosened_lint, parse,
 };
 use crate::plan::read_pins;
 use crate::pull_request::{Check, CheckStatus, Listed};
@@ -201,6 +201,7 @@ fn looser(before: &[Pipeline], after: &[Pipeline], now: Timestamp) -> Vec<String
         looser.extend(images.into_iter().map(|what| format!("{}: {what}", pipeline.name)));
         for stage in &pipeline.stages {
             let mut what = new.stage(&stage.name).map(|new| loosened(stage, new)).unwrap_or_default();
+            what.extend(loosened_lint(pipeline, new, &stage.name));
             what.extend(loosened_freezes(pipeline, new, stage, now));
             looser.extend(what.into_iter().map(|what| format!("{}/{}: {what}", pipeline.name, stage.name)));
         }

@@ -127,6 +127,8 @@ fn what_lets_errors_of_lint_pass_is_named() {
         ("rules: { latest-tag: error }", "stages: { prod: { latest-tag: warning } }", lighter),
         ("rules: { latest-tag: error }", "stages: { all-prod: { latest-tag: warning } }", lighter),
         ("rules: {}", "stages: { dev: { latest-tag: 'off' } }", ""),
+        ("rules: {}", "rules: { tag-moved: 'off' }", ""),
+        ("rules: {}", &exempt("a", "31"), ""),
         ("rules: {}", &exempt("c", "31"), "lint exempts `latest-tag` in `c` until 2027-01-31"),
         (&exempt("c", "30"), &exempt("c", "31"), "lint exempts `latest-tag` in `c` until 2027-01-31"),
         (&exempt("c", "31"), &exempt("c", "30"), ""),
@@ -134,10 +136,14 @@ fn what_lets_errors_of_lint_pass_is_named() {
         (&exempt("c", "31"), &exempt("'**'", "31"), "lint exempts `latest-tag` in `**` until 2027-01-31"),
     ] {
         let (before, after) = (with(before), with(after));
-        let found = loosened_lint(&before.lint, &after.lint, &after.stages[1]);
+        let name = |stage: usize| &after.stages[stage].name;
+        let found = loosened_lint(&before, &after, name(1));
         let want: Vec<&str> = Some(want).filter(|want| !want.is_empty()).into_iter().collect();
         assert_eq!(found, want, "{:?} → {:?}", before.lint, after.lint);
-        assert_eq!(loosened_lint(&before.lint, &after.lint, &after.stages[0]), [""; 0], "no gate asks");
+        assert_eq!(loosened_lint(&before, &after, name(0)), [""; 0], "no gate asks");
+        let mut ungated = before.clone();
+        ungated.stages[1].gates.policy = None;
+        assert_eq!(loosened_lint(&ungated, &after, name(1)), [""; 0], "no gate asked before");
     }
 }
 
