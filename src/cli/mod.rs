@@ -3,6 +3,7 @@
 mod context;
 mod show;
 mod sentence;
+mod effects;
 // The commands.
 pub mod completions;
 pub mod demo;

@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use super::context::{find_key, of_reconcile, pipelines};
-use super::sentence::{self, effect_kind};
+use super::effects::{self, effect_kind};
+use super::sentence;
 use super::show::{Paint, Tone, difference, document, indented, minute, plain};
 use super::{CliError, Context, Exit, Format, Outcome, pins};
 use crate::pipeline::StageName;
@@ -109,7 +110,7 @@ pub(super) fn text(paint: Paint, snapshot: &Snapshot, plan: &Plan) -> String {
     );
     // Writing into a text cannot fail.
     for effect in &plan.effects {
-        for line in sentence::effect(effect) {
+        for line in effects::effect(effect) {
             let _ = writeln!(text, "{} {line}", paint.word(Tone::Good, "→"));
         }
         if let Effect::Open(open) = effect {
@@ -152,7 +153,7 @@ pub(super) fn to_json(snapshot: &Snapshot, plan: &Plan) -> Value {
         let mut value = json!({
             "effect": effect_kind(effect),
             "stage": stage_of(effect, snapshot),
-            "text": sentence::effect(effect),
+            "text": effects::effect(effect),
         });
         if let (Effect::Open(open), Value::Object(members)) = (effect, &mut value) {
             let diffs: Vec<String> =

@@ -1,12 +1,13 @@
-//! Events and effects as sentences.
+//! Events as sentences.
 
 use jiff::Timestamp;
 
 use super::show::{minute, plain};
 use crate::image::{Digest, Release};
 use crate::pipeline::StageName;
-use crate::plan::Effect;
-use crate::promotion::{Actor, Event, HoldKind, Lane, Outcome, Seen, Signer, Why};
+use crate::promotion::{
+    Actor, Event, Followed, HoldKind, Lane, Outcome, Signer, WatchBegan, WatchEnded, Why,
+};
 use crate::pull_request::DeploymentStanding;
 
 /// An event, for people.
@@ -70,6 +71,8 @@ fn stage_of(event: &Event) -> Option<&StageName> {
         | Event::Found { stage, .. }
         | Event::Tagged { stage, .. }
         | Event::Drifted { stage, .. }
+        | Event::WatchBegan(WatchBegan { stage, .. })
+        | Event::WatchEnded(WatchEnded { stage, .. })
         | Event::Mirrored { stage, .. } => Some(stage),
     }
 }
@@ -89,6 +92,7 @@ fn weight_of(event: &Event) -> Weight {
         | Event::Tagged { was: None, .. }
         | Event::Untagged { .. }
         | Event::Observed { until: Some(_), .. }
+        | Event::WatchBegan(_)
         | Event::Merging { .. } => Weight::Detail,
         Event::Started { .. }
         | Event::Unvetoed { .. }
@@ -96,6 +100,7 @@ fn weight_of(event: &Event) -> Weight {
         | Event::FileMended
         | Event::Missing { .. }
         | Event::Observed { until: None, .. }
+        | Event::WatchEnded(_)
         | Event::Found { .. }
         | Event::Tagged { was: Some(_), .. }
         | Event::Drifted { .. }
@@ -183,7 +188,7 @@ fn text_of(event: &Event) -> String {
         Event::Mirrored { commit, standing, .. } => {
             format!("the forge shows {} as {}", short(commit), standing_word(*standing))
         }
-        Event::Observed { release, seen, .. } => observed(release, seen),
+        Event::Observed { .. } | Event::WatchBegan(_) | Event::WatchEnded(_) => of_what_runs(event),
         Event::Missing { .. }
         | Event::Found { .. }
         | Event::Tagged { .. }
@@ -195,8 +200,27 @@ fn text_of(event: &Event) -> String {
     }
 }
 
-fn observed(release: &Release, seen: &Seen) -> String {
-    format!("{} is live by the record; {} says: {seen}", version(release), seen.source)
+/// What was seen of what runs; nothing for another event.
+fn of_what_runs(event: &Event) -> String {
+    if let Event::Observed { release, seen, .. } = event {
+        format!("{} is live by the record; {} says: {seen}", version(release), seen.source)
+    } else if let Event::WatchBegan(WatchBegan { release, until, .. }) = event {
+        format!("{} is watched until {}", version(release), minute(*until))
+    } else if let Event::WatchEnded(ended) = event {
+        watched(ended)
+    } else {
+        String::new()
+    }
+}
+
+fn watched(ended: &WatchEnded) -> String {
+    let followed = match ended.followed {
+        Followed::Nothing => "",
+        Followed::Told => "; nothing was done by itself",
+        Followed::Held => "; the stage is held",
+        Followed::RollingBack => "; the stage goes back by itself",
+    };
+    format!("watch of {} {}: {}{followed}", version(&ended.release), ended.end, ended.why)
 }
 
 /// What happened in a registry; nothing for another event.
@@ -266,65 +290,7 @@ fn signer(by: &Signer) -> String {
     }
 }
 
-/// Says what would be done, one line for each thing.
-pub(super) fn effect(done: &Effect) -> Vec<String> {
-    let line = match done {
-        Effect::Record(entries) => {
-            return entries
-                .iter()
-                .map(|entry| {
-                    let told = event(&entry.event);
-                    let stage = told.stage.map_or_else(String::new, |stage| format!("{stage}: "));
-                    format!("record: {stage}{}", told.text)
-                })
-                .collect();
-        }
-        Effect::Open(open) => format!("open a pull request: {}", open.title),
-        Effect::Edit { number, .. } => format!("bring the text of pull request {number} up to date"),
-        Effect::Check { head, check } => {
-            format!("report the check on {}: {:?}, {}", head.short(), check.status, check.summary)
-        }
-        Effect::Comment { thread: 0, .. } => "comment on the operations issue".to_owned(),
-        Effect::Comment { thread, .. } => format!("comment on {thread}"),
-        Effect::React { comment, .. } => format!("react to comment {comment}"),
-        Effect::Close(close) => {
-            format!("close pull request {} of {}: {}", close.number, close.stage, close.comment)
-        }
-        Effect::Merge(merge) => {
-            format!("merge pull request {}: {} gets {}", merge.number, merge.stage, version(&merge.release))
-        }
-        Effect::Issue { title, .. } => format!("open the operations issue: {title}"),
-        Effect::Tag(tag) => format!("let {}:{} name {}", tag.repository, tag.tag, tag.digest.short()),
-        Effect::Untag { repository, digest } => {
-            format!("remove {repository}:{}", crate::image::Tag::anchor(*digest))
-        }
-        Effect::Deploy { deployment, .. } => {
-            let (commit, word) = (deployment.commit.short(), standing_word(deployment.standing));
-            format!("show {commit} as {word} in {}", deployment.environment)
-        }
-    };
-    vec![plain(&line)]
-}
-
-/// The kind of an effect, for JSON.
-pub(super) fn effect_kind(effect: &Effect) -> &'static str {
-    match effect {
-        Effect::Record(_) => "record",
-        Effect::Open(_) => "open",
-        Effect::Edit { .. } => "edit",
-        Effect::Check { .. } => "check",
-        Effect::Comment { .. } => "comment",
-        Effect::React { .. } => "react",
-        Effect::Close(_) => "close",
-        Effect::Merge(_) => "merge",
-        Effect::Issue { .. } => "issue",
-        Effect::Deploy { .. } => "deploy",
-        Effect::Tag(_) => "tag",
-        Effect::Untag { .. } => "untag",
-    }
-}
-
-fn standing_word(standing: DeploymentStanding) -> &'static str {
+pub(super) fn standing_word(standing: DeploymentStanding) -> &'static str {
     match standing {
         DeploymentStanding::Live => "live",
         DeploymentStanding::RolledBack => "rolled back",
@@ -346,7 +312,7 @@ pub(super) fn outcome_word(outcome: Outcome) -> &'static str {
     }
 }
 
-fn version(release: &Release) -> String {
+pub(super) fn version(release: &Release) -> String {
     format!("{} ({})", release.version(), release.short())
 }
 
@@ -379,6 +345,7 @@ fn hold_word(kind: HoldKind) -> &'static str {
         HoldKind::Person => "held",
         HoldKind::Rollback => "held after the rollback",
         HoldKind::OutOfBand => "held, as it was changed by somebody else",
+        HoldKind::Watch => "held after the watch",
     }
 }
 
@@ -390,6 +357,7 @@ fn closed_word(why: &Why) -> String {
         Why::Vetoed => "its release is vetoed".to_owned(),
         Why::Stale => "it was made from pins that are no longer there".to_owned(),
         Why::Retried => "another attempt was asked for".to_owned(),
+        Why::Withdrawn => "a person acted, so lockkeeper does not go back by itself".to_owned(),
         Why::Removed => "its stage is gone from lockkeeper.yaml".to_owned(),
     }
 }

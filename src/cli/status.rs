@@ -82,6 +82,9 @@ fn text(paint: Paint, views: &[PipelineView]) -> String {
             if let Some(running) = &stage.running {
                 let _ = writeln!(text, "runs: {name}/{}: {}", stage.name, plain(&running.words));
             }
+            if let Some(watch) = &stage.watch {
+                let _ = writeln!(text, "watch: {name}/{}: {}", stage.name, plain(watch));
+            }
             for what in &stage.drift {
                 let _ = writeln!(text, "drift: {name}/{}: {}", stage.name, plain(what));
             }

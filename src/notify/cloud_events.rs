@@ -20,6 +20,11 @@ pub(super) fn message(news: &News) -> String {
                 json!({ "repository": repository.to_string(), "tag": null, "digest": digest.to_string() });
             (Value::from(vec![image]), None)
         }
+        What::Watch(release, _) => (images(release), None),
+    };
+    let version = match &news.what {
+        What::Move(Move { release, .. }) | What::Watch(release, _) => Some(release.version()),
+        What::Image(..) => None,
     };
     let was = movement.and_then(|movement| movement.was.as_ref());
     let approved_by = movement.map(|movement: &Move| movement.approved_by.clone()).unwrap_or_default();
@@ -36,7 +41,7 @@ pub(super) fn message(news: &News) -> String {
             "pipeline": news.pipeline.as_str(),
             "stage": news.stage.as_str(),
             "lane": movement.map(|movement| movement.lane.to_string()),
-            "version": movement.map(|movement| movement.release.version()),
+            "version": version,
             "release": images,
             "was_version": was.map(Release::version),
             "was": was.map(self::images),

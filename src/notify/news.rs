@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use crate::image::{Digest, Release, Repository};
 use crate::pipeline::{PipelineName, StageName};
 use crate::plan::messages::one_line;
-use crate::promotion::{Event, Lane};
+use crate::promotion::{Event, Followed, Lane, WatchEnd, WatchEnded};
 use crate::settings::Occasion;
 use crate::store::Happening;
 
@@ -36,6 +36,8 @@ pub(super) enum What {
     Move(Move),
     /// An image.
     Image(Repository, Digest),
+    /// A release whose watch did not pass, and what is done about it.
+    Watch(Release, Followed),
 }
 
 /// A release takes the place of another.
@@ -72,6 +74,11 @@ pub(super) fn occasion(event: &Event) -> Option<(Occasion, &StageName)> {
         Some((Occasion::Promoted, stage))
     } else if let Event::Missing { stage, .. } = event {
         Some((Occasion::RollbackTargetMissing, stage))
+    } else if let Event::WatchEnded(WatchEnded {
+        stage, end: WatchEnd::Failed | WatchEnd::Unproven, ..
+    }) = event
+    {
+        Some((Occasion::WatchFailed, stage))
     } else {
         None
     }
@@ -119,6 +126,9 @@ fn told(event: &Event, intent: Option<&Event>) -> Option<Told> {
         Some((What::Move(what), *number, by, reason.clone()))
     } else if let Event::Missing { repository, digest, what, .. } = event {
         Some((What::Image(repository.clone(), *digest), None, None, Some(what.clone())))
+    } else if let Event::WatchEnded(ended) = event {
+        let what = What::Watch(ended.release.clone(), ended.followed);
+        Some((what, ended.number, None, Some(format!("{}: {}", ended.end, ended.why))))
     } else {
         None
     }

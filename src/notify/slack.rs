@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::news::{Move, News, What};
 use crate::plan::messages::disarm;
-use crate::promotion::Lane;
+use crate::promotion::{Followed, Lane};
 use crate::settings::Occasion;
 
 pub(super) const CONTENT_TYPE: &str = "application/json";
@@ -22,6 +22,15 @@ pub(super) fn message(news: &News) -> String {
             code(&repository.to_string()),
             code(&digest.to_string())
         ),
+        What::Watch(release, followed) => {
+            let follows = match followed {
+                Followed::Nothing | Followed::Told => "nothing is done by itself",
+                Followed::Held => "the stage is held",
+                Followed::RollingBack => "the stage goes back by itself",
+            };
+            let (version, short) = (code(&release.version()), code(&release.short()));
+            format!("the watch of {version} ({short}) did not pass; {follows}")
+        }
     };
     let mut text = format!("{} {}: {what}.", code(&news.source()), code(news.stage.as_str()));
     for (word, said) in [("Asked for by", &news.by), ("Reason:", &news.reason)] {

@@ -12,6 +12,7 @@ mod change;
 mod approvals;
 mod freeze;
 mod live;
+mod watch;
 mod loosened;
 mod lint;
 mod file;
@@ -30,6 +31,7 @@ pub use live::{COUNTS_FOR, Live, LiveSource};
 pub use loosened::{loosened, loosened_images, loosened_live};
 pub use principal::PrincipalError;
 pub use range::{Prereleases, RangeError, VersionRange, version_of};
+pub use watch::{OnFailure, Watch};
 pub use window::{Days, Hours, Window, WindowError, is_open, is_wider, opens_at, shuts_at};
 pub use zone::{Zone, ZoneError};
 
@@ -154,6 +156,8 @@ pub struct Stage {
     pub gates: Gates,
     /// What says that a release is live here.
     pub live: Live,
+    /// What is looked at after a merge; none: nothing is.
+    pub watch: Option<Watch>,
     /// Whether a merge needs an approval.
     pub merge: MergePolicy,
     /// Whether an open pull request gives way to a newer release that has passed.

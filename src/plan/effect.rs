@@ -231,6 +231,8 @@ pub enum Gate {
     Soak,
     /// It is not known to be healthy upstream.
     Healthy,
+    /// What is watched upstream after the merge has not passed.
+    Watch,
     /// More images may be on their way.
     Settle,
     /// A digest is not old enough.
@@ -337,6 +339,7 @@ impl Gate {
             Self::Upstream => "upstream",
             Self::Soak => "soak",
             Self::Healthy => "healthy",
+            Self::Watch => "watch",
             Self::Settle => "settle",
             Self::Age => "minimum_age",
             Self::Platforms => "platforms",

@@ -145,6 +145,7 @@ pub(super) fn hold_of_stage(snapshot: &Snapshot, stage: &Stage) -> Option<HoldRe
         HoldKind::Person => "held",
         HoldKind::Rollback => "held after a rollback",
         HoldKind::OutOfBand => "held, changed out of band",
+        HoldKind::Watch => "held after a watch",
     };
     let text = format!(
         "{kind} by {} since {}{reason}; `/resume {}` lifts it",

@@ -6,7 +6,8 @@
 //!
 //! 1. **settle** ([`observed`]): what the world shows and the record does not say yet: merged, closed, pushed over,
 //!    seen for the first time, changed by somebody else; then what is seen running ([`live`]);
-//! 2. **obey** ([`commands`]): what people asked for, by who they are now;
+//! 2. **obey** ([`commands`]): what people asked for, by who they are now; then what is watched after a merge ([`watch`]), so that
+//!    nobody's word is heard too late;
 //! 3. **close** and **merge** ([`step`]), or **open** ([`propose`]), stage by stage, rollbacks first;
 //! 4. **protect** ([`readiness`], [`tags`]) what is live and what would be gone back to, and **show** ([`deployments`]) what
 //!    happened where the forge has a place for it.
@@ -44,6 +45,7 @@ mod step;
 mod tags;
 mod upstream;
 pub mod view;
+mod watch;
 mod window;
 
 pub use candidate::{Candidate, candidate};
@@ -65,6 +67,7 @@ pub use snapshot::{
 };
 pub use tags::concerned;
 pub use view::{PipelineView, view};
+pub use watch::is_watching;
 
 use std::time::Duration;
 
@@ -83,6 +86,9 @@ pub fn plan(snapshot: &Snapshot) -> Plan {
         commands::obey(snapshot, &mut plan);
     }
     if plan.effects.is_empty() {
+        watch::record(snapshot, &mut plan);
+    }
+    if plan.effects.is_empty() {
         step::all(snapshot, &mut plan);
     }
     plan.holds.extend(plan.unanswered.clone());
@@ -93,7 +99,8 @@ pub fn plan(snapshot: &Snapshot) -> Plan {
         upkeep(snapshot, &mut plan);
     }
     let opens = plan.holds.iter().filter_map(|hold| hold.opens_at);
-    plan.wake_at = opens.chain(freeze::begins_at(snapshot)).chain(step::overtaken_at(snapshot)).min();
+    let due = freeze::begins_at(snapshot).into_iter().chain(watch::wake_at(snapshot));
+    plan.wake_at = opens.chain(due).chain(step::overtaken_at(snapshot)).min();
     plan
 }
 

@@ -10,7 +10,7 @@ use super::order::compare;
 use super::pins::{self, Pins};
 use super::propose::{file_hold, go_on_or_abandon, propose};
 use super::snapshot::{FileState, Snapshot};
-use super::{fitness, freeze, healthy};
+use super::{fitness, freeze, healthy, watch};
 use crate::image::Release;
 use crate::pipeline::{Order, Stage};
 use crate::promotion::{Lane, Proposal, Request, Why};
@@ -164,6 +164,10 @@ fn reason_to_close(
     }
     if let Some(veto) = snapshot.state.veto(&snapshot.pipeline, &stage.name, &proposal.release) {
         return Some((Why::Vetoed, messages::closed_vetoed(veto)));
+    }
+    if proposal.lane == Lane::Rollback && watch::is_withdrawn(snapshot, stage, proposal.requested_by.as_ref())
+    {
+        return Some((Why::Withdrawn, messages::CLOSED_WITHDRAWN.to_owned()));
     }
     let wants_rollback = state.request.as_ref().filter(|request| request.lane == Lane::Rollback);
     let is_other =

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 
 use super::effect::{Gate, HoldReason};
 use super::snapshot::Snapshot;
-use super::{candidate, live};
+use super::{candidate, live, watch};
 use crate::image::Release;
 use crate::pipeline::{Join, Stage, StageName};
 use crate::promotion::{Origin, Stints};
@@ -79,12 +79,12 @@ fn there(snapshot: &Snapshot, stage: &Stage, upstream: &StageName, release: &Rel
     let Some(longest) = live::longest(snapshot, upstream, release) else {
         return There::Missing(waits_for(snapshot, stage, upstream, release));
     };
-    if longest >= stage.gates.soak {
-        return There::Passed;
-    }
-    match stints.live().filter(|live| live.release.is_same(release)) {
-        Some(live) => There::Soaks(live::soaks(snapshot, stage, upstream, live)),
-        None => There::Never,
+    let unwatched = watch::hold(snapshot, stage, upstream, release);
+    match (stints.live().filter(|live| live.release.is_same(release)), unwatched) {
+        (_, None) if longest >= stage.gates.soak => There::Passed,
+        (None, _) => There::Never,
+        (Some(_), Some(watched)) if longest >= stage.gates.soak => There::Soaks(watched),
+        (Some(live), _) => There::Soaks(live::soaks(snapshot, stage, upstream, live)),
     }
 }
 
@@ -99,7 +99,7 @@ fn waits_for(snapshot: &Snapshot, stage: &Stage, upstream: &StageName, release: 
     HoldReason::new(&stage.name, Gate::Upstream, text)
 }
 
-/// Whether a release was live for long enough in this upstream stage of a stage.
+/// Whether a release was live for long enough in this upstream stage of a stage, and passed its watch there.
 pub(super) fn has_soaked(
     snapshot: &Snapshot,
     stage: &Stage,
@@ -107,6 +107,7 @@ pub(super) fn has_soaked(
     release: &Release,
 ) -> bool {
     live::longest(snapshot, upstream, release).is_some_and(|longest| longest >= stage.gates.soak)
+        && watch::hold(snapshot, stage, upstream, release).is_none()
 }
 
 /// The upstream stages that speak for a release: all that it has to come from, or those of them where it has passed.

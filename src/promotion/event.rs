@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::evidence::Seen;
 use super::terms::{Actor, Approval, HoldKind, Lane, Outcome, Signature, Why};
+use super::watch::{WatchBegan, WatchEnded};
 use crate::image::{Digest, Release, Repository, Tag};
 use crate::pipeline::StageName;
 use crate::pull_request::DeploymentStanding;
@@ -311,6 +312,10 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         until: Option<Timestamp>,
     },
+    /// What was merged into a stage is watched there.
+    WatchBegan(WatchBegan),
+    /// That ended.
+    WatchEnded(WatchEnded),
     /// The registry does not have an image any more that is live in the stage, or would be gone back to.
     Missing {
         /// The stage.

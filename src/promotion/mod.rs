@@ -9,6 +9,8 @@ mod rollback;
 mod stage;
 mod state;
 mod stint;
+mod watch;
+mod words;
 mod written;
 
 pub use approval::{Ballot, Discount, count};
@@ -21,6 +23,7 @@ pub use state::{
 };
 pub use stint::{End, Origin, Stint, Stints};
 pub use terms::{Actor, Approval, HoldKind, Lane, Outcome, Signature, Signer, Why};
+pub use watch::{Act, Did, Followed, WatchBegan, WatchEnd, WatchEnded, Watched};
 pub use written::{Drift, WrittenTag, WrittenTags};
 
 #[cfg(test)]

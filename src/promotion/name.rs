@@ -34,6 +34,8 @@ impl Event {
             Self::Announced { .. } => "announced",
             Self::Mirrored { .. } => "mirrored",
             Self::Observed { .. } => "observed",
+            Self::WatchBegan(_) => "watch_began",
+            Self::WatchEnded(_) => "watch_ended",
             Self::Missing { .. } => "missing",
             Self::Found { .. } => "found",
             Self::Tagged { .. } => "tagged",

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::state::{CloseIntent, Frozen, Hold, MergeIntent, Proposal, Request, push_bounded};
 use super::stint::{End, Origin, Stint, Stints};
-use super::{Actor, Event, HoldKind, Lane, Why};
+use super::{Act, Actor, Event, HoldKind, Lane, WatchBegan, WatchEnded, Watched, Why};
 use crate::image::{Digest, Release, ReleaseId, Repository};
 use crate::pull_request::DeploymentStanding;
 
@@ -42,6 +42,12 @@ pub struct StageState {
     pub missing: Vec<MissingImage>,
     /// Approvals up to this time are void.
     pub void_until: Option<Timestamp>,
+    /// What people did here since the last promotion was merged.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub acts: Vec<Act>,
+    /// Releases that lockkeeper took back here by itself: each once, so that they are kept for good.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub(super) undone: BTreeSet<ReleaseId>,
     /// Attempts made, by lane and release.
     pub(super) attempts: BTreeMap<String, u32>,
 }
@@ -99,14 +105,7 @@ impl StageState {
                 let exceptions = exceptions.clone();
                 self.proposal.as_mut()?.merging = Some(MergeIntent { approvals, signatures, exceptions, at });
             }
-            Event::Merged { lane, release, number, commit, .. } => {
-                let end = if *lane == Lane::Rollback { End::RolledBack } else { End::Replaced };
-                self.stints.end(at, end);
-                self.begin(release, Origin::Promoted(*lane), at, Some(commit.clone()), *number);
-                self.merged = number.or(self.merged);
-                self.proposal = None;
-                self.request = None;
-            }
+            Event::Merged { .. } => self.merge(event, at)?,
             Event::Closing { why, text, .. } => {
                 let (why, text) = (why.clone(), text.clone());
                 self.proposal.as_mut()?.closing = Some(CloseIntent { why, text });
@@ -127,6 +126,10 @@ impl StageState {
             Event::Mirrored { commit, standing, .. } => self.mirrored = Some((commit.clone(), *standing)),
             Event::Missing { .. } | Event::Found { .. } => self.note_missing(event, at),
             Event::Observed { release, seen, until, .. } => self.stints.observe(release, seen, at, *until),
+            Event::WatchBegan(WatchBegan { release, .. }) => self.stints.watch(release, Watched::Running),
+            Event::WatchEnded(WatchEnded { release, end, why, .. }) => {
+                self.stints.watch(release, Watched::Ended { end: *end, at, why: why.clone() });
+            }
             Event::Tagged { .. }
             | Event::Drifted { .. }
             | Event::Untagged { .. }
@@ -141,6 +144,7 @@ impl StageState {
             | Event::Vetoed { .. }
             | Event::Unvetoed { .. } => return None,
         }
+        self.note_act(event, at);
         Some(())
     }
 
@@ -171,6 +175,7 @@ impl StageState {
             commit,
             number,
             evidence: None,
+            watch: None,
         });
     }
 
@@ -200,6 +205,22 @@ impl StageState {
         Some(())
     }
 
+    /// What was asked for, proposed and done before the merge is over with it.
+    fn merge(&mut self, event: &Event, at: Timestamp) -> Option<()> {
+        let Event::Merged { lane, release, number, commit, requested_by, .. } = event else { return None };
+        if *lane == Lane::Rollback && requested_by.as_ref().is_some_and(Actor::is_watch) {
+            self.note_undone();
+        }
+        let end = if *lane == Lane::Rollback { End::RolledBack } else { End::Replaced };
+        self.stints.end(at, end);
+        self.begin(release, Origin::Promoted(*lane), at, Some(commit.clone()), *number);
+        self.merged = number.or(self.merged);
+        self.proposal = None;
+        self.request = None;
+        self.acts.clear();
+        Some(())
+    }
+
     /// A person's closing refuses the release and drops the request; a veto or a removal drops the request as well.
     fn close(&mut self, why: &Why, recorded_at: Timestamp) -> Option<()> {
         let proposal = self.proposal.take()?;
@@ -220,7 +241,7 @@ impl StageState {
                     .take()
                     .filter(|request| request.lane != Lane::Normal || !request.release.is_same(closed));
             }
-            Why::Stale | Why::Retried => {}
+            Why::Stale | Why::Retried | Why::Withdrawn => {}
         }
         Some(())
     }

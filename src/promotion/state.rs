@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::stage::{StageState, attempt_key};
 use super::stint::{Stint, Stints};
 use super::written::WrittenTags;
-use super::{Actor, Approval, Entry, Event, HoldKind, Lane, Outcome, Signature, Why};
+use super::{Actor, Approval, Entry, Event, HoldKind, Lane, Outcome, Signature, WatchBegan, WatchEnded, Why};
 use crate::image::{Digest, Release};
 use crate::pipeline::{Pipeline, StageName};
 
@@ -312,17 +312,11 @@ impl State {
             }
             Event::FileBroken { text } => self.file_error = Some(text.clone()),
             Event::FileMended => self.file_error = None,
-            Event::Vetoed { stage, digests, version, by, reason } => {
-                self.vetoes.push(Veto {
-                    stage: stage.clone(),
-                    digests: digests.clone(),
-                    version: version.clone(),
-                    by: by.clone(),
-                    reason: reason.clone(),
-                    at,
-                });
+            Event::Vetoed { .. } => self.vetoes.extend(Veto::of(&entry.event, at)),
+            Event::Unvetoed { digests, by, .. } => {
+                self.vetoes.retain(|veto| veto.digests.is_disjoint(digests));
+                self.stages.values_mut().for_each(|stage| stage.note_unveto(digests, by, at));
             }
-            Event::Unvetoed { digests, .. } => self.vetoes.retain(|veto| veto.digests.is_disjoint(digests)),
             event @ (Event::Tagged { .. } | Event::Drifted { .. } | Event::Untagged { .. }) => {
                 self.tags.apply(event, at);
             }
@@ -330,6 +324,8 @@ impl State {
             | Event::Missing { stage, .. }
             | Event::Observed { stage, .. }
             | Event::Found { stage, .. }
+            | Event::WatchBegan(WatchBegan { stage, .. })
+            | Event::WatchEnded(WatchEnded { stage, .. })
             | Event::Requested { stage, .. }
             | Event::Proposing { stage, .. }
             | Event::Proposed { stage, .. }
@@ -365,25 +361,13 @@ impl State {
             push_bounded(&mut self.seen, (release.clone(), at), SEEN_MAX);
         }
     }
+}
 
-    /// What an event of a stage leaves to be said.
-    fn speak(&mut self, stage: &StageName, event: &Event) {
-        let proposal = self.stages.get(stage).and_then(|stage| stage.proposal.as_ref());
-        let closing = proposal.and_then(|proposal| proposal.closing.as_ref());
-        let mut say = |number: u64, marker: &str, text: &str| {
-            if !text.is_empty() {
-                self.words_due.push(Word { number, marker: marker.to_owned(), text: text.to_owned() });
-            }
-        };
-        if let Event::Merged { number: Some(number), .. } = event {
-            self.announcements_due.push((stage.clone(), *number));
-        } else if let Event::Interrupted { number, text, .. } = event {
-            say(*number, "lockkeeper:interrupted", text);
-        } else if let (Event::Closed { number, why, .. }, Some(closing)) = (event, closing)
-            && closing.why == *why
-        {
-            say(*number, "lockkeeper:closed", &closing.text);
-        }
+impl Veto {
+    fn of(event: &Event, at: Timestamp) -> Option<Self> {
+        let Event::Vetoed { stage, digests, version, by, reason } = event else { return None };
+        let (stage, digests, version) = (stage.clone(), digests.clone(), version.clone());
+        Some(Self { stage, digests, version, by: by.clone(), reason: reason.clone(), at })
     }
 }
 

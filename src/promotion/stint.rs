@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Evidence, Lane, Seen};
+use super::{Evidence, Lane, Seen, Watched};
 use crate::image::Release;
 
 /// How a release came into a stage.
@@ -51,6 +51,9 @@ pub struct Stint {
     /// What was observed of it, where anybody does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evidence: Option<Evidence>,
+    /// How it was watched after the merge, where that was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub watch: Option<Watched>,
 }
 
 /// The stints of one stage, oldest first; the last is live if it has not ended.
@@ -102,6 +105,24 @@ impl Stints {
         if let Some(stint) = live.filter(|stint| stint.release.is_same(release)) {
             stint.evidence = Some(Evidence::after(stint.evidence.take(), seen.clone(), at, until));
         }
+    }
+
+    /// Notes how the watch of a release goes: of the one that is live as it begins, else of the last that may still end.
+    pub(super) fn watch(&mut self, release: &Release, watched: Watched) {
+        let is_begin = watched == Watched::Running;
+        let is_it = |stint: &&mut Stint| {
+            stint.release.is_same(release)
+                && stint.watch.as_ref().map_or(is_begin && stint.ended.is_none(), Watched::is_open)
+        };
+        if let Some(stint) = self.stints.iter_mut().rev().find(is_it) {
+            stint.watch = Some(watched);
+        }
+    }
+
+    /// Whether no watch keeps this release from the stages after: it passed, or was not watched.
+    #[must_use]
+    pub fn has_passed_watch(&self, release: &Release) -> bool {
+        self.good(release).any(|stint| stint.watch.as_ref().is_none_or(Watched::lets_pass))
     }
 
     /// Whether this release was rolled back here and has not come back since.

@@ -97,6 +97,8 @@ pub enum Why {
     Stale,
     /// A person asked for another attempt.
     Retried,
+    /// A person acted in the stage: lockkeeper does not go back by itself.
+    Withdrawn,
     /// The pipeline or stage is gone from `lockkeeper.yaml`.
     Removed,
 }
@@ -111,6 +113,8 @@ pub enum HoldKind {
     Rollback,
     /// The pin was changed by somebody else.
     OutOfBand,
+    /// A watch failed.
+    Watch,
 }
 
 /// How a command ended.

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use super::{Reconcile, ReconcileError};
 use crate::observation::{Sighting, Workloads};
 use crate::pipeline::{LiveSource, Pipeline, Stage, StageName};
-use crate::plan::{Plan, Running, Snapshot};
+use crate::plan::{Plan, Running, Snapshot, is_watching};
 use crate::store::{Hint, Key, Lease};
 
 /// Longest that a look waits for a cluster: it answers from memory, but for the first question.
@@ -70,12 +70,13 @@ async fn of_cluster(
     }
 }
 
-/// When a cluster is looked at again: soon while a stage waits for something, else with the pipeline.
+/// When a cluster is looked at again: soon while a stage waits for something, or is watched, else with the pipeline.
 pub(super) fn again_at(snapshot: &Snapshot, plan: &Plan) -> Option<Timestamp> {
     let is_asked = |stage: &Stage| matches!(stage.live.source, LiveSource::Cluster(_));
     let is_busy =
         !plan.holds.is_empty() || snapshot.state.stages.values().any(|stage| stage.proposal.is_some());
-    let is_due = is_busy && snapshot.pipeline.stages.iter().any(is_asked);
+    let is_watched = |stage: &Stage| is_busy || is_watching(snapshot, stage);
+    let is_due = snapshot.pipeline.stages.iter().any(|stage| is_asked(stage) && is_watched(stage));
     is_due.then(|| snapshot.now.checked_add(CLUSTER_INTERVAL).ok()).flatten()
 }
 

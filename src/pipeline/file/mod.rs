@@ -1,7 +1,7 @@
 //! Reading `lockkeeper.yaml`.
 //!
 //! The bytes are checked for their form and for the lines of all values ([`places`]), read into plain values by
-//! `serde_yaml`, and taken apart from the outside in ([`pipelines`], [`keys`], [`stages`], [`gates`], [`live`], [`windows`], [`freezes`], [`images`], [`follow`]); what concerns
+//! `serde_yaml`, and taken apart from the outside in ([`pipelines`], [`keys`], [`stages`], [`gates`], [`live`], [`watch`], [`windows`], [`freezes`], [`images`], [`follow`]); what concerns
 //! several places at once comes last ([`order`], [`owners`], [`lint`]). Each step goes on after an error, so that one run names
 //! all of them.
 
@@ -13,6 +13,7 @@ mod keys;
 mod images;
 mod gates;
 mod live;
+mod watch;
 mod windows;
 mod stages;
 mod freezes;

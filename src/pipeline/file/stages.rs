@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::node::{Names, Node, Report, shown};
-use super::{channels, gates, live};
+use super::{channels, gates, live, watch};
 use crate::pipeline::{
     Approvals, FILE_NAME, Join, MergePolicy, OutOfBand, PinTarget, Principal, Stage, StageName, is_hidden,
 };
@@ -31,10 +31,11 @@ const STAGE_NAMES: Names = Names {
         "out_of_band",
         "live",
         "counts_for",
+        "watch",
         "channel",
         "rollback_channel",
     ],
-    later: &["watch"],
+    later: &[],
 };
 const PIN_NAMES: Names = Names { known: &["file", "path"], later: &[] };
 const AFTER_NAMES: Names = Names { known: &["any"], later: &[] };
@@ -87,7 +88,9 @@ fn stage<'a>(node: &Node<'a>, before: Option<StageName>, report: &mut Report) ->
     let words = [("refused", OutOfBand::Refused), ("allowed", OutOfBand::Allowed)];
     let out_of_band = node.get("out_of_band").and_then(|node| node.one_of(&words, &[], report));
     let rollback_by = by(node, "rollback", &ROLLBACK_NAMES, report);
+    let live = live::live(node, report);
     let stage = Stage {
+        watch: watch::watch(node, &live, report),
         channel: channels::channel(node, "channel", report),
         rollback_channel: channels::channel(node, "rollback_channel", report),
         gates: gates::gates(node, merge, upstream.is_empty(), report),
@@ -98,7 +101,7 @@ fn stage<'a>(node: &Node<'a>, before: Option<StageName>, report: &mut Report) ->
         group,
         after: upstream,
         join,
-        live: live::live(node, report),
+        live,
         pins,
         merge,
         supersede: supersede.unwrap_or(true),

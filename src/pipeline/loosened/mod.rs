@@ -44,6 +44,7 @@ pub fn loosened(before: &Stage, after: &Stage) -> Vec<String> {
         (None, _) => {}
     }
     found.extend(loosened_checks(before, after));
+    found.extend(loosened_watch(before, after));
     if is_wider(&before.gates.windows, &after.gates.windows) {
         let windows = |stage: &Stage| {
             stage.gates.windows.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
@@ -186,6 +187,21 @@ fn loosened_signatures(before: &ImageRule, after: &ImageRule) -> Vec<String> {
         format!("keyless signatures of `{}` by `{identity}` of {issuer} now count", before.repository)
     });
     new.map(line).chain(named).collect()
+}
+
+fn loosened_watch(before: &Stage, after: &Stage) -> Vec<String> {
+    let Some(before) = &before.watch else { return Vec::new() };
+    let Some(after) = &after.watch else { return vec!["no longer watched after a merge".to_owned()] };
+    let mut found = Vec::new();
+    if after.length < before.length {
+        let (before, after) = (duration_text(before.length), duration_text(after.length));
+        found.push(format!("watch shortened from {before} to {after}"));
+    }
+    if after.on_failure < before.on_failure {
+        let (before, after) = (before.on_failure, after.on_failure);
+        found.push(format!("what follows a watch that fails weakened from {before} to {after}"));
+    }
+    found
 }
 
 fn loosened_approvals(before: &Approvals, after: &Approvals) -> Vec<String> {

@@ -77,6 +77,21 @@ fn each_gate_that_gets_looser_is_named() {
     check("", &window("09:00-16:00"), &[]);
     check("", "hotfix: { by: ['user:c'] }", &["`user:c` may now ship a hotfix"]);
     check("hotfix: { by: ['user:c'] }", "", &[]);
+    let watch = |keys: &str| format!("live: observed, watch: {{ {keys} }}");
+    check(&watch("for: 30m"), "live: observed", &["no longer watched after a merge"]);
+    check("live: observed", &watch("for: 30m, on_failure: rollback"), &[]);
+    check(&watch("for: 30m"), &watch("for: 29m"), &["watch shortened from 30m to 29m"]);
+    check(&watch("for: 30m"), &watch("for: 31m, on_failure: hold"), &[]);
+    check(
+        &watch("for: 30m, on_failure: rollback"),
+        &watch("for: 30m, on_failure: hold"),
+        &["what follows a watch that fails weakened from rollback to hold"],
+    );
+    check(
+        &watch("for: 30m, on_failure: hold"),
+        &watch("for: 30m"),
+        &["what follows a watch that fails weakened from hold to tell"],
+    );
 }
 
 #[test]

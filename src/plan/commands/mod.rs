@@ -8,6 +8,8 @@ mod promote;
 mod rollback;
 mod veto;
 
+pub(super) use rollback::going_back;
+
 use std::collections::BTreeSet;
 
 use super::effect::{Effect, HoldReason, Plan};

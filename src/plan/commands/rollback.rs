@@ -12,7 +12,7 @@ use crate::plan::candidate::minute;
 use crate::plan::messages::{code, prose};
 use crate::plan::presence;
 use crate::plan::snapshot::{Asked, Snapshot};
-use crate::promotion::{self, Event, HoldKind, Lane, Origin, StageState, Stint};
+use crate::promotion::{self, Actor, Event, HoldKind, Lane, Origin, StageState, Stint};
 
 /// Rolls back each stage addressed; those that cannot are said.
 pub(super) fn rollback(
@@ -110,11 +110,7 @@ fn rollback_events(
     target: &Stint,
     reason: Option<&String>,
 ) -> (Vec<Event>, String) {
-    let name = stage.name.clone();
-    let by = asked.actor();
-    let reason = reason.cloned();
-    let restored = target.release.clone();
-    let bad: BTreeSet<Digest> = live.release.digests().difference(&restored.digests()).copied().collect();
+    let (name, restored) = (&stage.name, &target.release);
     let health = "its health then is unknown: merged counts as live";
     let why =
         format!("the latest release before it that was live here and not rolled back or vetoed ({health})");
@@ -125,7 +121,21 @@ fn rollback_events(
         restored.short(),
         code(&live.release.version())
     );
-    let events = vec![
+    (going_back(&asked.actor(), stage, live, target, reason), reply)
+}
+
+/// What going back records: the stage is held, what is live is vetoed from there on, and the other is asked for.
+pub(in crate::plan) fn going_back(
+    by: &Actor,
+    stage: &Stage,
+    live: &Stint,
+    target: &Stint,
+    reason: Option<&String>,
+) -> Vec<Event> {
+    let (name, by, reason) = (stage.name.clone(), by.clone(), reason.cloned());
+    let restored = target.release.clone();
+    let bad: BTreeSet<Digest> = live.release.digests().difference(&restored.digests()).copied().collect();
+    vec![
         Event::Held {
             stage: name.clone(),
             kind: HoldKind::Rollback,
@@ -141,8 +151,7 @@ fn rollback_events(
             reason: reason.clone(),
         },
         Event::Requested { stage: name, lane: Lane::Rollback, release: restored, by, reason },
-    ];
-    (events, reply)
+    ]
 }
 
 /// Where a rollback that is under way goes.

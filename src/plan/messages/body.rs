@@ -137,10 +137,10 @@ fn hotfix_lines(snapshot: &Snapshot, stage: &Stage, proposal: &Proposal) -> Vec<
 }
 
 fn rollback(snapshot: &Snapshot, stage: &Stage, proposal: &Proposal, gates: Option<&MergeGates>) -> String {
-    let by = proposal
-        .requested_by
-        .as_ref()
-        .map_or_else(String::new, |by| format!(" · requested by {}", code(&by.name)));
+    let by = proposal.requested_by.as_ref().map_or_else(String::new, |by| {
+        let automatic = if by.is_watch() { ", **automatic** after a watch" } else { "" };
+        format!(" · requested by {}{automatic}", code(&by.name))
+    });
     let reason =
         proposal.reason.as_deref().map_or_else(String::new, |reason| format!("> {}\n\n", escape(reason)));
     let mut lines = vec![

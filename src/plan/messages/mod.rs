@@ -11,6 +11,7 @@ mod offline;
 mod reply;
 mod source;
 mod undone;
+mod watch;
 
 pub use commit::{Recorded, recorded};
 pub use escape::{code, disarm, escape, one_line, prose};
@@ -21,6 +22,7 @@ pub use reply::{explain, history, reply, status};
 pub(super) use body::{check, issue, pull_request};
 pub(super) use commit::{branch_commit, merge_commit};
 pub(super) use reply::{announcement, how};
+pub(super) use watch::{acted, watch_ended};
 
 use std::time::Duration;
 
@@ -42,6 +44,9 @@ pub(super) const CLOSED_CONFLICT: &str = "Closed: the base branch changed the sa
 /// The word to readers of a pull request that a person wanted anew.
 pub(super) const CLOSED_RETRIED: &str =
     "Closed: another attempt was asked for by `/retry`. No approval is carried over.";
+
+/// The word to readers of a rollback of our own that a person overtook.
+pub(super) const CLOSED_WITHDRAWN: &str = "Closed: lockkeeper began this rollback by itself, after a watch, and a person acted in the stage since: what follows is theirs to decide.";
 
 /// The word to readers of a rollback whose branch was pushed to.
 pub(super) const CLOSED_INTERRUPTED: &str = "Closed: somebody pushed to this branch. The push is not overwritten; another attempt of the rollback follows.";

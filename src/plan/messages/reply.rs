@@ -6,6 +6,8 @@ use super::super::candidate::{later, minute};
 use super::super::effect::Plan;
 use super::super::pins::Pins;
 use super::super::snapshot::Snapshot;
+use super::super::watch;
+use super::watch::watch_begins;
 use super::{code, escape, prose};
 use crate::pipeline::{Stage, StageName};
 use crate::promotion::{End, Lane, Origin, Outcome, Reply, Stint};
@@ -50,6 +52,10 @@ pub(in super::super) fn announcement(snapshot: &Snapshot, stage: &StageName, num
             stint.from.strftime("%Y-%m-%d %H:%M:%S")
         ),
     ];
+    let rules = snapshot.pipeline.stage(stage);
+    if let Some(watched) = rules.and_then(|rules| watch_begins(rules, stint)) {
+        lines.extend([String::new(), watched]);
+    }
     if let Some(hold) = snapshot.state.hold(stage, snapshot.now) {
         lines.extend([
             String::new(),
@@ -113,6 +119,9 @@ pub fn explain(snapshot: &Snapshot, stages: &[&Stage], plan: &Plan) -> String {
     let mut lines = Vec::new();
     for stage in stages {
         let holds: Vec<_> = plan.holds_of(&stage.name).collect();
+        if let Some(watched) = watch::standing(snapshot, stage) {
+            lines.push(format!("- {}: {}", code(stage.name.as_str()), prose(&watched)));
+        }
         if holds.is_empty() {
             let text = match snapshot.pull_request_of(&stage.name) {
                 Some(pull_request) => format!("pull request {} is on its way", pull_request.number),
@@ -178,12 +187,17 @@ pub(in super::super) fn how(stint: &Stint) -> String {
         Origin::OutOfBand => "out of band",
     };
     let number = stint.number.map_or_else(String::new, |number| format!(" in pull request {number}"));
+    let watched = stint
+        .watch
+        .as_ref()
+        .map(|watch| watch.end().map_or("watched".to_owned(), |end| format!("watch {end}")));
+    let watched = watched.map_or_else(String::new, |watched| format!(", {watched}"));
     let ended = match stint.ended {
         Some((_, End::RolledBack)) => ", **rolled back**",
         Some((_, End::OutOfBand)) => ", replaced out of band",
         Some((_, End::Replaced)) | None => "",
     };
-    format!("{came}{number}{ended}")
+    format!("{came}{number}{watched}{ended}")
 }
 
 fn state_text(snapshot: &Snapshot, stage: &Stage, plan: &Plan) -> String {
@@ -195,6 +209,9 @@ fn state_text(snapshot: &Snapshot, stage: &Stage, plan: &Plan) -> String {
         (Some(pull_request), Some(hold)) => format!("{pull_request}{hold}"),
         (Some(pull_request), None) => pull_request,
         (None, Some(hold)) => hold,
-        (None, None) => "live".to_owned(),
+        (None, None) => match watch::standing(snapshot, stage) {
+            Some(watched) => format!("live, {}", prose(&watched)),
+            None => "live".to_owned(),
+        },
     }
 }

@@ -6,6 +6,7 @@ mod readiness;
 mod refused;
 mod rollback_ready;
 mod tags;
+mod watch;
 mod words;
 
 use std::collections::BTreeSet;

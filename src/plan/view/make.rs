@@ -15,8 +15,8 @@ use crate::plan::messages;
 use crate::plan::pins::Pins;
 use crate::plan::readiness::{Readiness, readiness, target};
 use crate::plan::snapshot::{self, FileState, Snapshot};
-use crate::plan::{gates, live};
-use crate::promotion::{self, HoldKind, Lane, Origin, Seen, Sight, Stint};
+use crate::plan::{gates, live, watch};
+use crate::promotion::{self, HoldKind, Lane, Origin, Seen, Sight, Stint, WatchEnd};
 
 /// Lines of history in a view: one screen; all of it is in the store.
 const HISTORY_LINES_MAX: usize = 50;
@@ -55,6 +55,7 @@ fn stage_view(snapshot: &Snapshot, stage: &Stage, plan: &Plan) -> StageView {
         word,
         source: stage.live.source.to_string(),
         running: running(snapshot, stage),
+        watch: watch::standing(snapshot, stage),
         drift: drift(snapshot, stage, plan),
         holds: plan.holds_of(&stage.name).map(line).collect(),
         pull_request: pull_request.map(|found| PullRequestView {
@@ -153,6 +154,8 @@ fn state(snapshot: &Snapshot, stage: &Stage, plan: &Plan) -> (StageState, String
         (StageState::Failed, "stopped")
     } else if has(Gate::Missing) {
         (StageState::Failed, "image missing")
+    } else if watch::failed(snapshot, stage) == Some(WatchEnd::Failed) {
+        (StageState::Failed, "watch failed")
     } else if has(Gate::Approvals) {
         (StageState::Person, "approve")
     } else if has(Gate::Start) {
@@ -161,6 +164,8 @@ fn state(snapshot: &Snapshot, stage: &Stage, plan: &Plan) -> (StageState, String
         (StageState::Drift, "channel")
     } else if let Some(gate) = gates.first() {
         (StageState::Waiting, gate.name())
+    } else if watch::failed(snapshot, stage).is_some() {
+        (StageState::Waiting, "watch unproven")
     } else if snapshot.pull_request_of(&stage.name).is_some() {
         (StageState::Waiting, "merging")
     } else if matches!(snapshot.pins(stage), Pins::Unpinned(_)) {

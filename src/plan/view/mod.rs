@@ -65,6 +65,9 @@ pub struct StageView {
     /// What is known of what runs, in words; none: nobody observes it.
     #[serde(default)]
     pub running: Option<RunningView>,
+    /// How the watch after its merge stands, in words; none: there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub watch: Option<String>,
     /// What it waits for, who can act, and when it may open: one line each.
     #[serde(default)]
     pub holds: Vec<String>,

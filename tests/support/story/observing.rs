@@ -14,8 +14,8 @@ use super::super::fake_registry::FakeRegistry;
 use super::cast::repository;
 use super::{Checked, Story, text};
 
-/// The digest that runs, of how many instances how many are ready; none: no answer.
-pub type Runs = Option<(Digest, u32, u32)>;
+/// The digest that runs, of how many instances how many are ready, and why it is degraded; none: no answer.
+pub type Runs = Option<(Digest, u32, u32, Option<String>)>;
 
 /// A cluster that runs one image, or does not answer.
 #[derive(Debug, Default)]
@@ -42,7 +42,7 @@ impl Cluster for Asked {
         workloads: &Workloads,
         images: &BTreeSet<Repository>,
     ) -> Result<Observation, ClusterError> {
-        let Some((digest, ready, wanted)) = *self.cluster.runs.lock().unwrap() else {
+        let Some((digest, ready, wanted, degraded)) = self.cluster.runs.lock().unwrap().clone() else {
             let (cluster, reason) = (workloads.cluster.clone(), "no answer".to_owned());
             return Err(ClusterError::Unavailable { cluster, reason, last: None });
         };
@@ -52,7 +52,9 @@ impl Cluster for Asked {
             running: images.iter().map(|name| (name.clone(), [digest].into())).collect(),
             ready,
             wanted,
-            health: if ready < wanted {
+            health: if let Some(why) = degraded {
+                Health::Degraded(why)
+            } else if ready < wanted {
                 Health::Progressing("waits for pods".to_owned())
             } else {
                 Health::Healthy
@@ -62,16 +64,17 @@ impl Cluster for Asked {
 }
 
 impl Story {
-    /// `cluster runs VERSION READY/WANTED`, `cluster away`.
+    /// `cluster runs VERSION READY/WANTED [degraded WHY]`, `cluster away`.
     pub(super) fn cluster_is(&self, words: &[&str]) -> Checked {
         let runs = match words {
             ["away"] => None,
-            ["runs", version, running] => {
+            ["runs", version, running, rest @ ..] => {
                 let (ready, wanted) = running.split_once('/').ok_or("wanted READY/WANTED")?;
                 let digest = FakeRegistry::digest(&repository("web"), version);
-                Some((digest, ready.parse().map_err(text)?, wanted.parse().map_err(text)?))
+                let degraded = rest.split_first().map(|(_, why)| why.join(" "));
+                Some((digest, ready.parse().map_err(text)?, wanted.parse().map_err(text)?, degraded))
             }
-            _ => return Err("cluster runs VERSION READY/WANTED, or cluster away".to_owned()),
+            _ => return Err("cluster runs VERSION READY/WANTED [degraded WHY], or cluster away".to_owned()),
         };
         *self.cluster.runs.lock().unwrap() = runs;
         Ok(())

@@ -50,7 +50,7 @@ impl Story {
             deliveries: self.deliveries,
             connection: connection.map(|flag| flag.load(Ordering::SeqCst)),
             failures: self.connection.failures.load(Ordering::SeqCst),
-            cluster: *self.cluster.runs.lock().unwrap(),
+            cluster: self.cluster.runs.lock().unwrap().clone(),
             taken: self.taken.clone(),
             github: match &self.side {
                 Side::Local => None,
@@ -76,7 +76,7 @@ impl Story {
         self.connection.is_away.store(is_away, Ordering::SeqCst);
         self.connection.is_mute.store(is_mute, Ordering::SeqCst);
         self.connection.failures.store(saved.failures, Ordering::SeqCst);
-        *self.cluster.runs.lock().unwrap() = saved.cluster;
+        self.cluster.runs.lock().unwrap().clone_from(&saved.cluster);
         self.taken.clone_from(&saved.taken);
         if let (Side::GitHub(github), Some(model)) = (&self.side, &saved.github) {
             github.restore(model);

@@ -224,7 +224,16 @@ fn values_of_a_stage_are_checked() {
         ("live: observed, counts_for: 59s", "counts_for", "at least `1m`"),
         ("counts_for: 5m", "counts_for", "nothing is observed here"),
         ("gates: { healthy: true }", "gates.healthy", "nobody says how stage"),
-        ("watch: { for: 1m }", "watch", "not supported by this version"),
+        ("watch: { for: 1m }", "watch", "nobody says how this stage is"),
+        ("live: observed, watch: 1m", "watch", "wanted a map with"),
+        ("live: observed, watch: { on_failure: hold }", "watch", "wanted the key `for`"),
+        ("live: observed, watch: { for: 59s }", "watch.for", "at least `1m`"),
+        (
+            "live: observed, watch: { for: 1m, on_failure: stop }",
+            "watch.on_failure",
+            "wanted `tell`, `hold` or `rollback`",
+        ),
+        ("live: observed, watch: { for: 1m, how: x }", "watch.how", "unknown key"),
         ("rollback: {}", "rollback", "wanted the key `by`"),
         ("rollback: { by: [] }", "rollback.by", "empty list"),
         (
