@@ -56,7 +56,7 @@ pub(in super::super) fn acted(act: &Act) -> String {
     let at = minute(act.at);
     match act.what {
         Did::Merged => format!("a person merged it, not lockkeeper, at {at}"),
-        what => {
+        what @ (Did::Held | Did::Resumed | Did::Promoted | Did::RolledBack | Did::Unvetoed) => {
             format!("{} said {} here since the merge, at {at}", code(&act.by.name), code(&what.to_string()))
         }
     }
