@@ -119,7 +119,8 @@ fn verdict(snapshot: &Snapshot, stage: &Stage, rule: &Watch, live: &Stint) -> Op
         return Some((WatchEnd::Passed, words(&seen)));
     }
     // Nobody looked at the end: what is seen now tells.
-    let now = after.last().copied().filter(|last| counts_at(last, snapshot.now)).map(said);
+    let newest = if is_unproven { after.last().or(during.last()) } else { after.last() };
+    let now = newest.copied().filter(|last| counts_at(last, snapshot.now)).map(said);
     match now {
         Some(seen) if is_good(&seen) => Some((WatchEnd::Passed, words(&seen))),
         _ if is_unproven => None,

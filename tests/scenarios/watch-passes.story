@@ -39,5 +39,6 @@ push web 1.2.0
 expect canary pins web 1.2.0
 push web 1.3.0
 expect canary pins web 1.3.0
+observe canary 1.3.0 2/2
 expect history says end: CutShort, why: "1.3.0 took its place"
 expect prod hold 1.3.0 is watched in canary

@@ -46,7 +46,7 @@ expect eu pins web 1.0.0
 expect us pins web 1.1.0
 expect eu hold held after a rollback by lockkeeper
 expect merged eu body requested by `lockkeeper`, **automatic** after a watch
-expect merged eu body watch of 1.1.0 in eu failed: 0/2 run, degraded (crash loop), says observer argo
+expect merged eu body watch of 1.1.0 in eu failed: 0/2 run, degraded
 expect merge of eu says Lockkeeper-Requested-By: lockkeeper 0 watch
 expect merges eu 2
 expect bank none open

@@ -9,7 +9,7 @@ use crate::command::{Target, Verb};
 use crate::image::{Digest, Release};
 use crate::pipeline::{Stage, StageName};
 use crate::plan::candidate::minute;
-use crate::plan::messages::{code, prose};
+use crate::plan::messages::{self, code, prose};
 use crate::plan::presence;
 use crate::plan::snapshot::{Asked, Snapshot};
 use crate::promotion::{self, Actor, Event, HoldKind, Lane, Origin, StageState, Stint};
@@ -111,7 +111,7 @@ fn rollback_events(
     reason: Option<&String>,
 ) -> (Vec<Event>, String) {
     let (name, restored) = (&stage.name, &target.release);
-    let health = "its health then is unknown: merged counts as live";
+    let health = messages::escape(&messages::health_then(target));
     let why =
         format!("the latest release before it that was live here and not rolled back or vetoed ({health})");
     let reply = format!(

@@ -14,7 +14,7 @@ use super::undone;
 use super::{code, escape, one_line, promotion_id, prose, title, was_version};
 use crate::image::Release;
 use crate::pipeline::Stage;
-use crate::promotion::{Lane, Origin, Proposal, State, Stints};
+use crate::promotion::{Lane, Origin, Proposal, State, Stint, Stints};
 use crate::pull_request::{Check, CheckStatus};
 
 /// Longest summary of a check, in bytes: what a forge cuts would be read back as another one, and written again for ever.
@@ -323,20 +323,27 @@ fn preflight(snapshot: &Snapshot, proposal: &Proposal) -> Vec<String> {
 /// What the stage itself knows of the release: how long it was here, and whether somebody said no to it.
 fn lived(snapshot: &Snapshot, stage: &Stage, proposal: &Proposal) -> Vec<String> {
     let stints = snapshot.state.stints(&stage.name).into_iter().flat_map(Stints::newest_first);
-    let was_here: Duration = stints
-        .filter(|stint| stint.release.is_same(&proposal.release))
-        .map(|stint| stint.length(snapshot.now))
-        .sum();
+    let stints: Vec<&Stint> = stints.filter(|stint| stint.release.is_same(&proposal.release)).collect();
+    let was_here: Duration = stints.iter().map(|stint| stint.length(snapshot.now)).sum();
     let here = format!(
-        "- ✓ was live in {} for {}; its health then is unknown: merged counts as live",
+        "- ✓ was live in {} for {}; {}",
         code(stage.name.as_str()),
-        super::duration(was_here)
+        super::duration(was_here),
+        stints.first().map_or_else(String::new, |last| escape(&health_then(last)))
     );
     let no = match snapshot.state.veto(&snapshot.pipeline, &stage.name, &proposal.release) {
         Some(veto) => format!("- ▲ **vetoed by {}**", code(&veto.by.name)),
         None => "- ✓ not vetoed".to_owned(),
     };
     vec![here, no]
+}
+
+/// What was seen of a release when it was last in a stage.
+pub(in super::super) fn health_then(stint: &Stint) -> String {
+    match &stint.evidence {
+        Some(evidence) => format!("seen last then: {}", evidence.seen),
+        None => "its health then is unknown: merged counts as live".to_owned(),
+    }
 }
 
 fn signature_lines(snapshot: &Snapshot, proposal: &Proposal) -> Vec<String> {

@@ -19,7 +19,7 @@ pub use facts::amount;
 pub use offline::offline_rollback;
 pub use reply::{explain, history, reply, status};
 
-pub(super) use body::{check, issue, pull_request};
+pub(super) use body::{check, health_then, issue, pull_request};
 pub(super) use commit::{branch_commit, merge_commit};
 pub(super) use reply::{announcement, how};
 pub(super) use watch::{acted, watch_ended};

@@ -28,7 +28,7 @@ pub(in super::super) fn watch_ended(
         WatchEnd::Unproven => ("◔ **Watch unproven**", " goes to no later stage until it is seen healthy"),
     };
     let mut lines = vec![
-        format!("{head} in {}: {version}, {}.", code(stage.as_str()), escape(&ended.why)),
+        format!("{head} of {version} in {}: {}.", code(stage.as_str()), escape(&ended.why)),
         String::new(),
     ];
     let is_held = ended.followed == Followed::Held;
