@@ -108,7 +108,12 @@ fn is_due(snapshot: &Snapshot, stage: &Stage, known: &Evidence, until: Timestamp
 ///
 /// A deployer can be quicker than the record of a merge: what shows just then that the new release runs counts from the
 /// record on.
-fn of_live(snapshot: &Snapshot, stage: &Stage, live: &Stint, sighting: &Sighting) -> Option<Sighting> {
+pub(super) fn of_live(
+    snapshot: &Snapshot,
+    stage: &Stage,
+    live: &Stint,
+    sighting: &Sighting,
+) -> Option<Sighting> {
     if sighting.at >= live.from {
         return Some(sighting.clone());
     }

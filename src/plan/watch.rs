@@ -103,9 +103,9 @@ fn verdict(snapshot: &Snapshot, stage: &Stage, rule: &Watch, live: &Stint) -> Op
     };
     let is_good = |seen: &Seen| seen.sight == Sight::Running && seen.health == Health::Healthy;
     let counts_at = |sighting: &Sighting, at: Timestamp| later(sighting.at, stage.live.counts_for) >= at;
-    let seen: Vec<&Sighting> = sightings(snapshot, stage, live);
+    let seen = sightings(snapshot, stage, live);
     let (during, after): (Vec<&Sighting>, Vec<&Sighting>) =
-        seen.into_iter().partition(|sighting| sighting.at <= end);
+        seen.iter().partition(|sighting| sighting.at <= end);
     let is_unproven = live.watch.as_ref().is_some_and(|watch| watch.end().is_some());
     let failed = during.iter().copied().map(said).find(is_failed).filter(|_| !is_unproven);
     if let Some(seen) = failed {
@@ -133,10 +133,11 @@ fn verdict(snapshot: &Snapshot, stage: &Stage, rule: &Watch, live: &Stint) -> Op
 }
 
 /// What was seen since the merge, oldest first.
-fn sightings<'a>(snapshot: &'a Snapshot, stage: &Stage, live: &Stint) -> Vec<&'a Sighting> {
+fn sightings(snapshot: &Snapshot, stage: &Stage, live: &Stint) -> Vec<Sighting> {
     let Some(running) = snapshot.running.get(&stage.name) else { return Vec::new() };
     let all = running.last.iter().chain(&running.new);
-    let mut found: Vec<&Sighting> = all.filter(|sighting| sighting.at >= live.from).collect();
+    let mut found: Vec<Sighting> =
+        all.filter_map(|sighting| live::of_live(snapshot, stage, live, sighting)).collect();
     found.sort_by_key(|sighting| sighting.at);
     found
 }

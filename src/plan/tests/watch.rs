@@ -5,9 +5,9 @@ use std::time::Duration;
 use super::{IMAGES, at, record, release, snapshot};
 use crate::observation::{Health, Sighting};
 use crate::pipeline::{Live, LiveSource, OnFailure, Watch};
-use crate::plan::candidate::{Passed, passed};
 use crate::plan::effect::{Effect, Plan};
 use crate::plan::live::Running;
+use crate::plan::upstream::{Passed, passed};
 use crate::plan::{Snapshot, plan, watch};
 use crate::promotion::{Actor, Event, HoldKind, Lane};
 
@@ -114,7 +114,7 @@ fn a_watch_ends_by_what_is_seen() {
     // What rolls out, or was seen before the merge, or not at all, is no failure, and no pass.
     check(Rollback, &[rolling(29)], 29, &[]);
     check(Rollback, &[rolling(30)], 30, &["ended unproven told"]);
-    check(Rollback, &[failed(-1)], 1, &[]);
+    check(Rollback, &[failed(-2)], 1, &[]);
     check(Rollback, &[], 29, &[]);
     check(Rollback, &[], 30, &["ended unproven told"]);
     check(Hold, &[], 30, &["ended unproven held", "held"]);
