@@ -77,6 +77,10 @@ fn each_gate_that_gets_looser_is_named() {
     check("", &window("09:00-16:00"), &[]);
     check("", "hotfix: { by: ['user:c'] }", &["`user:c` may now ship a hotfix"]);
     check("hotfix: { by: ['user:c'] }", "", &[]);
+}
+
+#[test]
+fn a_watch_that_gets_looser_is_named() {
     let watch = |keys: &str| format!("live: observed, watch: {{ {keys} }}");
     check(&watch("for: 30m"), "live: observed", &["no longer watched after a merge"]);
     check("live: observed", &watch("for: 30m, on_failure: rollback"), &[]);
