@@ -9,6 +9,7 @@ mod principal;
 mod zone;
 mod window;
 mod change;
+mod source;
 mod approvals;
 mod freeze;
 mod live;
@@ -31,6 +32,7 @@ pub use live::{COUNTS_FOR, Live, LiveSource};
 pub use loosened::{loosened, loosened_images, loosened_live};
 pub use principal::PrincipalError;
 pub use range::{Prereleases, RangeError, VersionRange, version_of};
+pub use source::{SourceError, SourceRepository};
 pub use watch::{OnFailure, Watch};
 pub use window::{Days, Hours, Window, WindowError, is_open, is_wider, opens_at, shuts_at};
 pub use zone::{Zone, ZoneError};
@@ -108,6 +110,8 @@ pub struct ImageRule {
     pub signed_by: SignedBy,
     /// Which labels tell of the build.
     pub build_labels: BuildLabels,
+    /// The source repository that it has to name, where provenance is asked for.
+    pub source: Option<SourceRepository>,
     /// Paths of its source repository: a rollback names the commits that touched them.
     pub attention: Vec<String>,
 }

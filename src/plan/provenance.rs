@@ -22,7 +22,7 @@ pub(super) fn hold(snapshot: &Snapshot, stage: &Stage, release: &Release) -> Opt
     let images = snapshot.pipeline.images.iter();
     let text = images.filter_map(|rule| Some((rule, release.get(&rule.repository)?))).find_map(
         |(rule, pinned)| {
-            let lack = origin(snapshot, pinned).err()?;
+            let lack = origin(snapshot, rule, pinned).err()?;
             Some(format!("{} {} {lack}", rule.repository, pinned.version()))
         },
     )?;
@@ -39,7 +39,7 @@ pub(super) fn gate(snapshot: &Snapshot, stage: &Stage, proposal: &Proposal, gate
         return;
     }
     let known = |rule: &ImageRule| {
-        let (source, revision) = origin(snapshot, proposal.release.get(&rule.repository)?).ok()?;
+        let (source, revision) = origin(snapshot, rule, proposal.release.get(&rule.repository)?).ok()?;
         let name = code(rule.repository.short_name());
         let commit = code(revision.get(..COMMIT_DIGITS).unwrap_or(revision));
         Some(format!("{name} was built from {} at {commit}", code(source)))
@@ -50,7 +50,11 @@ pub(super) fn gate(snapshot: &Snapshot, stage: &Stage, proposal: &Proposal, gate
 }
 
 /// The source and the commit that an image names, or what is wrong with that, after its name.
-fn origin<'a>(snapshot: &'a Snapshot, pinned: &Pinned) -> Result<(&'a str, &'a str), String> {
+fn origin<'a>(
+    snapshot: &'a Snapshot,
+    rule: &ImageRule,
+    pinned: &Pinned,
+) -> Result<(&'a str, &'a str), String> {
     let image: &Image = match snapshot.images.get(&pinned.digest) {
         Some(Ok(image)) => image,
         Some(Err(reason)) => return Err(format!("does not tell what it was built from: {reason}")),
@@ -62,7 +66,13 @@ fn origin<'a>(snapshot: &'a Snapshot, pinned: &Pinned) -> Result<(&'a str, &'a s
     let commit = revision.filter(|text| is_commit_id(text));
     let name = |label: &str| format!("`{LABEL_PREFIX}{label}`");
     let lack = match (source, commit, revision) {
-        (Some(source), Some(commit), _) => return Ok((source, commit)),
+        (Some(source), Some(commit), _) => match &rule.source {
+            Some(wanted) if !wanted.is(source) => {
+                let (found, label) = (code(source), name("source"));
+                return Err(format!("names {found} as its source ({label}), and not {wanted}"));
+            }
+            Some(_) | None => return Ok((source, commit)),
+        },
         (None, None, None) => {
             format!("names neither its source ({}) nor its commit ({})", name("source"), name("revision"))
         }

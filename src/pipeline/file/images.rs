@@ -6,7 +6,7 @@ use super::node::{Names, Node, Report};
 use super::pipelines::DURATION_WANTED;
 use super::stages::file_path;
 use crate::image::Platform;
-use crate::pipeline::{BuildLabels, ImageRule, parse_duration};
+use crate::pipeline::{BuildLabels, ImageRule, Stage, parse_duration};
 
 /// Most images of one pipeline: a pull request lists each, and 64 lines can still be read.
 const IMAGES_MAX: usize = 64;
@@ -20,7 +20,16 @@ const LABEL_NAME_BYTES_MAX: usize = 128;
 
 const LABELS_NAMES: Names = Names { known: &["build", "run"], later: &[] };
 const IMAGE_NAMES: Names = Names {
-    known: &["repository", "follow", "platforms", "minimum_age", "signed_by", "labels", "attention"],
+    known: &[
+        "repository",
+        "follow",
+        "platforms",
+        "minimum_age",
+        "signed_by",
+        "labels",
+        "source",
+        "attention",
+    ],
     later: &["sbom"],
 };
 
@@ -61,8 +70,20 @@ fn image(node: &Node<'_>, keys: &Keys, report: &mut Report) -> Option<ImageRule>
         minimum_age: age,
         signed_by,
         build_labels,
+        source: node.get("source").and_then(|source| source.parsed("an address", str::parse, report)),
         attention: node.get("attention").map(|list| attention(&list, report)).unwrap_or_default(),
     })
+}
+
+/// A source that no gate asks for would only look like one.
+pub(super) fn refuse_idle_sources(pipeline: &Node<'_>, stages: &[Stage], report: &mut Report) {
+    if stages.iter().any(|stage| stage.gates.provenance) {
+        return;
+    }
+    let nodes = pipeline.get("images").and_then(|list| list.items(IMAGES_MAX, &mut Report::default()));
+    for source in nodes.iter().flatten().filter_map(|image| image.get("source")) {
+        report.add(&source, "says nothing where no stage has `gates: { provenance: true }`");
+    }
 }
 
 fn attention(list: &Node<'_>, report: &mut Report) -> Vec<String> {

@@ -79,6 +79,7 @@ fn pipeline<'a>(
     let images = images::images(node, keys, report);
     let written = stages::stages(node, report);
     let stages = order::in_order(&written, report);
+    images::refuse_idle_sources(node, &stages, report);
     let together = node.get("together").map(|together| (together.one_of(&TOGETHER, &[], report), together));
     if let Some((Some(Together::SameTag), together)) = &together {
         refuse_tags_that_never_agree(together, &images, report);

@@ -138,6 +138,9 @@ fn loosened_image(before: &ImageRule, after: &ImageRule) -> Vec<String> {
         let (before, after) = (duration_text(before.minimum_age), duration_text(after.minimum_age));
         found.push(format!("minimum age of `{name}` shortened from {before} to {after}"));
     }
+    if let Some(source) = before.source.as_ref().filter(|source| after.source.as_ref() != Some(*source)) {
+        found.push(format!("`{name}` need not come from {source} any more"));
+    }
     let (old, new) = (&before.follow, &after.follow);
     for (key, old, new) in
         [("allow", &old.filter.allow, &new.filter.allow), ("ignore", &old.filter.ignore, &new.filter.ignore)]

@@ -220,7 +220,7 @@ fn what_lets_more_digests_of_an_image_count_is_named() {
     let with = |image: &str| {
         let text = format!(
             "version: 1\npipelines:\n  - name: shop\n    images: [{{ repository: r/a, {image} }}]\n    \
-             stages: [{{ name: dev, pins: [a] }}]\n"
+             stages: [{{ name: dev, pins: [a], gates: {{ provenance: true }} }}]\n"
         );
         parse(text.as_bytes()).unwrap_or_else(|errors| panic!("{text}\n{errors:?}")).pipelines.remove(0)
     };
@@ -241,6 +241,11 @@ fn what_lets_more_digests_of_an_image_count_is_named() {
             "follow: { semver: '*' }",
             "follow: { semver: '*', prereleases: true }",
             "pre-releases of `r/a` now count",
+        ),
+        (
+            "follow: { tag: m }, source: 'https://h/a'",
+            "follow: { tag: m }",
+            "`r/a` need not come from https://h/a any more",
         ),
         ("follow: { exact: m }", "follow: { tag: m }", "tags of `r/a` may now move"),
         ("follow: { semver: '1' }", "follow: { semver: '*' }", ""),

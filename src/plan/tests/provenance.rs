@@ -62,6 +62,14 @@ fn each_image_names_its_source_and_a_whole_commit() {
         check(&world, want);
     }
     read(&mut world, "1.0.0", &[source, ("revision", COMMIT)]);
+    for (wanted, want) in [
+        ("https://git.example/shop/web", ""),
+        ("https://git.example/shop/api", "names `https://git.example/shop/web` as its source"),
+    ] {
+        world.pipeline.images[0].source = Some(wanted.parse().unwrap());
+        check(&world, want);
+    }
+    world.pipeline.images[0].source = None;
     read(&mut world, "api", &[source]);
     check(&world, "r.example/shop/api 1.0.0 does not name its commit");
 }

@@ -343,6 +343,16 @@ fn images_are_checked() {
             ".signed_by",
             "wanted the name of a key under `keys`, found `keys/release.pub`",
         ),
+        (
+            "{ repository: r/a, follow: { tag: m }, source: acme/web }",
+            ".source",
+            "wanted the address of a source",
+        ),
+        (
+            "{ repository: r/a, follow: { tag: m }, source: 'https://h/a' }",
+            ".source",
+            "says nothing where no stage",
+        ),
         ("{ repository: r/a, follow: { tag: m }, platforms: [linux] }", ".platforms[0]", "platform `linux`"),
         ("{ repository: r/a, follow: { tag: m }, platforms: [a/b, a/b] }", ".platforms[1]", "listed twice"),
     ] {
