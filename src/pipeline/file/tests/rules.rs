@@ -343,16 +343,6 @@ fn images_are_checked() {
             ".signed_by",
             "wanted the name of a key under `keys`, found `keys/release.pub`",
         ),
-        (
-            "{ repository: r/a, follow: { tag: m }, source: acme/web }",
-            ".source",
-            "wanted the address of a source",
-        ),
-        (
-            "{ repository: r/a, follow: { tag: m }, source: 'https://h/a' }",
-            ".source",
-            "says nothing where no stage",
-        ),
         ("{ repository: r/a, follow: { tag: m }, platforms: [linux] }", ".platforms[0]", "platform `linux`"),
         ("{ repository: r/a, follow: { tag: m }, platforms: [a/b, a/b] }", ".platforms[1]", "listed twice"),
     ] {
@@ -369,6 +359,20 @@ fn images_are_checked() {
     check_error(&never, "pipelines[0].together", "found `m` and `n` followed");
     parsed(&never.replace("same_tag", "any"));
     parsed(&never.replace("tag: n", "tag: m"));
+}
+
+#[test]
+fn a_source_is_an_address_that_a_gate_asks_for() {
+    let with = |source: &str| {
+        with_image(&format!("{{ repository: r/a, follow: {{ tag: m }}, source: '{source}' }}"))
+    };
+    let key = "pipelines[0].images[0].source";
+    check_error(&with("acme/web"), key, "wanted the address of a source repository");
+    check_error(&with("https://h/a"), key, "says nothing where no stage");
+    let gated = with("https://h/a").replace("dev.yaml]", "dev.yaml], gates: { provenance: true }");
+    assert!(
+        parsed(&gated).pipelines[0].images[0].source.as_ref().is_some_and(|found| found.is("https://h/a"))
+    );
 }
 
 #[test]
