@@ -260,7 +260,7 @@ fn last_act<'a>(snapshot: &'a Snapshot, stage: &Stage) -> Option<&'a Act> {
 
 fn has_unvetoed(snapshot: &Snapshot, stage: &Stage) -> bool {
     let state = snapshot.state.stage(&stage.name);
-    state.is_some_and(|state| state.acts.iter().any(|act| act.what == Did::Unvetoed))
+    state.is_some_and(|state| state.acts.iter().any(|act| act.what == Did::Unveto))
 }
 
 fn held(stage: &Stage, reason: &str) -> Event {

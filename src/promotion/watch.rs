@@ -102,17 +102,17 @@ pub struct Act {
 #[serde(rename_all = "snake_case")]
 pub enum Did {
     /// `/hold`
-    Held,
+    Hold,
     /// `/resume`
-    Resumed,
+    Resume,
     /// `/promote`
-    Promoted,
+    Promote,
     /// `/rollback`
-    RolledBack,
+    Rollback,
     /// `/unveto` of what is live.
-    Unvetoed,
+    Unveto,
     /// They merged the pull request themselves.
-    Merged,
+    Merge,
 }
 
 /// By this lockkeeper acts for a watch.
@@ -166,17 +166,17 @@ impl StageState {
     /// Notes who did what, and for whom.
     pub(super) fn note_act(&mut self, event: &Event, at: Timestamp) {
         if let Event::Requested { by, lane, .. } = event {
-            let what = if *lane == Lane::Rollback { Did::RolledBack } else { Did::Promoted };
+            let what = if *lane == Lane::Rollback { Did::Rollback } else { Did::Promote };
             self.note(what, by, at);
             if by.is_watch() && *lane == Lane::Rollback {
                 self.note_undone();
             }
         } else if let Event::Held { kind: HoldKind::OutOfBand, by, .. } = event {
-            self.acts.push(Act { what: Did::Merged, by: by.clone(), at });
+            self.acts.push(Act { what: Did::Merge, by: by.clone(), at });
         } else if let Event::Held { by, .. } = event {
-            self.note(Did::Held, by, at);
+            self.note(Did::Hold, by, at);
         } else if let Event::Resumed { by, .. } = event {
-            self.note(Did::Resumed, by, at);
+            self.note(Did::Resume, by, at);
         }
     }
 
@@ -188,7 +188,7 @@ impl StageState {
         at: Timestamp,
     ) {
         if self.stints.live().is_some_and(|live| !live.release.digests().is_disjoint(digests)) {
-            self.note(Did::Unvetoed, by, at);
+            self.note(Did::Unveto, by, at);
         }
     }
 
@@ -224,12 +224,12 @@ impl fmt::Display for WatchEnd {
 impl fmt::Display for Did {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
-            Self::Held => "/hold",
-            Self::Resumed => "/resume",
-            Self::Promoted => "/promote",
-            Self::RolledBack => "/rollback",
-            Self::Unvetoed => "/unveto",
-            Self::Merged => "a merge by hand",
+            Self::Hold => "/hold",
+            Self::Resume => "/resume",
+            Self::Promote => "/promote",
+            Self::Rollback => "/rollback",
+            Self::Unveto => "/unveto",
+            Self::Merge => "a merge by hand",
         })
     }
 }

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use lockkeeper::image::Digest;
+use lockkeeper::observation::{Health, Sighting};
 use lockkeeper::pipeline::{Calendar, ExceptionLane, Principal, RoleName, Stage};
 use lockkeeper::plan::{Effect, Plan, Snapshot};
 use lockkeeper::promotion::{Event, HoldKind, State};
@@ -38,11 +39,14 @@ pub enum Fault {
     LateWordsUndo,
     AnotherRelease,
     MoreThanThePin,
+    WatchFightsPeople,
+    WatchGoesBackAgain,
+    WatchOfTheUnseen,
 }
 
 impl Fault {
     /// Each with a history in which it comes to light soon.
-    pub const ALL: [(Self, u64); 24] = [
+    pub const ALL: [(Self, u64); 27] = [
         (Self::HoldIgnored, 3),
         (Self::FreezeIgnored, 45),
         (Self::CalendarIgnored, 2),
@@ -67,7 +71,15 @@ impl Fault {
         (Self::LateWordsUndo, 18),
         (Self::AnotherRelease, 1),
         (Self::MoreThanThePin, 1),
+        (Self::WatchFightsPeople, 2),
+        (Self::WatchGoesBackAgain, 1),
+        (Self::WatchOfTheUnseen, 1),
     ];
+
+    /// Whether it comes to light only where stages are watched.
+    pub fn is_of_watch(self) -> bool {
+        matches!(self, Self::WatchFightsPeople | Self::WatchGoesBackAgain | Self::WatchOfTheUnseen)
+    }
 
     /// What the engine believes to see.
     pub fn blind(self, snapshot: &mut Snapshot) {
@@ -137,7 +149,18 @@ impl Fault {
                     }
                 }
             }
-            Self::RollbackHoldsNothing | Self::AnotherRelease | Self::MoreThanThePin => {}
+            // Of watches, or what is spoiled afterwards.
+            _ => self.blind_to_watches(snapshot),
+        }
+    }
+
+    fn blind_to_watches(self, snapshot: &mut Snapshot) {
+        if self == Self::WatchFightsPeople {
+            snapshot.state.stages.values_mut().for_each(|stage| stage.acts.clear());
+        } else if self == Self::WatchGoesBackAgain {
+            forget_undone(&mut snapshot.state);
+        } else if self == Self::WatchOfTheUnseen {
+            snapshot.running.values_mut().flat_map(|running| &mut running.new).for_each(misread);
         }
     }
 
@@ -181,4 +204,20 @@ fn another(lane: ExceptionLane) -> ExceptionLane {
 fn forget_rollbacks(state: &mut State) {
     let text = serde_json::to_string(&state.stages).unwrap().replace("rolled_back", "replaced");
     state.stages = serde_json::from_str(&text).unwrap();
+}
+
+/// As if what rolls out had failed.
+fn misread(sighting: &mut Sighting) {
+    if let Health::Progressing(why) = &sighting.health {
+        sighting.health = Health::Degraded(why.clone());
+    }
+}
+
+/// As if nothing had ever gone back by itself.
+fn forget_undone(state: &mut State) {
+    let mut stages = serde_json::to_value(&state.stages).unwrap();
+    for stage in stages.as_object_mut().unwrap().values_mut() {
+        stage.as_object_mut().unwrap().remove("undone");
+    }
+    state.stages = serde_json::from_value(stages).unwrap();
 }

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::step::{Act, Calendar, PEOPLE, Place, STAGES, Said, Verb, Verdict};
+use crate::step::{Act, Calendar, Health, PEOPLE, Place, STAGES, Said, Verb, Verdict};
 use crate::stops::{addresses, is_frozen, is_looser, is_open};
 
 /// A commit on the base.
@@ -178,6 +178,11 @@ struct Seen {
     open: Option<Proposal>,
     void_until: usize,
     last_heads: Vec<String>,
+    /// Whether a person surely held it since what is live came.
+    is_touched: bool,
+    /// What went back by itself, as digests, and those rollbacks.
+    undone: BTreeSet<String>,
+    alone: BTreeSet<String>,
 }
 
 /// Who wrote what is behind a version, where the rules ask for independent approvals.
@@ -199,11 +204,15 @@ pub struct Oracle {
     said: usize,
     /// Who promoted which stages in this act.
     promoters: Vec<(usize, usize)>,
+    /// What is reported degraded in this act, as a stage.
+    degraded: Option<usize>,
     ended: BTreeSet<String>,
     author: Option<Author>,
     pub opened: usize,
     /// Promoted, rolled back, sent as a hotfix.
     pub merged: [usize; 3],
+    /// How many stages went back by themselves.
+    pub alone: usize,
 }
 
 type Checked = Result<(), String>;
@@ -288,10 +297,12 @@ impl Oracle {
             now,
             said: 0,
             promoters: Vec::new(),
+            degraded: None,
             ended: BTreeSet::new(),
             author,
             opened: 0,
             merged: [0; 3],
+            alone: 0,
         }
     }
 
@@ -326,6 +337,11 @@ impl Oracle {
         self.live(stage).map(|life| life.tag.as_str()).filter(|tag| !tag.is_empty())
     }
 
+    /// What the stage pins, as tag and digest.
+    pub fn live_pin(&self, stage: usize) -> Option<(String, String)> {
+        self.live(stage).map(|life| (life.tag.clone(), life.digest.clone()))
+    }
+
     /// What it pinned before.
     pub fn before(&self, stage: usize) -> Option<(String, String)> {
         let lives = &self.stages[stage].lives;
@@ -341,7 +357,9 @@ impl Oracle {
     pub fn act(&mut self, act: &Act, digest_of: impl Fn(&str) -> String, now: i64) {
         self.said += 1;
         self.promoters.clear();
+        self.degraded = None;
         match act {
+            Act::Observe { stage, health, .. } => self.degraded = (*health == Health::Bad).then_some(*stage),
             Act::Push { tag, bytes } => {
                 self.removed.remove(&digest_of(bytes));
                 self.pushed.insert((tag.clone(), digest_of(bytes)));
@@ -362,7 +380,16 @@ impl Oracle {
                 }
             }
             Act::Say { said, late: true } => self.untold.push((self.said, said.clone(), now)),
-            Act::Say { said, late: false } => self.obey(self.said, said, now, now),
+            Act::Say { said, late: false } => {
+                self.obey(self.said, said, now, now);
+                if let Verb::Hold(word, _) = said.verb
+                    && may_write(said.who)
+                {
+                    for stage in stages_of(word) {
+                        self.stages[stage].is_touched = true;
+                    }
+                }
+            }
             Act::Deliver { which } => {
                 let (order, said, at) = self.untold.remove(*which);
                 self.obey(order, &said, at, now);
@@ -679,9 +706,24 @@ impl Oracle {
             let stage = stage_of(&id)?;
             let live = self.live(stage).cloned();
             let seen = &mut self.stages[stage];
+            let is_again = seen.open.as_ref().is_some_and(|open| open.id.starts_with("rollback/"));
             // It begins with the word. A later attempt puts no second hold, which may have been lifted since.
             let said = match seen.orders.last() {
                 Some(order) if order.act == self.said => order.said,
+                _ if self.degraded == Some(stage) && !is_again => {
+                    if seen.is_touched {
+                        return Err(format!(
+                            "{id} began by itself, where a person had acted since the merge"
+                        ));
+                    }
+                    let live = live.as_ref().map(|live| live.digest.clone()).unwrap_or_default();
+                    if !seen.undone.insert(live) {
+                        return Err(format!("{id} began by itself a second time for one release"));
+                    }
+                    seen.alone.insert(id.clone());
+                    self.alone += 1;
+                    self.said
+                }
                 Some(_) => continue,
                 None => return Err(format!("{id}: nobody asked for that rollback")),
             };
@@ -810,6 +852,13 @@ impl Oracle {
         if self.removed.contains(digest) && !self.is_away {
             return Err(format!("{id}: the registry says that {tag} is not there"));
         }
+        if self.stages[stage].alone.contains(id) {
+            return if self.stages[stage].is_touched {
+                Err(format!("{id} was merged by itself after a person had acted"))
+            } else {
+                Ok(())
+            };
+        }
         // One that is asked for while another is under way may be refused.
         let orders = std::mem::take(&mut self.stages[stage].orders);
         let is_meant = |to: &String| to == tag || digest.starts_with(to.as_str());
@@ -916,6 +965,7 @@ impl Oracle {
     }
 
     fn came(&mut self, stage: usize, pinned: Option<(String, String)>, by: By, now: i64) {
+        self.stages[stage].is_touched = false;
         let lives = &mut self.stages[stage].lives;
         if let Some(live) = lives.last_mut().filter(|life| life.to.is_none()) {
             live.to = Some((now, by));

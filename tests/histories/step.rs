@@ -42,6 +42,16 @@ pub enum Step {
     Calendar(u8, i8, u8),
     /// The process stops after so many writes of what follows.
     Stop(u8),
+    /// Somebody reports what runs in a stage: what it has, or had before, and how that is.
+    Observe(u8, bool, Health),
+}
+
+/// How what runs is reported to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Health {
+    Good,
+    Rolling,
+    Bad,
 }
 
 /// What is pushed under a version.
@@ -180,6 +190,23 @@ pub fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
+/// The same where two stages are watched, `staging` and `us`: somebody reports what runs there now and then, and what went back
+/// by itself is brought again.
+pub fn watched_step() -> impl Strategy<Value = Step> {
+    let health = prop_oneof![4 => Just(Health::Good), 1 => Just(Health::Rolling), 3 => Just(Health::Bad)];
+    let stage = prop_oneof![4 => Just(1_u8), 1 => Just(3_u8)];
+    let say = |who, verb| Step::Say(who, Place::Operations, verb, false);
+    prop_oneof![
+        8 => step(),
+        4 => (stage, prop::bool::weighted(0.9), health)
+            .prop_map(|(stage, is_live, health)| Step::Observe(stage, is_live, health)),
+        2 => Just(say(3, Verb::Resume(1))),
+        2 => (0..3_u8).prop_map(move |back| say(2, Verb::Unveto(back))),
+        1 => (0..2_u8).prop_map(move |word| say(0, Verb::Hold(word, Some(5)))),
+        2 => (30..90_u8).prop_map(Step::Wait),
+    ]
+}
+
 /// What a step means: the words of a story.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Act {
@@ -239,6 +266,13 @@ pub enum Act {
     Calendar(Calendar),
     Stop {
         writes: usize,
+    },
+    Observe {
+        stage: usize,
+        tag: String,
+        /// 64 hex digits.
+        digest: String,
+        health: Health,
     },
 }
 
@@ -407,6 +441,14 @@ impl fmt::Display for Act {
             Self::Calendar(calendar) => {
                 let text = calendar.text();
                 write!(formatter, "file calendars/freezes.yaml:\n  {}", text.trim_end().replace('\n', "\n  "))
+            }
+            Self::Observe { stage, tag, health, .. } => {
+                let how = match health {
+                    Health::Good => "2/2",
+                    Health::Rolling => "1/2",
+                    Health::Bad => "0/2 degraded crash loop",
+                };
+                write!(formatter, "observe {} {tag} {how}", STAGES[*stage])
             }
             Self::Stop { writes } => write!(formatter, "# stops after {writes} writes of the next line"),
         }

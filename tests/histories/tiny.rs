@@ -8,10 +8,11 @@ use jiff::{SignedDuration, Timestamp};
 use lockkeeper::command::Target;
 use lockkeeper::commit::CommitId;
 use lockkeeper::image::{Digest, Image, Pinned, Release, Tag};
+use lockkeeper::observation::{Health, Sighting};
 use lockkeeper::pipeline::{Calendar, Picked, Pipeline, StageName, parse, parse_calendar};
 use lockkeeper::plan::{
-    Asked, Effect, Files, MergeNow, Open, Pick, Plan, PlanSettings, Presence, Snapshot, Thread, Unread,
-    hotfix_targets, known, plan,
+    Asked, Effect, Files, MergeNow, Open, Pick, Plan, PlanSettings, Presence, Running, Snapshot, Thread,
+    Unread, hotfix_targets, known, plan,
 };
 use lockkeeper::promotion::{self, Entry, Event, State};
 use lockkeeper::pull_request::{
@@ -22,30 +23,38 @@ use lockkeeper::pull_request::{
 use crate::faults::Fault;
 use crate::oracle::{Commit, Pull, View, pin};
 use crate::step::{self, Act, PEOPLE, Place, STAGES, Said, Verdict, digest};
-use crate::{author, manifest, path, rules};
+use crate::{author, manifest, path, rules, watched_rules};
 
 /// More rounds than any world needs to be still.
 const ROUNDS_MAX: usize = 200;
 /// The operations issue.
 const ISSUE: u64 = 1;
 
-static TIGHT: LazyLock<Pipeline> = LazyLock::new(|| pipeline(false));
-static LOOSE: LazyLock<Pipeline> = LazyLock::new(|| pipeline(true));
+static TIGHT: LazyLock<Pipeline> = LazyLock::new(|| pipeline(&rules(false)));
+static LOOSE: LazyLock<Pipeline> = LazyLock::new(|| pipeline(&rules(true)));
+static TIGHT_WATCHED: LazyLock<Pipeline> = LazyLock::new(|| pipeline(&watched_rules(false)));
+static LOOSE_WATCHED: LazyLock<Pipeline> = LazyLock::new(|| pipeline(&watched_rules(true)));
 
-fn pipeline(is_loose: bool) -> Pipeline {
-    parse(rules(is_loose).as_bytes()).unwrap().pipelines.remove(0)
+fn pipeline(text: &str) -> Pipeline {
+    parse(text.as_bytes()).unwrap().pipelines.remove(0)
 }
 
 /// The rules as they stand on a base.
 #[derive(Clone)]
 struct Rules {
     is_loose: bool,
+    is_watched: bool,
     calendar: Calendar,
 }
 
 impl Rules {
     fn pipeline(&self) -> Pipeline {
-        let rules: &Pipeline = if self.is_loose { &LOOSE } else { &TIGHT };
+        let rules: &Pipeline = match (self.is_loose, self.is_watched) {
+            (true, true) => &LOOSE_WATCHED,
+            (false, true) => &TIGHT_WATCHED,
+            (true, false) => &LOOSE,
+            (false, false) => &TIGHT,
+        };
         Pipeline { freezes: self.calendar.clone(), ..rules.clone() }
     }
 }
@@ -71,6 +80,8 @@ pub struct Tiny {
     asked: Vec<Asked>,
     untold: Vec<Asked>,
     last: Option<Asked>,
+    /// What is reported, by stage.
+    running: BTreeMap<StageName, Running>,
     /// Writes until the process stops.
     budget: Option<usize>,
     commits: Vec<Commit>,
@@ -116,14 +127,14 @@ fn standings() -> BTreeMap<u64, Standing> {
 }
 
 impl Tiny {
-    pub fn new(first: &str, now: Timestamp, fault: Option<Fault>) -> Self {
+    pub fn new(first: &str, now: Timestamp, fault: Option<Fault>, is_watched: bool) -> Self {
         let files = (0..STAGES.len()).map(|stage| (path(stage), manifest(first, Some(first))));
         let mut tiny = Self {
             fault,
             now,
             state: State::default(),
             files: files.collect(),
-            rules: Rules { is_loose: false, calendar: Calendar::Known(Vec::new()) },
+            rules: Rules { is_loose: false, is_watched, calendar: Calendar::Known(Vec::new()) },
             tip: id("0"),
             count: ISSUE,
             bases: BTreeMap::new(),
@@ -135,6 +146,7 @@ impl Tiny {
             asked: Vec::new(),
             untold: Vec::new(),
             last: None,
+            running: BTreeMap::new(),
             budget: None,
             commits: Vec::new(),
             seen_pulls: 0,
@@ -224,12 +236,31 @@ impl Tiny {
                 );
                 self.moved();
             }
+            Act::Observe { stage, digest, health, .. } => self.observe(*stage, digest, *health),
             Act::Stop { writes } => {
                 self.budget = Some(*writes);
                 return Ok(());
             }
         }
         self.settle()
+    }
+
+    fn observe(&mut self, stage: usize, bytes: &str, health: step::Health) {
+        let (ready, health) = match health {
+            step::Health::Good => (2, Health::Healthy),
+            step::Health::Rolling => (1, Health::Progressing("1 of 2".to_owned())),
+            step::Health::Bad => (0, Health::Degraded("crash loop".to_owned())),
+        };
+        let sighting = Sighting {
+            at: self.now,
+            source: "observer argo".to_owned(),
+            digests: [digest(bytes)].into(),
+            ready,
+            wanted: 2,
+            health,
+            url: None,
+        };
+        self.running.entry(stage_name(stage)).or_default().new.push(sighting);
     }
 
     fn open_of(&mut self, stage: usize) -> &mut PullRequest {
@@ -301,6 +332,10 @@ impl Tiny {
             if found.effects.is_empty() {
                 self.asked.clear();
                 self.budget = None;
+                for running in self.running.values_mut() {
+                    running.last = running.new.pop().or(running.last.take());
+                    running.new.clear();
+                }
                 return Ok(());
             }
             for effect in &found.effects {
@@ -509,6 +544,7 @@ impl Tiny {
             rules_at_open,
             files_at_open,
             presence: self.presence(),
+            running: self.running.clone(),
             ..Snapshot::unread(self.now, self.tip, pipeline, self.state.clone(), me(), settings)
         };
         for target in hotfix_targets(&snapshot) {

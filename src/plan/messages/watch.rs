@@ -55,8 +55,8 @@ pub(in super::super) fn watch_ended(
 pub(in super::super) fn acted(act: &Act) -> String {
     let at = minute(act.at);
     match act.what {
-        Did::Merged => format!("a person merged it, not lockkeeper, at {at}"),
-        what @ (Did::Held | Did::Resumed | Did::Promoted | Did::RolledBack | Did::Unvetoed) => {
+        Did::Merge => format!("a person merged it, not lockkeeper, at {at}"),
+        what @ (Did::Hold | Did::Resume | Did::Promote | Did::Rollback | Did::Unveto) => {
             format!("{} said {} here since the merge, at {at}", code(&act.by.name), code(&what.to_string()))
         }
     }
