@@ -164,6 +164,13 @@ fn promoted(version: &str) -> Vec<Event> {
     vec![merged("prod", "normal", version, Some(5))]
 }
 
+fn watch_ended(end: &str, followed: &str, why: &str) -> Event {
+    event(json!({
+        "event": "watch_ended", "stage": "prod", "release": release("1.4.2"), "number": 12, "end": end, "why": why,
+        "followed": followed,
+    }))
+}
+
 /// One of each kind, with texts of people who mean harm, between events of which nobody is told.
 fn everything() -> Vec<Event> {
     let evil = "<!channel> @here `*x*` & <https://evil.example|click> https://evil.example\nsecond line";
@@ -198,6 +205,10 @@ fn everything() -> Vec<Event> {
             "event": "missing", "stage": "prod", "repository": "registry.example/shop/web",
             "digest": digest("1.4.1"), "what": "its manifest",
         })),
+        watch_ended("failed", "rolling_back", evil),
+        // What passed, or was replaced, is no news.
+        watch_ended("passed", "nothing", "2/2 run"),
+        watch_ended("cut_short", "nothing", "1.4.3 took its place"),
         // One that waits for nobody, as those of stages without approvals.
         event(json!({ "event": "proposed", "stage": "dev", "number": 14, "head": "0".repeat(40) })),
     ]
@@ -261,6 +272,14 @@ fn cloud_events() -> Vec<Value> {
                 "reason": "its manifest",
             }),
         ),
+        event(
+            10,
+            "watch.failed",
+            json!({
+                "version": "1.4.2", "release": image("1.4.2"), "pull_request": page(12),
+                "reason": format!("failed: {evil}"),
+            }),
+        ),
     ]
 }
 
@@ -283,6 +302,11 @@ fn texts() -> Vec<String> {
              need it. Reason: `its manifest`.",
             digest("1.4.1")
         ),
+        format!(
+            "the watch of `1.4.2` (`{new}`) did not pass; the stage goes back by itself. Reason: `failed: \
+             &lt;!_channel&gt; @_here '*x*' &amp; &lt;https:_//evil.example|click&gt; https:_//evil.example second line`. \
+             <https://forge.example/env/pulls/12|Pull request>"
+        ),
     ];
     texts.map(|text| format!("`env/checkout` `prod`: {text}").replace('_', "\u{2060}")).into()
 }
@@ -297,15 +321,15 @@ async fn each_kind_is_told_once_in_both_forms_and_signed() {
     world.start(&store, vec![target("events", &events.url(), NotifyForm::CloudEvents), chat_target]).await;
     world.append(&store, "checkout", everything()).await;
     world.append(&store, "web", promoted("2.0.0")).await;
-    let (told, said) = (events.wait_for(5).await, chat.wait_for(5).await);
-    world.wait_for_figure("events", "told", 5).await;
-    world.wait_for_figure("chat", "told", 5).await;
+    let (told, said) = (events.wait_for(6).await, chat.wait_for(6).await);
+    world.wait_for_figure("events", "told", 6).await;
+    world.wait_for_figure("chat", "told", 6).await;
     let found: Vec<Value> = told.iter().map(receiver::Told::json).collect();
-    assert_eq!(found[..4], cloud_events());
-    assert_eq!(found[4]["id"], format!("env/web/1/{START}"));
+    assert_eq!(found[..5], cloud_events());
+    assert_eq!(found[5]["id"], format!("env/web/1/{START}"));
     let found: Vec<String> =
         said.iter().map(|said| said.json()["text"].as_str().unwrap().to_owned()).collect();
-    assert_eq!(found[..4], texts());
+    assert_eq!(found[..5], texts());
     // Verified by another implementation than the one that signs.
     let key = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, SECRET.as_bytes());
     for told in &told {

@@ -130,7 +130,14 @@ impl Told {
 
 /// Stories in which stages go side by side, or two pull requests are told something at one time. What is disturbed lets one
 /// go on before the other, and nothing but the order of events tells which was first.
-const SIDE_BY_SIDE: [&str; 4] = ["fan-out-and-in", "git-refuses", "group", "retry-on-an-old-thread"];
+const SIDE_BY_SIDE: [&str; 6] = [
+    "fan-out-and-in",
+    "git-refuses",
+    "group",
+    "retry-on-an-old-thread",
+    "watch-fights-nobody",
+    "watch-rolls-back",
+];
 
 /// Stories in which the registry loses an image, or is away. What was read before is lost with the process, and bodies say
 /// less.
