@@ -178,7 +178,12 @@ async fn an_old_generation_is_refused_everywhere() {
     store.release(second, at(200)).await.unwrap();
     assert_eq!(store.next_due().await.unwrap(), Some(at(200)));
     let third = claim(200).await.unwrap();
-    let same = lockkeeper::store::Lease { key: key("web"), generation: third.generation, deliveries: vec![] };
+    let same = lockkeeper::store::Lease {
+        key: key("web"),
+        generation: third.generation,
+        claimed_at: third.claimed_at,
+        deliveries: vec![],
+    };
     done(&store, third, &[], None).await;
     assert!(is_lost(store.append(&same, &[entry(3)]).await), "a recorded lease is over");
     assert!(is_lost(store.release(same, at(300)).await));

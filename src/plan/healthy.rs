@@ -1,5 +1,6 @@
 //! Whether a release is healthy in the stages before.
 
+use super::candidate::{later, minute};
 use super::effect::{Gate, HoldReason};
 use super::gates::MergeGates;
 use super::snapshot::Snapshot;
@@ -44,8 +45,9 @@ fn sick(snapshot: &Snapshot, stage: &Stage, upstream: &StageName, release: &Rele
     let (Some(stint), Some(observed)) = (stint, snapshot.pipeline.stage(upstream)) else {
         return shut("it was never there".to_owned());
     };
-    let Some(seen) = seen(snapshot, observed, stint) else {
-        return shut(live::words(snapshot, observed).unwrap_or_else(|| "nothing is reported yet".to_owned()));
+    let seen = match seen(snapshot, observed, stint) {
+        Ok(seen) => seen,
+        Err(why) => return shut(why),
     };
     match (&seen.sight, &seen.health) {
         (Sight::Running, Health::Healthy) => None,
@@ -53,10 +55,20 @@ fn sick(snapshot: &Snapshot, stage: &Stage, upstream: &StageName, release: &Rele
     }
 }
 
-/// What was seen last of a release; nothing where it is live and that is too long ago.
-fn seen(snapshot: &Snapshot, stage: &Stage, stint: &Stint) -> Option<Seen> {
-    if stint.ended.is_some() {
-        return stint.evidence.as_ref().map(|evidence| evidence.seen.clone());
+/// What was seen last of a release; or why nothing is: that it was too long ago, now or when it was replaced.
+fn seen(snapshot: &Snapshot, stage: &Stage, stint: &Stint) -> Result<Seen, String> {
+    let nothing = || "nothing was reported".to_owned();
+    let Some((ended, _)) = stint.ended else {
+        let words = || live::words(snapshot, stage).unwrap_or_else(nothing);
+        return live::now(snapshot, stage, stint).ok_or_else(words);
+    };
+    let evidence = stint.evidence.as_ref().ok_or_else(nothing)?;
+    if later(evidence.at, stage.live.counts_for) < ended {
+        return Err(format!(
+            "it was seen last at {}, and replaced at {}",
+            minute(evidence.at),
+            minute(ended)
+        ));
     }
-    live::now(snapshot, stage, stint)
+    Ok(evidence.seen.clone())
 }

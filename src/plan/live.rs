@@ -28,6 +28,8 @@ pub struct Running {
     pub new: Vec<Sighting>,
     /// Why a cluster tells nothing now.
     pub silent: Option<String>,
+    /// Up to when all that was said is in here.
+    pub heard_until: Timestamp,
 }
 
 /// Longer than a merge takes from the push to its record.
@@ -36,10 +38,10 @@ const MERGE_MAX: Duration = Duration::from_mins(1);
 const WORD_EVERY: Duration = Duration::from_hours(24);
 
 impl Running {
-    /// What was seen last of all.
+    /// What was seen last of all: what came last, whatever somebody set the clock to meanwhile.
     #[must_use]
     pub fn latest(&self) -> Option<&Sighting> {
-        self.last.iter().chain(&self.new).max_by_key(|sighting| sighting.at)
+        self.new.last().or(self.last.as_ref())
     }
 }
 
@@ -55,11 +57,11 @@ pub(super) fn record(snapshot: &Snapshot, plan: &mut Plan) {
 fn record_stage(snapshot: &Snapshot, stage: &Stage, live: &Stint, plan: &mut Plan) {
     let Some(running) = snapshot.running.get(&stage.name) else { return };
     let mut evidence = live.evidence.clone();
-    let of_live = |sighting: &Sighting| of_live(snapshot, stage, live, sighting);
-    let kept = running.last.as_ref().and_then(of_live);
-    let mut last = kept.as_ref().map(|sighting| sighting.at);
-    // What came before the record of the merge was read as one of the release before.
-    let early = kept.filter(|_| evidence.is_none());
+    // How far observations reach.
+    let kept = running.last.as_ref().and_then(|last| of_live(snapshot, stage, live, last));
+    let mut last = kept.as_ref().map(|last| last.at).filter(|at| *at <= snapshot.now);
+    // It is in the record, but where it was not known then what runs, or where it was read as one of the release before.
+    let unread = kept.filter(|kept| evidence.as_ref().is_none_or(|known| known.at < kept.at));
     let mut note = |at: Timestamp, seen: Seen, until: Option<Timestamp>, known: &mut Option<Evidence>| {
         let event = Event::Observed {
             stage: stage.name.clone(),
@@ -70,30 +72,44 @@ fn record_stage(snapshot: &Snapshot, stage: &Stage, live: &Stint, plan: &mut Pla
         plan.record(at, event);
         *known = Some(Evidence::after(known.take(), seen, at, until));
     };
-    for sighting in early.into_iter().chain(running.new.iter().filter_map(of_live)) {
-        // What the record is past of was read before, in a look that was stopped.
-        if evidence.as_ref().is_some_and(|known| sighting.at < known.at) {
+    let new = running.new.iter().filter_map(|sighting| of_live(snapshot, stage, live, sighting));
+    for sighting in unread.into_iter().chain(new) {
+        let known_at = evidence.as_ref().map_or(live.from, |known| known.at);
+        // What the record is past of was read before, in a look that was stopped; but for a clock that was set back.
+        if sighting.at > snapshot.now || sighting.at < known_at && known_at <= snapshot.now {
             continue;
         }
-        let seen = seen(snapshot, stage, live, &sighting);
+        let at = sighting.at.max(known_at);
+        let Some(seen) = seen(snapshot, stage, live, &sighting) else { continue };
         let reached = last.map(|at| later(at, stage.live.counts_for));
         let counting = evidence.as_ref().and_then(Evidence::counting);
         // From the record alone where nothing was kept: less time, never more.
-        let reached = counting.map(|from| reached.map_or(from, |at| at.clamp(from, sighting.at.max(from))));
-        let is_gap = reached.is_some_and(|reached| reached < sighting.at);
+        let reached = counting.map(|from| reached.map_or(from, |reached| reached.clamp(from, at.max(from))));
+        let is_gap = reached.is_some_and(|reached| reached < at);
         if is_gap || evidence.as_ref().is_none_or(|known| !known.seen.is_like(&seen)) {
-            note(sighting.at, seen, reached, &mut evidence);
+            note(at, seen, reached, &mut evidence);
         }
         last = Some(sighting.at);
     }
-    let Some(known) = evidence.clone() else { return };
-    let until = last.map(|at| later(at, stage.live.counts_for).min(snapshot.now));
-    let Some(until) = known.counting().and(until).filter(|until| *until > known.at) else { return };
-    if is_due(snapshot, stage, &known, until) {
-        let seen =
-            running.latest().map_or(known.seen, |sighting| self::seen(snapshot, stage, live, sighting));
-        note(until, seen, Some(until), &mut evidence);
+    let (Some(known), Some(last)) = (evidence.clone(), last) else { return };
+    // Never further than what was said so far: what comes later may say otherwise of the time between.
+    let until = later(last, stage.live.counts_for).min(snapshot.now).min(running.heard_until.max(last));
+    let latest = running.latest().and_then(|latest| seen(snapshot, stage, live, latest));
+    let Some(latest) = latest.filter(|_| until > known.at) else { return };
+    if known.counting().is_some() && is_due(snapshot, stage, &known, until) {
+        note(until, latest, Some(until), &mut evidence);
+    } else if last > known.at && is_replaced_soon(snapshot, stage, &known) {
+        note(last, latest, Some(last), &mut evidence);
     }
+}
+
+/// Whether something is proposed for a stage whose health counts for others, and the record has no word that still counts:
+/// how it was when it is replaced is told by the record alone.
+fn is_replaced_soon(snapshot: &Snapshot, stage: &Stage, known: &Evidence) -> bool {
+    let mut after = snapshot.pipeline.stages.iter().filter(|other| other.after.contains(&stage.name));
+    snapshot.state.proposal(&stage.name).is_some()
+        && later(known.at, stage.live.counts_for) <= snapshot.now
+        && after.any(|other| other.gates.healthy)
 }
 
 /// Whether the stretch got long enough for a stage after it since the record had a word, or that was a day ago.
@@ -114,28 +130,41 @@ pub(super) fn of_live(
     live: &Stint,
     sighting: &Sighting,
 ) -> Option<Sighting> {
-    if sighting.at >= live.from {
+    let is_set_back = live.from > snapshot.now && sighting.at <= snapshot.now;
+    if sighting.at >= live.from || is_set_back {
         return Some(sighting.clone());
     }
     let before = snapshot.state.stints(&stage.name)?.newest_first().nth(1).map(|before| before.from);
     let is_near = later(sighting.at, MERGE_MAX) >= live.from && before.is_none_or(|from| sighting.at >= from);
-    let is_of_it = is_near && sight(snapshot, stage, &live.release, sighting) == Sight::Running;
+    let is_of_it = is_near && sight(snapshot, stage, &live.release, sighting) == Some(Sight::Running);
     is_of_it.then(|| Sighting { at: live.from, ..sighting.clone() })
 }
 
-/// What a sighting says of what is live.
-pub(super) fn seen(snapshot: &Snapshot, stage: &Stage, live: &Stint, sighting: &Sighting) -> Seen {
-    Seen {
-        sight: sight(snapshot, stage, &live.release, sighting),
+/// What a sighting says of what is live; nothing where it cannot be known which release a digest is of.
+pub(super) fn seen(snapshot: &Snapshot, stage: &Stage, live: &Stint, sighting: &Sighting) -> Option<Seen> {
+    Some(Seen {
+        sight: sight(snapshot, stage, &live.release, sighting)?,
         health: sighting.health.clone(),
         ready: sighting.ready,
         wanted: sighting.wanted,
         source: sighting.source.clone(),
-    }
+    })
 }
 
-/// Each image of the release runs, and nothing else of the pipeline does.
-fn sight(snapshot: &Snapshot, stage: &Stage, release: &Release, sighting: &Sighting) -> Sight {
+/// The releases that are live in stages where something runs of which only their images tell whether it is a part of them.
+#[must_use]
+pub fn unknown_parts(snapshot: &Snapshot) -> Vec<Release> {
+    let live_where_unknown = |stage: &Stage| {
+        let live = snapshot.state.live(&stage.name)?;
+        let latest = snapshot.running.get(&stage.name)?.latest()?;
+        sight(snapshot, stage, &live.release, latest).is_none().then(|| live.release.clone())
+    };
+    snapshot.pipeline.stages.iter().filter_map(live_where_unknown).collect()
+}
+
+/// Each image of the release runs, and nothing else of the pipeline does. Nothing where something runs that is not named as
+/// the release is, and may be a part of an image that was not read.
+fn sight(snapshot: &Snapshot, stage: &Stage, release: &Release, sighting: &Sighting) -> Option<Sight> {
     let runs = |digest: Digest| sighting.digests.iter().any(|found| is_of(snapshot, *found, digest));
     let others: Vec<Digest> = sighting
         .digests
@@ -144,9 +173,22 @@ fn sight(snapshot: &Snapshot, stage: &Stage, release: &Release, sighting: &Sight
         .filter(|found| !release.digests().iter().any(|digest| is_of(snapshot, *found, *digest)))
         .collect();
     if others.is_empty() && release.digests().into_iter().all(runs) {
-        return Sight::Running;
+        return Some(Sight::Running);
     }
-    Sight::Contrary(if !others.is_empty() {
+    let is_read = |digest: &Digest| matches!(snapshot.images.get(digest), Some(Ok(_)));
+    let is_named = |digest: &Digest| {
+        snapshot
+            .state
+            .stints(&stage.name)
+            .into_iter()
+            .flat_map(Stints::newest_first)
+            .any(|stint| stint.release.digests().contains(digest))
+    };
+    if !others.iter().all(is_named) && !release.digests().iter().filter(|digest| !runs(**digest)).all(is_read)
+    {
+        return None;
+    }
+    Some(Sight::Contrary(if !others.is_empty() {
         let names: Vec<String> = others.iter().map(|digest| named(snapshot, &stage.name, *digest)).collect();
         let verb = if names.len() == 1 { "runs" } else { "run" };
         format!("{} {verb}", names.join(", "))
@@ -154,7 +196,7 @@ fn sight(snapshot: &Snapshot, stage: &Stage, release: &Release, sighting: &Sight
         "nothing of it runs".to_owned()
     } else {
         "not all of its images run".to_owned()
-    })
+    }))
 }
 
 /// Whether a digest that runs is this one, or a manifest of its index.
@@ -175,10 +217,12 @@ fn named(snapshot: &Snapshot, stage: &StageName, digest: Digest) -> String {
     known.map_or_else(|| digest.short(), Release::version)
 }
 
-/// Up to when what was seen last of a stage counts.
+/// Up to when what was seen last of a stage counts as time; none where it shows something else, or failed.
 pub(super) fn until(snapshot: &Snapshot, stage: &Stage) -> Option<Timestamp> {
+    let live = snapshot.state.live(&stage.name)?;
     let latest = snapshot.running.get(&stage.name)?.latest()?;
-    Some(later(latest.at, stage.live.counts_for).min(snapshot.now))
+    let seen = seen(snapshot, stage, live, latest).filter(|_| latest.at <= snapshot.now)?;
+    seen.counts().then(|| later(latest.at, stage.live.counts_for).min(snapshot.now))
 }
 
 /// The longest unbroken time that a release was live upstream by a promotion; none where it never was.
@@ -224,8 +268,9 @@ pub(super) fn unseen(snapshot: &Snapshot, stage: &Stage, upstream: &Stage, relea
 pub(super) fn now(snapshot: &Snapshot, stage: &Stage, live: &Stint) -> Option<Seen> {
     let running = snapshot.running.get(&stage.name).filter(|running| running.silent.is_none())?;
     let latest = running.latest().and_then(|latest| of_live(snapshot, stage, live, latest))?;
-    let is_fresh = later(latest.at, stage.live.counts_for) >= snapshot.now;
-    is_fresh.then(|| seen(snapshot, stage, live, &latest))
+    // One from the future was seen before somebody set the clock back.
+    let is_fresh = latest.at <= snapshot.now && later(latest.at, stage.live.counts_for) >= snapshot.now;
+    if is_fresh { seen(snapshot, stage, live, &latest) } else { None }
 }
 
 /// Whether what is pinned is seen running, and healthy.
@@ -267,10 +312,12 @@ pub(super) fn words(snapshot: &Snapshot, stage: &Stage) -> Option<String> {
         return Some(silent.clone());
     }
     let live = snapshot.state.live(&stage.name)?;
-    let latest = running.and_then(Running::latest).filter(|latest| latest.at >= live.from);
+    let latest = running.and_then(Running::latest).and_then(|latest| of_live(snapshot, stage, live, latest));
     let Some(latest) = latest else { return Some("nothing is reported yet".to_owned()) };
-    let seen = seen(snapshot, stage, live, latest);
-    if later(latest.at, stage.live.counts_for) < snapshot.now {
+    let Some(seen) = seen(snapshot, stage, live, &latest) else {
+        return Some("which release runs is not known: its image cannot be read".to_owned());
+    };
+    if latest.at > snapshot.now || later(latest.at, stage.live.counts_for) < snapshot.now {
         return Some(format!("nothing is reported since {} ({seen})", minute(latest.at)));
     }
     Some(seen.to_string())

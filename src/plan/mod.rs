@@ -55,7 +55,7 @@ pub use concerned::{coming, there};
 pub use earlier::earlier;
 pub use effect::{Close, Effect, Gate, HoldReason, MergeNow, Open, Plan, SetTag};
 pub use hotfix::known;
-pub use live::Running;
+pub use live::{Running, unknown_parts};
 pub use order::compare;
 pub use pins::{FileEdit, Files, Pins, edits, read_pins};
 pub use readiness::questions;

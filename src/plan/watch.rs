@@ -107,20 +107,20 @@ fn verdict(snapshot: &Snapshot, stage: &Stage, rule: &Watch, live: &Stint) -> Op
     let (during, after): (Vec<&Sighting>, Vec<&Sighting>) =
         seen.iter().partition(|sighting| sighting.at <= end);
     let is_unproven = live.watch.as_ref().is_some_and(|watch| watch.end().is_some());
-    let failed = during.iter().copied().map(said).find(is_failed).filter(|_| !is_unproven);
+    let failed = during.iter().copied().filter_map(said).find(is_failed).filter(|_| !is_unproven);
     if let Some(seen) = failed {
         return Some((WatchEnd::Failed, words(&seen)));
     }
     if snapshot.now < end {
         return None;
     }
-    let last = during.last().copied().filter(|last| counts_at(last, end)).map(said);
+    let last = during.last().copied().filter(|last| counts_at(last, end)).and_then(said);
     if let Some(seen) = last.filter(|seen| is_good(seen) && !is_unproven) {
         return Some((WatchEnd::Passed, words(&seen)));
     }
     // Nobody looked at the end: what is seen now tells.
     let newest = if is_unproven { after.last().or(during.last()) } else { after.last() };
-    let now = newest.copied().filter(|last| counts_at(last, snapshot.now)).map(said);
+    let now = newest.copied().filter(|last| counts_at(last, snapshot.now)).and_then(said);
     match now {
         Some(seen) if is_good(&seen) => Some((WatchEnd::Passed, words(&seen))),
         _ if is_unproven => None,
@@ -244,13 +244,8 @@ fn target<'a>(snapshot: &'a Snapshot, stage: &Stage, live: &Stint) -> Result<&'a
     }
     let mut absent: Vec<Digest> = presence::absent(snapshot);
     absent.extend(state.into_iter().flat_map(|state| &state.missing).map(|known| known.digest));
-    let target = promotion::target(&snapshot.state, &snapshot.pipeline, &stage.name, None, &absent)
-        .map_err(|error| messages::prose(&error.to_string()))?;
-    if is_degraded(target) {
-        let version = messages::code(&target.release.version());
-        return Err(format!("{version}, which it would go back to, was degraded when it was replaced"));
-    }
-    Ok(target)
+    promotion::target(&snapshot.state, &snapshot.pipeline, &stage.name, None, &absent)
+        .map_err(|error| messages::prose(&error.to_string()))
 }
 
 /// What a person did last in the stage since the merge.

@@ -61,11 +61,18 @@ impl Seen {
     pub fn is_like(&self, other: &Self) -> bool {
         std::mem::discriminant(&self.sight) == std::mem::discriminant(&other.sight)
             && self.health.is_like(&other.health)
+            && self.is_up() == other.is_up()
     }
 
     /// Whether time counts from it: what failed is live, and no time in which it proves itself.
-    fn counts(&self) -> bool {
-        self.sight == Sight::Running && !self.health.is_degraded()
+    #[must_use]
+    pub fn counts(&self) -> bool {
+        self.is_up() && !self.health.is_degraded()
+    }
+
+    /// Whether anything of it is ready, where anything is wanted.
+    fn is_up(&self) -> bool {
+        self.sight == Sight::Running && (self.ready > 0 || self.wanted == 0)
     }
 }
 
@@ -84,9 +91,10 @@ impl Evidence {
                 longest: Duration::ZERO,
             },
         };
-        if seen.sight == Sight::Running {
+        if seen.is_up() {
             next.first = next.first.or(Some(at));
-        } else {
+        }
+        if seen.sight != Sight::Running {
             next.longest = next.longest.max(next.counted);
             next.counted = Duration::ZERO;
         }

@@ -16,7 +16,7 @@ mod written;
 pub use approval::{Ballot, Discount, count};
 pub use event::{Entry, Event};
 pub use evidence::{Evidence, Seen, Sight};
-pub use rollback::{TargetError, names, target, target_after};
+pub use rollback::{TargetError, names, passed_over, target, target_after};
 pub use stage::{MissingImage, StageState};
 pub use state::{
     CloseIntent, Frozen, Hold, IllegalEvent, MergeIntent, Proposal, Reply, Request, State, Veto, Word,

@@ -43,7 +43,7 @@ pub enum TargetError {
 }
 
 /// The stint to restore in `stage`: the named one, or the latest before the live one that was not rolled back or
-/// vetoed there. `absent` are digests that the registry says it does not have.
+/// vetoed there, nor seen to be degraded last. `absent` are digests that the registry says it does not have.
 ///
 /// # Errors
 /// [`TargetError`] if there is none, with what was seen.
@@ -59,8 +59,17 @@ pub fn target<'a>(
     let earlier: Vec<&Stint> = earlier(stints, &live.release);
     match wanted {
         Some(wanted) => named(state, pipeline, stage, wanted, live, &earlier),
-        None => latest_good(state, pipeline, stage, stints, &earlier, absent),
+        None => latest_good(state, pipeline, stage, stints, &earlier, absent).map(|(stint, _)| stint),
     }
+}
+
+/// What comes before the target that nobody named, and why each of it is none: the choice, explained.
+#[must_use]
+pub fn passed_over(state: &State, pipeline: &Pipeline, stage: &StageName, absent: &[Digest]) -> Vec<String> {
+    let Some(stints) = state.stints(stage) else { return Vec::new() };
+    let Some(live) = stints.live() else { return Vec::new() };
+    let found = latest_good(state, pipeline, stage, stints, &earlier(stints, &live.release), absent);
+    found.map(|(_, passed_over)| passed_over).unwrap_or_default()
 }
 
 /// Where a rollback would go once this release has come into the stage. None: nothing else ever was there.
@@ -78,7 +87,7 @@ pub fn target_after<'a>(
     if earlier.is_empty() {
         return Ok(None);
     }
-    latest_good(state, pipeline, stage, stints, &earlier, &[]).map(Some)
+    latest_good(state, pipeline, stage, stints, &earlier, &[]).map(|(stint, _)| Some(stint))
 }
 
 /// The earlier releases, newest first, each once.
@@ -99,7 +108,7 @@ fn latest_good<'a>(
     stints: &Stints,
     earlier: &[&'a Stint],
     absent: &[Digest],
-) -> Result<&'a Stint, TargetError> {
+) -> Result<(&'a Stint, Vec<String>), TargetError> {
     let mut seen = Vec::new();
     for &stint in earlier {
         let version = stint.release.version();
@@ -111,8 +120,11 @@ fn latest_good<'a>(
             seen.push(format!("{version} is vetoed by {}", veto.by.name));
         } else if stint.release.digests().iter().any(|digest| absent.contains(digest)) {
             seen.push(format!("{version} is not in the registry"));
+        } else if let Some(evidence) = stint.evidence.as_ref().filter(|known| known.seen.health.is_degraded())
+        {
+            seen.push(format!("{version} was seen last as {}", evidence.seen));
         } else {
-            return Ok(stint);
+            return Ok((stint, seen));
         }
     }
     if seen.is_empty() {

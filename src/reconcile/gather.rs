@@ -173,12 +173,13 @@ pub(super) fn unread(error: &RegistryError) -> Unread {
 }
 
 /// The images of which a plan may speak, and nothing is known yet. None where nothing is about, which is how most pipelines
-/// are most of the time: then the tag is all that the registry is asked for.
+/// are most of the time: then the tag is all that the registry is asked for, but where a part of an image may run.
 fn concerned(snapshot: &Snapshot) -> BTreeSet<(Repository, Digest)> {
-    if is_settled(snapshot) {
-        return BTreeSet::new();
-    }
-    let mut found = digests(&[plan::coming(snapshot), plan::there(snapshot)].concat());
+    let mut found = if is_settled(snapshot) {
+        digests(&plan::unknown_parts(snapshot))
+    } else {
+        digests(&[plan::coming(snapshot), plan::there(snapshot)].concat())
+    };
     found.retain(|(_, digest)| !snapshot.images.contains_key(digest));
     found
 }

@@ -88,6 +88,7 @@ pub use rebuild::{COMMITS_MAX, recorded_in};
 pub use retag::TagWrites;
 pub use route::{branch_key, deliver_activity, deliver_comment, note_activity, thread_key};
 pub use rules::{LAST_VALID_COMMITS_MAX, RulesCache};
+pub use touched::TouchedAnswers;
 pub use work::{run_key, run_one, start, work};
 pub use world::{EnvironmentRepository, World, WorldSettings};
 
@@ -159,6 +160,8 @@ struct Reconcile<'a> {
     is_unmirrored: bool,
     /// Whether a registry took too long in this reconcile.
     is_registry_slow: AtomicBool,
+    /// Whether a cluster kept this reconcile waiting.
+    is_cluster_slow: AtomicBool,
     /// Whether a registry gave no answer in this reconcile, or what it said of a signature cannot be read.
     is_registry_away: AtomicBool,
     /// Whether a release is kept out for want of a signature: it may have one in a moment, of which nobody tells.
@@ -191,6 +194,7 @@ async fn reconcile(world: &World, lease: &Lease) -> Result<Finished, ReconcileEr
         is_muted: false,
         is_unmirrored: false,
         is_registry_slow: AtomicBool::new(false),
+        is_cluster_slow: AtomicBool::new(false),
         is_registry_away: AtomicBool::new(false),
         is_unsigned: AtomicBool::new(false),
         standings: Mutex::default(),

@@ -76,7 +76,7 @@ pub(super) async fn observe(run: &Reconcile<'_>) -> Result<Observed, ReconcileEr
         is_muted: run.is_muted,
         ..Snapshot::unread(now, tip, pipeline, state, me, settings)
     };
-    snapshot.running = running::running(run, &snapshot).await?;
+    snapshot.running = running::running(run, &snapshot, is_hurried).await?;
     snapshot.linted = policy::linted(run, &snapshot).await?;
     read_more(run, &mut snapshot, is_hurried).await;
     Ok(Observed::World(Box::new(snapshot)))

@@ -231,7 +231,7 @@ mod tests {
             hints: told.iter().map(hint).chain([Hint::Push]).collect(),
         };
         let key = Key::pipeline("env", "shop".parse().unwrap());
-        Lease { key, generation: 1, deliveries: vec![delivery] }
+        Lease { key, generation: 1, claimed_at: jiff::Timestamp::UNIX_EPOCH, deliveries: vec![delivery] }
     }
 
     fn pipeline() -> Pipeline {

@@ -44,7 +44,7 @@ pub async fn preview(
     deliveries: Vec<Delivery>,
 ) -> Result<Previewed, ReconcileError> {
     let Some(repository) = world.repositories.get(&key.repository) else { return Ok(Previewed::Gone) };
-    let lease = Lease { key: key.clone(), generation: 0, deliveries };
+    let lease = Lease { key: key.clone(), generation: 0, claimed_at: (world.now)(), deliveries };
     let state = load(&world.store, key).await?;
     let mut run = Reconcile {
         world,
@@ -55,6 +55,7 @@ pub async fn preview(
         is_muted: false,
         is_unmirrored: false,
         is_registry_slow: AtomicBool::new(false),
+        is_cluster_slow: AtomicBool::new(false),
         is_registry_away: AtomicBool::new(false),
         is_unsigned: AtomicBool::new(false),
         standings: Mutex::default(),

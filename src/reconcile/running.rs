@@ -4,6 +4,7 @@
 //! reports again: what the record is past of changes nothing.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures::future::join_all;
@@ -17,6 +18,8 @@ use crate::store::{Hint, Key, Lease};
 
 /// Longest that a look waits for a cluster: it answers from memory, but for the first question.
 const CLUSTER_TIMEOUT: Duration = Duration::from_secs(5);
+/// The same where a person waits, for a rollback first of all: it needs no cluster.
+const HURRIED_TIMEOUT: Duration = Duration::from_millis(200);
 /// How often a cluster is looked at while something waits.
 const CLUSTER_INTERVAL: Duration = Duration::from_mins(1);
 
@@ -30,6 +33,7 @@ type Kept = BTreeMap<StageName, Sighting>;
 pub(super) async fn running(
     run: &Reconcile<'_>,
     snapshot: &Snapshot,
+    is_hurried: bool,
 ) -> Result<BTreeMap<StageName, Running>, ReconcileError> {
     let observed: Vec<&Stage> =
         snapshot.pipeline.stages.iter().filter(|stage| stage.live.is_observed()).collect();
@@ -40,17 +44,25 @@ pub(super) async fn running(
     let asked = join_all(observed.into_iter().map(|stage| async move {
         let (new, silent) = match &stage.live.source {
             LiveSource::Observed => (reported(run.lease, &stage.name), None),
-            LiveSource::Cluster(workloads) => match of_cluster(run, workloads, &snapshot.pipeline).await {
-                Ok(sighting) => (vec![sighting], None),
-                Err(why) => (Vec::new(), Some(why)),
-            },
+            LiveSource::Cluster(workloads) => {
+                match of_cluster(run, workloads, &snapshot.pipeline, is_hurried).await {
+                    Ok(sighting) => (vec![sighting], None),
+                    Err(why) => (Vec::new(), Some(why)),
+                }
+            }
             LiveSource::Merged => (Vec::new(), None),
         };
         (stage.name.clone(), new, silent)
     }));
     let found = asked.await.into_iter().map(|(stage, new, silent)| {
         let last = kept.remove(&stage);
-        (stage, Running { last, new, silent })
+
+        let is_reported =
+            snapshot.pipeline.stage(&stage).is_some_and(|stage| stage.live.source == LiveSource::Observed);
+        // Of a cluster, what it says now is older than now.
+        let latest = new.last().or(last.as_ref()).map(|latest| latest.at).filter(|_| !is_reported);
+        let heard_until = latest.unwrap_or(run.lease.claimed_at);
+        (stage, Running { last, new, silent, heard_until })
     });
     Ok(found.collect())
 }
@@ -60,13 +72,23 @@ async fn of_cluster(
     run: &Reconcile<'_>,
     workloads: &Workloads,
     pipeline: &Pipeline,
+    is_hurried: bool,
 ) -> Result<Sighting, String> {
     let images = pipeline.images.iter().map(|rule| rule.repository.clone()).collect();
+    let limit = match (run.is_cluster_slow.load(Ordering::Relaxed), is_hurried) {
+        // One that kept this look waiting once is not waited for again.
+        (true, _) => return Err(format!("cluster {} takes too long", workloads.cluster)),
+        (false, true) => HURRIED_TIMEOUT,
+        (false, false) => CLUSTER_TIMEOUT,
+    };
     let asked = run.world.observe_workloads(workloads, &images);
-    match tokio::time::timeout(CLUSTER_TIMEOUT, asked).await {
+    match tokio::time::timeout(limit, asked).await {
         Ok(Ok(observation)) => Ok(observation.into()),
         Ok(Err(error)) => Err(error.to_string()),
-        Err(_) => Err(format!("cluster {} takes too long", workloads.cluster)),
+        Err(_) => {
+            run.is_cluster_slow.store(true, Ordering::Relaxed);
+            Err(format!("cluster {} takes too long", workloads.cluster))
+        }
     }
 }
 

@@ -12,6 +12,7 @@ use super::poll::{Intervals, Polls};
 use super::probes::Probes;
 use super::retag::TagWrites;
 use super::rules::RulesCache;
+use super::touched::TouchedAnswers;
 use crate::cluster::{Cluster, ClusterError};
 use crate::forge::Forge;
 use crate::image::Repository;
@@ -46,6 +47,8 @@ pub struct World {
     pub probes: Probes,
     /// What became of tags that were to be set.
     pub tags: TagWrites,
+    /// Which commits that a rollback undoes touched what.
+    pub touched: TouchedAnswers,
     /// What lint said of the files of stages.
     pub policies: Policies,
 }

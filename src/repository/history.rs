@@ -132,14 +132,14 @@ pub(super) fn touching(
         let parents = commit.parents().map(|parent| parent.tree()).collect::<Result<Vec<_>, _>>()?;
         for (path, found) in paths.iter().zip(&mut found) {
             let path = Path::new(path.trim_end_matches('/'));
-            let entry =
-                |tree: &Tree<'_>| tree.get_path(path).ok().map(|entry| (entry.id(), entry.filemode()));
-            let here = entry(&tree);
-            let is_touched = if parents.is_empty() {
-                here.is_some()
-            } else {
-                parents.iter().all(|parent| entry(parent) != here)
+            let entry = |tree: &Tree<'_>| match tree.get_path(path) {
+                Ok(entry) => Ok(Some((entry.id(), entry.filemode()))),
+                Err(error) if error.code() == ErrorCode::NotFound => Ok(None),
+                Err(error) => Err(error),
             };
+            let here = entry(&tree)?;
+            let before = parents.iter().map(entry).collect::<Result<Vec<_>, _>>()?;
+            let is_touched = if before.is_empty() { here.is_some() } else { !before.contains(&here) };
             if is_touched {
                 found.insert(id);
             }

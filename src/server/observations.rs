@@ -11,6 +11,7 @@ use super::App;
 use super::receive::unavailable;
 use super::webhooks::verify::{Authentication, EmptySecret, Secret};
 use super::webhooks::{Report, Sent, parse_report};
+use crate::image::Digest;
 use crate::pipeline::LiveSource;
 use crate::plan::PipelineView;
 use crate::settings::{self, StagePattern};
@@ -101,8 +102,10 @@ async fn put(
 ) -> Outcome {
     let stage = report.stage.clone();
     let sighting = report.sighting(&observer.name, sent.at);
+    // A run may report several stages, and each of them more than once, under one id: only the same again is a repeat.
+    let body = Digest::of(sent.body).short();
     let delivery = Delivery {
-        id: format!("observation:{}:{id}", observer.name),
+        id: format!("observation:{}:{key}/{stage}:{id}:{body}", observer.name),
         source: format!("observer {}", observer.name),
         received_at: sent.at,
         hints: vec![Hint::Sighting { stage, sighting }],

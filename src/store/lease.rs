@@ -37,7 +37,7 @@ impl Store {
         let generation = count(row.try_get("generation")?)?;
         let deliveries = open_deliveries(&mut transaction, &key).await?;
         self.commit(transaction).await?;
-        Ok(Some(Lease { key, generation, deliveries }))
+        Ok(Some(Lease { key, generation, claimed_at: now, deliveries }))
     }
 
     /// Leases this key, due or not; none where it is leased by somebody, or unknown.
@@ -61,7 +61,7 @@ impl Store {
         let Some(generation) = generation else { return Ok(None) };
         let deliveries = open_deliveries(&mut transaction, key).await?;
         self.commit(transaction).await?;
-        Ok(Some(Lease { key: key.clone(), generation: count(generation)?, deliveries }))
+        Ok(Some(Lease { key: key.clone(), generation: count(generation)?, claimed_at: now, deliveries }))
     }
 
     /// Lets the lease last until `now + lease_for`.

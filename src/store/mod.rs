@@ -165,6 +165,8 @@ pub struct Lease {
     pub key: Key,
     /// Which claim of the key this is.
     pub generation: u64,
+    /// When it was claimed: what came until then is among the deliveries.
+    pub claimed_at: Timestamp,
     /// Open deliveries that concern the key, those of people first, then oldest first; at most [`DELIVERIES_MAX`].
     pub deliveries: Vec<Delivery>,
 }

@@ -15,8 +15,8 @@ use lockkeeper::forge::github::GitHubForge;
 use lockkeeper::forge::{Clock, Forge as _};
 use lockkeeper::pull_request::MergeMethod;
 use lockkeeper::reconcile::{
-    EnvironmentRepository, Intervals, Polls, Probes, RulesCache, TagWrites, World, WorldSettings, run_one,
-    start,
+    EnvironmentRepository, Intervals, Polls, Probes, RulesCache, TagWrites, TouchedAnswers, World,
+    WorldSettings, run_one, start,
 };
 use lockkeeper::repository::{Credentials, Location, Mirror};
 use lockkeeper::server::run::Tally;
@@ -273,6 +273,7 @@ fn world(
         polls: Polls::default(),
         probes: Probes::default(),
         tags: TagWrites::default(),
+        touched: TouchedAnswers::default(),
     }
 }
 

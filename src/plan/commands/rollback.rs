@@ -14,6 +14,9 @@ use crate::plan::presence;
 use crate::plan::snapshot::{Asked, Snapshot};
 use crate::promotion::{self, Actor, Event, HoldKind, Lane, Origin, StageState, Stint};
 
+/// Releases that are named with the reason why a rollback does not go there.
+const PASSED_OVER_NAMED_MAX: usize = 5;
+
 /// Rolls back each stage addressed; those that cannot are said.
 pub(super) fn rollback(
     snapshot: &Snapshot,
@@ -84,7 +87,11 @@ fn rollback_stage(
     let target = promotion::target(&snapshot.state, &snapshot.pipeline, name, to, &absent)
         .map_err(|error| Refusal::refused(format!("{}.", prose(&error.to_string()))))?;
     there(name, &target.release, &absent)?;
-    Ok(rollback_events(asked, stage, live, target, reason))
+    let why = match to {
+        Some(_) => "the release that was named".to_owned(),
+        None => chosen(&promotion::passed_over(&snapshot.state, &snapshot.pipeline, name, &absent)),
+    };
+    Ok(rollback_events(asked, stage, live, target, reason, &why))
 }
 
 /// What the registry says it does not have, unless that is to be no obstacle.
@@ -103,19 +110,31 @@ fn there(name: &StageName, release: &Release, absent: &[Digest]) -> Result<(), R
     )))
 }
 
+/// Why it goes where it goes, and not to what was there later.
+fn chosen(passed_over: &[String]) -> String {
+    let why = "the latest release before it that was live here and not rolled back or vetoed";
+    let named: Vec<String> =
+        passed_over.iter().take(PASSED_OVER_NAMED_MAX).map(|text| messages::escape(text)).collect();
+    let more = passed_over.len().saturating_sub(named.len());
+    match (named.as_slice(), more) {
+        ([], _) => why.to_owned(),
+        (_, 0) => format!("{why}; passed over: {}", named.join("; ")),
+        (_, more) => format!("{why}; passed over: {}; and {more} more", named.join("; ")),
+    }
+}
+
 fn rollback_events(
     asked: &Asked,
     stage: &Stage,
     live: &Stint,
     target: &Stint,
     reason: Option<&String>,
+    why: &str,
 ) -> (Vec<Event>, String) {
     let (name, restored) = (&stage.name, &target.release);
     let health = messages::escape(&messages::health_then(target));
-    let why =
-        format!("the latest release before it that was live here and not rolled back or vetoed ({health})");
     let reply = format!(
-        "Rolling `{name}` back: {} → {} `sha256:{}`, {why}. `{name}` is held until `/resume {name}`; {} is vetoed here and downstream until `/unveto`.",
+        "Rolling `{name}` back: {} → {} `sha256:{}`, {why} ({health}). `{name}` is held until `/resume {name}`; {} is vetoed here and downstream until `/unveto`.",
         code(&live.release.version()),
         code(&restored.version()),
         restored.short(),

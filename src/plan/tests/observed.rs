@@ -33,7 +33,7 @@ fn check(kept: Option<Sighting>, new: Vec<Sighting>, want: &[(i64, bool)]) {
     came(&mut world, 0, release(&["1.1.0"]));
     world.now = at(1_100);
     let stage = world.pipeline.stages[0].name.clone();
-    world.running.insert(stage, Running { last: kept, new, silent: None });
+    world.running.insert(stage, Running { last: kept, new, silent: None, heard_until: world.now });
     let mut plan = Plan::default();
     live::record(&world, &mut plan);
     let found: Vec<(i64, bool)> = plan

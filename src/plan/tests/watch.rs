@@ -67,7 +67,7 @@ fn look(world: &mut Snapshot, seen: &[Seen<'_>], minute: i64) -> Vec<String> {
     let mut new: Vec<Sighting> = seen.iter().map(|seen| sighting(world, *seen)).collect();
     let last = if new.len() > 1 { Some(new.remove(0)) } else { None };
     let stage = world.pipeline.stages[0].name.clone();
-    world.running.insert(stage, Running { last, new, silent: None });
+    world.running.insert(stage, Running { last, new, silent: None, heard_until: world.now });
     at(world, minute);
     let mut words = Vec::new();
     loop {
@@ -146,8 +146,8 @@ fn what_was_degraded_before_is_not_taken_for_what_takes_its_place() {
     for (seen, want) in [
         ((1, "1.1.0", "degraded"), &[][..]),
         ((1, "1.1.0+1.2.0", "degraded"), &[]),
-        // It would go back to what was degraded: that is left to people.
-        ((1, "1.2.0", "degraded"), &["failed told", "vetoed"]),
+        // It goes back past what was degraded.
+        ((1, "1.2.0", "degraded"), &["failed rollingback", "held", "vetoed", "requested 1.0.0"]),
     ] {
         let mut world = world(OnFailure::Rollback);
         look(&mut world, &[(1, "1.1.0", "healthy")], 30);
@@ -155,7 +155,7 @@ fn what_was_degraded_before_is_not_taken_for_what_takes_its_place() {
         let live = world.state.live(&world.pipeline.stages[0].name).unwrap();
         let seen_before = crate::plan::live::seen(&world, &world.pipeline.stages[0], live, &now);
         let (stage, release) = (world.pipeline.stages[0].name.clone(), release(&["1.1.0"]));
-        record(&mut world, Event::Observed { stage, release, seen: seen_before, until: None });
+        record(&mut world, Event::Observed { stage, release, seen: seen_before.unwrap(), until: None });
         at(&mut world, 40);
         merged(&mut world, 0, "1.2.0", Lane::Hotfix, None);
         let found = look(&mut world, &[(40 + seen.0, seen.1, seen.2)], 42);
@@ -270,7 +270,7 @@ fn a_release_goes_on_once_its_watch_has_passed() {
         let live = world.state.live(&world.pipeline.stages[0].name).unwrap();
         let seen = crate::plan::live::seen(world, &world.pipeline.stages[0], live, &now);
         let (stage, release) = (world.pipeline.stages[0].name.clone(), release(&["1.1.0"]));
-        record(world, Event::Observed { stage, release, seen, until: None });
+        record(world, Event::Observed { stage, release, seen: seen.unwrap(), until: None });
         look(world, &[sight], minute);
         word(world)
     };

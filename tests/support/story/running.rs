@@ -10,8 +10,8 @@ use lockkeeper::forge::Clock;
 use lockkeeper::pipeline::parse_duration;
 use lockkeeper::pull_request::MergeMethod;
 use lockkeeper::reconcile::{
-    EnvironmentRepository, Intervals, Polls, Probes, RulesCache, TagWrites, World, WorldSettings, probe_due,
-    run_one, start,
+    EnvironmentRepository, Intervals, Polls, Probes, RulesCache, TagWrites, TouchedAnswers, World,
+    WorldSettings, probe_due, run_one, start,
 };
 use lockkeeper::repository::{Credentials, Location, Mirror, create_bare};
 use lockkeeper::store::{Key, Store, Urgency};
@@ -115,6 +115,7 @@ impl Story {
             polls: Polls::default(),
             probes: Probes::default(),
             tags: TagWrites::default(),
+            touched: TouchedAnswers::default(),
         };
         self.running = Some(Running { world: Arc::new(world), forge, host, mirror });
         Ok(())
