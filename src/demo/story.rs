@@ -154,11 +154,10 @@ impl<S: FnMut(Step)> Story<'_, S> {
         self.approve(EU, BAD, "kim", proposed).await?;
         let merged = self.demo.merged(US, BAD, Lane::Normal).await?;
         self.say(US, format!("{BAD} merged by itself after its soak in {EU}"), self.pull(merged.number));
-        let comment = self.comment("sam", merged.number, "/rollback canary-us payments time out").await?;
         let back = self.demo.merged(US, GOOD, Lane::Rollback).await?;
-        self.demo.reply(comment, "Rolling `canary-us` back").await?;
         self.demo.stage(EU, &format!("{BAD} is live"), is_live(BAD)).await?;
-        self.say(US, format!("{GOOD} again; {EU} keeps {BAD}, prod never gets it"), self.pull(back.number));
+        let text = format!("payments time out: {GOOD} again by itself; {EU} keeps {BAD}, prod never gets it");
+        self.say(US, text, self.pull(back.number));
         Ok(())
     }
 

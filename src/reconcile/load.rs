@@ -1,8 +1,11 @@
 //! What is recorded of a pipeline.
 
-use super::ReconcileError;
+use std::sync::Mutex;
+use std::sync::atomic::AtomicBool;
+
+use super::{EnvironmentRepository, Reconcile, ReconcileError, World};
 use crate::promotion::State;
-use crate::store::{Key, Store, StoreError};
+use crate::store::{Key, Lease, Store, StoreError};
 
 /// Events read at once when a state is folded.
 const ENTRIES_PAGE: usize = 1_000;
@@ -30,5 +33,29 @@ pub async fn load(store: &Store, key: &Key) -> Result<State, ReconcileError> {
         if entries.len() < ENTRIES_PAGE {
             return Ok(state);
         }
+    }
+}
+
+impl<'a> Reconcile<'a> {
+    /// With what is recorded, and nothing noted yet.
+    pub(super) async fn begin(
+        world: &'a World,
+        lease: &'a Lease,
+        repository: &'a EnvironmentRepository,
+    ) -> Result<Self, ReconcileError> {
+        Ok(Self {
+            world,
+            lease,
+            repository,
+            state: load(&world.store, &lease.key).await?,
+            refusals: Vec::new(),
+            is_muted: false,
+            is_unmirrored: false,
+            is_registry_slow: AtomicBool::new(false),
+            is_cluster_slow: AtomicBool::new(false),
+            is_registry_away: AtomicBool::new(false),
+            is_unsigned: AtomicBool::new(false),
+            standings: Mutex::default(),
+        })
     }
 }

@@ -184,21 +184,7 @@ async fn reconcile(world: &World, lease: &Lease) -> Result<Finished, ReconcileEr
             lease.key.repository
         )));
     };
-    let state = load(&world.store, &lease.key).await?;
-    let mut run = Reconcile {
-        world,
-        lease,
-        repository,
-        state,
-        refusals: Vec::new(),
-        is_muted: false,
-        is_unmirrored: false,
-        is_registry_slow: AtomicBool::new(false),
-        is_cluster_slow: AtomicBool::new(false),
-        is_registry_away: AtomicBool::new(false),
-        is_unsigned: AtomicBool::new(false),
-        standings: Mutex::default(),
-    };
+    let mut run = Reconcile::begin(world, lease, repository).await?;
     if run.state == State::default() {
         rebuild::rebuild(&mut run).await?;
     }

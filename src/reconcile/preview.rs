@@ -4,12 +4,9 @@
 //! server would; the first round that would change the world otherwise ends the preview, for what follows depends on
 //! how that went.
 
-use std::sync::Mutex;
-use std::sync::atomic::AtomicBool;
-
 use super::apply::mirrored;
 use super::observe::{Observed, observe};
-use super::{Reconcile, ReconcileError, World, load, rebuild};
+use super::{Reconcile, ReconcileError, World, rebuild};
 use crate::pipeline::{FileError, Pipeline};
 use crate::plan::{Effect, PipelineView, Plan, Snapshot, plan};
 use crate::promotion::{Entry, Event, State};
@@ -45,21 +42,7 @@ pub async fn preview(
 ) -> Result<Previewed, ReconcileError> {
     let Some(repository) = world.repositories.get(&key.repository) else { return Ok(Previewed::Gone) };
     let lease = Lease { key: key.clone(), generation: 0, claimed_at: (world.now)(), deliveries };
-    let state = load(&world.store, key).await?;
-    let mut run = Reconcile {
-        world,
-        lease: &lease,
-        repository,
-        state,
-        refusals: Vec::new(),
-        is_muted: false,
-        is_unmirrored: false,
-        is_registry_slow: AtomicBool::new(false),
-        is_cluster_slow: AtomicBool::new(false),
-        is_registry_away: AtomicBool::new(false),
-        is_unsigned: AtomicBool::new(false),
-        standings: Mutex::default(),
-    };
+    let mut run = Reconcile::begin(world, &lease, repository).await?;
     if run.state == State::default() {
         let entries = rebuild::read(&run).await?;
         fold(&mut run.state, &entries)?;

@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use super::node::{Names, Node, Report};
 use super::pipelines::DURATION_WANTED;
-use crate::pipeline::{Live, OnFailure, Watch, parse_duration};
+use crate::pipeline::{Live, LiveSource, OnFailure, Watch, parse_duration};
 
-/// Shortest watch: clusters are looked at each minute.
-const LENGTH_MIN: Duration = Duration::from_mins(1);
+/// Shortest watch.
+const LENGTH_MIN: Duration = Duration::from_secs(1);
+/// The same by a cluster, which is looked at each minute.
+const LENGTH_OF_CLUSTER_MIN: Duration = Duration::from_mins(1);
 
 const WATCH_NAMES: Names = Names { known: &["for", "on_failure"], later: &[] };
 
@@ -23,7 +25,9 @@ pub(super) fn watch(stage: &Node<'_>, live: &Live, report: &mut Report) -> Optio
     let length = node.required("for", report).and_then(|node| {
         let length = node.parsed(DURATION_WANTED, parse_duration, report)?;
         if length < LENGTH_MIN {
-            report.add(&node, "wanted at least `1m`: what is shorter ends between two looks");
+            report.add(&node, "wanted at least `1s`");
+        } else if matches!(live.source, LiveSource::Cluster(_)) && length < LENGTH_OF_CLUSTER_MIN {
+            report.add(&node, "wanted at least `1m`: what is shorter ends between two looks at the cluster");
         }
         Some(length)
     });

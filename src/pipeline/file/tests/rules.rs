@@ -227,7 +227,12 @@ fn values_of_a_stage_are_checked() {
         ("watch: { for: 1m }", "watch", "nobody says how this stage is"),
         ("live: observed, watch: 1m", "watch", "wanted a map with"),
         ("live: observed, watch: { on_failure: hold }", "watch", "wanted the key `for`"),
-        ("live: observed, watch: { for: 59s }", "watch.for", "at least `1m`"),
+        ("live: observed, watch: { for: 0s }", "watch.for", "at least `1s`"),
+        (
+            "live: { cluster: c, namespace: n, selector: a=b }, watch: { for: 59s }",
+            "watch.for",
+            "at least `1m`",
+        ),
         (
             "live: observed, watch: { for: 1m, on_failure: stop }",
             "watch.on_failure",
