@@ -73,7 +73,12 @@ fn record_stage(snapshot: &Snapshot, stage: &Stage, live: &Stint, plan: &mut Pla
         *known = Some(Evidence::after(known.take(), seen, at, until));
     };
     let new = running.new.iter().filter_map(|sighting| of_live(snapshot, stage, live, sighting));
-    for sighting in unread.into_iter().chain(new) {
+    let mut unread: Vec<Sighting> = unread.into_iter().chain(new).collect();
+    if evidence.as_ref().map_or(live.from, |known| known.at) > snapshot.now {
+        // A clock was set back: all that comes is of one moment to the record, and the last of it counts.
+        unread = unread.pop().into_iter().collect();
+    }
+    for sighting in unread {
         let known_at = evidence.as_ref().map_or(live.from, |known| known.at);
         // What the record is past of was read before, in a look that was stopped; but for a clock that was set back.
         if sighting.at > snapshot.now || sighting.at < known_at && known_at <= snapshot.now {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::effect::{Effect, Gate, HoldReason, Plan};
 use super::pins::Pins;
 use super::snapshot::{FileState, Snapshot};
-use super::{candidate, messages};
+use super::{candidate, messages, watch};
 use crate::pipeline::{self, Stage};
 use crate::promotion::{Actor, Event, HoldKind, Lane, Outcome, Proposal, Why};
 use crate::pull_request::{Person, PullRequest, PullRequestState, Reaction};
@@ -108,6 +108,9 @@ fn pull_request(snapshot: &Snapshot, stage: &Stage, plan: &mut Plan) {
             plan.record(*at, merged(stage, proposal, pull_request.number, &commit.to_string()));
             if by.id != snapshot.me.id {
                 plan.record(snapshot.now, merged_by_person(stage, by, pull_request.number));
+            }
+            if let Some(began) = watch::begun_late(snapshot, stage, proposal, *at) {
+                plan.record(snapshot.now, began);
             }
         }
         PullRequestState::Closed { by, at } => {

@@ -16,14 +16,15 @@ use jiff::Timestamp;
 
 use super::candidate::{later, minute};
 use super::effect::{Gate, HoldReason, Plan};
+use super::pins::Pins;
 use super::snapshot::{FileState, Snapshot};
 use super::{commands, live, messages, presence, step};
 use crate::image::{Digest, Release};
 use crate::observation::{Health, Sighting};
 use crate::pipeline::{OnFailure, Stage, StageName, Watch};
 use crate::promotion::{
-    self, Act, Actor, Did, Event, Followed, HoldKind, Lane, Origin, Seen, Sight, Stint, WatchBegan, WatchEnd,
-    WatchEnded, Watched,
+    self, Act, Actor, Event, Followed, HoldKind, Lane, Origin, Proposal, Seen, Sight, Stint, WatchBegan,
+    WatchEnd, WatchEnded, Watched,
 };
 
 /// Begins and ends watches: one layer of the plan.
@@ -66,6 +67,19 @@ fn begin(snapshot: &Snapshot, stage: &Stage, rule: &Watch, live: &Stint, plan: &
         let (stage, release) = (stage.name.clone(), live.release.clone());
         plan.record(snapshot.now, Event::WatchBegan(WatchBegan { stage, release, until }));
     }
+}
+
+/// The beginning of the watch of what was merged at this time, where that is heard of only after its end: what comes after
+/// the stage waits until it was seen all the same.
+pub(super) fn begun_late(
+    snapshot: &Snapshot,
+    stage: &Stage,
+    proposal: &Proposal,
+    at: Timestamp,
+) -> Option<Event> {
+    let rule = stage.watch.as_ref().filter(|_| proposal.lane != Lane::Rollback)?;
+    let (stage, release, until) = (stage.name.clone(), proposal.release.clone(), later(at, rule.length));
+    (until <= snapshot.now).then_some(Event::WatchBegan(WatchBegan { stage, release, until }))
 }
 
 /// What was replaced before its watch was over.
@@ -181,7 +195,8 @@ fn finish(
     if reaction.is_held {
         events.push(held(stage, &reason));
     }
-    if end == WatchEnd::Failed && reaction.back.is_none() && !has_unvetoed(snapshot, stage) {
+    // Who took back a veto before did not know of this.
+    if end == WatchEnd::Failed && reaction.back.is_none() {
         events.push(vetoed(snapshot, stage, live, &reason));
     }
     let followed = match (end, &reaction) {
@@ -226,11 +241,19 @@ fn reaction<'a>(
         (OnFailure::Rollback, None) if end == WatchEnd::Unproven => {
             only_told("what was only not seen is not taken back".to_owned())
         }
+        (OnFailure::Rollback, None) if !is_pinned(snapshot, stage, &live.release) => {
+            only_told("the pins are not those that were merged, so somebody is at work there".to_owned())
+        }
         (OnFailure::Rollback, None) => match target(snapshot, stage, live) {
             Ok(target) => Reaction { back: Some(target), ..Reaction::default() },
             Err(kept) => only_told(kept),
         },
     }
+}
+
+/// Whether the base has this release in the stage, and nothing else.
+fn is_pinned(snapshot: &Snapshot, stage: &Stage, release: &Release) -> bool {
+    matches!(snapshot.pins(stage), Pins::Release(pinned) if pinned.is_same(release))
 }
 
 /// Where the stage goes back to by itself, or why it does not.
@@ -251,11 +274,6 @@ fn target<'a>(snapshot: &'a Snapshot, stage: &Stage, live: &Stint) -> Result<&'a
 /// What a person did last in the stage since the merge.
 fn last_act<'a>(snapshot: &'a Snapshot, stage: &Stage) -> Option<&'a Act> {
     snapshot.state.stage(&stage.name)?.acts.last()
-}
-
-fn has_unvetoed(snapshot: &Snapshot, stage: &Stage) -> bool {
-    let state = snapshot.state.stage(&stage.name);
-    state.is_some_and(|state| state.acts.iter().any(|act| act.what == Did::Unveto))
 }
 
 fn held(stage: &Stage, reason: &str) -> Event {
@@ -286,7 +304,8 @@ fn vetoed(snapshot: &Snapshot, stage: &Stage, live: &Stint, reason: &str) -> Eve
 
 /// Whether a rollback that lockkeeper began is not to go on: a person acted since.
 pub(super) fn is_withdrawn(snapshot: &Snapshot, stage: &Stage, by: Option<&Actor>) -> bool {
-    by.is_some_and(Actor::is_watch) && last_act(snapshot, stage).is_some()
+    let is_worked_on = || !matches!(snapshot.pins(stage), Pins::Release(_));
+    by.is_some_and(Actor::is_watch) && (last_act(snapshot, stage).is_some() || is_worked_on())
 }
 
 /// Why a release that was in a stage for long enough has not passed there: its watch.

@@ -123,6 +123,8 @@ fn latest_good<'a>(
         } else if let Some(evidence) = stint.evidence.as_ref().filter(|known| known.seen.health.is_degraded())
         {
             seen.push(format!("{version} was seen last as {}", evidence.seen));
+        } else if stint.evidence.as_ref().is_some_and(|evidence| evidence.first.is_none()) {
+            seen.push(format!("{version} was never seen running"));
         } else {
             return Ok((stint, seen));
         }

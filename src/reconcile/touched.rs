@@ -16,7 +16,7 @@ use crate::promotion::Lane;
 use crate::pull_request::Touched;
 
 /// How long the forge may take, whom a rollback waits for anyway.
-const TIMEOUT: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(2);
 /// Answers kept at most; then all are forgotten.
 const ANSWERS_MAX: usize = 256;
 /// How long it is not asked again what could not be known.

@@ -92,18 +92,19 @@ fn loosened_upstream(before: &Stage, after: &Stage) -> Vec<String> {
     }
 }
 
-/// Names what says less of what is live in an upstream stage than it did.
+/// Names what says less of what is live in an upstream stage than it did, and of how it does there.
 #[must_use]
 pub fn loosened_live(before: &Stage, after: &Stage) -> Vec<String> {
     let (was, is, name) = (&before.live, &after.live, &after.name);
+    let watch = loosened_watch(before, after).into_iter().map(|what| format!("`{name}`: {what}"));
+    let mut found: Vec<String> = watch.collect();
     if was.is_observed() && was.source != is.source {
-        return vec![format!("what is live in `{name}` is said by {}, no more by {}", is.source, was.source)];
-    }
-    if was.is_observed() && is.counts_for > was.counts_for {
+        found.push(format!("what is live in `{name}` is said by {}, no more by {}", is.source, was.source));
+    } else if was.is_observed() && is.counts_for > was.counts_for {
         let (was, is) = (duration_text(was.counts_for), duration_text(is.counts_for));
-        return vec![format!("an observation of `{name}` counts for {is}, not for {was}")];
+        found.push(format!("an observation of `{name}` counts for {is}, not for {was}"));
     }
-    Vec::new()
+    found
 }
 
 /// Names what an image no longer must have before it counts, as fragments for people: a platform, an age, a tag that the

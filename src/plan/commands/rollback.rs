@@ -10,8 +10,8 @@ use crate::image::{Digest, Release};
 use crate::pipeline::{Stage, StageName};
 use crate::plan::candidate::minute;
 use crate::plan::messages::{self, code, prose};
-use crate::plan::presence;
 use crate::plan::snapshot::{Asked, Snapshot};
+use crate::plan::{presence, watch};
 use crate::promotion::{self, Actor, Event, HoldKind, Lane, Origin, StageState, Stint};
 
 /// Releases that are named with the reason why a rollback does not go there.
@@ -60,7 +60,7 @@ fn rollback_stage(
     let name = &stage.name;
     let state = snapshot.state.stage(name);
     let Some(live) = snapshot.state.live(name) else { return restore(snapshot, asked, stage, to, reason) };
-    if let Some(release) = state.and_then(rollback_under_way)
+    if let Some(release) = state.and_then(|state| rollback_under_way(snapshot, stage, state))
         && to.is_none_or(|to| promotion::names(to, release))
     {
         return Err(Refusal::refused(format!(
@@ -173,8 +173,8 @@ pub(in crate::plan) fn going_back(
     ]
 }
 
-/// Where a rollback that is under way goes.
-fn rollback_under_way(state: &StageState) -> Option<&Release> {
+/// Where a rollback that is under way goes; one that a person's word has ended already is none.
+fn rollback_under_way<'a>(snapshot: &Snapshot, stage: &Stage, state: &'a StageState) -> Option<&'a Release> {
     let requested = state
         .request
         .as_ref()
@@ -184,6 +184,7 @@ fn rollback_under_way(state: &StageState) -> Option<&Release> {
         .proposal
         .as_ref()
         .filter(|proposal| proposal.lane == Lane::Rollback)
+        .filter(|proposal| !watch::is_withdrawn(snapshot, stage, proposal.requested_by.as_ref()))
         .map(|proposal| &proposal.release);
     requested.or(proposed)
 }

@@ -66,3 +66,31 @@ fn what_it_said_of_another_release_before_is_nothing_about_this_one() {
     let both = vec![report(998, &["1.1.0"]), report(1_002, &["1.0.0"])];
     check(None, both, &[(1_000, true), (1_002, false)]);
 }
+
+#[test]
+fn a_clock_that_is_set_back_hides_nothing_and_repeats_nothing() {
+    let mut world = snapshot(&IMAGES[..1], "semver: '*'");
+    world.pipeline.stages[0].live.source = LiveSource::Observed;
+    world.now = at(1_000);
+    came(&mut world, 0, release(&["1.0.0"]));
+    let stage = world.pipeline.stages[0].name.clone();
+    world.now = at(500);
+    let bad = Sighting { health: Health::Degraded("crash loop".to_owned()), ..report(490, &["1.0.0"]) };
+    let new = vec![report(480, &["1.0.0"]), bad];
+    world.running.insert(stage, Running { last: None, new, silent: None, heard_until: world.now });
+    let mut recorded = Vec::new();
+    for _ in 0..3 {
+        let mut plan = Plan::default();
+        live::record(&world, &mut plan);
+        for effect in plan.effects {
+            let Effect::Record(entries) = effect else { panic!("{effect:?}") };
+            for entry in entries {
+                world.state.apply(&entry).unwrap();
+                recorded.push(entry);
+            }
+        }
+    }
+    let [entry] = recorded.as_slice() else { panic!("{recorded:?}") };
+    let Event::Observed { seen, .. } = &entry.event else { panic!("{entry:?}") };
+    assert!(seen.health.is_degraded() && entry.at == at(1_000), "{entry:?}");
+}

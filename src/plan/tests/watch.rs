@@ -29,6 +29,9 @@ fn merged(world: &mut Snapshot, stage: usize, version: &str, lane: Lane, by: Opt
         reason: None,
     };
     record(world, event);
+    let pinned = format!("image: {}:{version}@{}\n", IMAGES[0], crate::image::Digest::of(version.as_bytes()));
+    let file = world.pipeline.stages[stage].pins[0].file.clone();
+    world.files.insert(file, Ok(Some(pinned.into_bytes())));
 }
 
 /// `dev` had 1.0.0 and got 1.1.0 at minute 0, is watched for 30 minutes, and an observation counts for five.
@@ -190,7 +193,7 @@ fn a_person_is_not_fought() {
         // The person's own rollback is under way: there is no verdict any more.
         (asked(Lane::Rollback, sam()), &[]),
         // A person's word on the release itself is the last on its veto, too.
-        (unvetoed("1.1.0"), &["failed told"]),
+        (unvetoed("1.1.0"), &["failed told", "vetoed"]),
         (unvetoed("1.0.0"), &BACK),
         (Event::Frozen { stage: stage(), by: sam(), reason: None, until: None }, &BACK),
     ] {
@@ -294,4 +297,12 @@ fn a_release_goes_on_once_its_watch_has_passed() {
     merged(&mut replaced, 0, "1.2.0", Lane::Normal, None);
     assert_eq!(look(&mut replaced, &[], 29), ["was cut short nothing", "watch_began"]);
     assert_eq!(word(&replaced), "no");
+}
+
+#[test]
+fn what_somebody_is_at_work_on_is_left_to_them() {
+    let mut world = world(OnFailure::Rollback);
+    let other = format!("image: {}:1.2.0@{}\n", IMAGES[0], crate::image::Digest::of(b"1.2.0"));
+    world.files.insert(world.pipeline.stages[0].pins[0].file.clone(), Ok(Some(other.into_bytes())));
+    assert_eq!(look(&mut world, &[(1, "1.1.0", "degraded")], 1)[1..], ["failed told", "vetoed"]);
 }
