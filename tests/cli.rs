@@ -2,6 +2,16 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "support/kubernetes/mod.rs"]
+#[allow(
+    dead_code,
+    missing_docs,
+    unreachable_pub,
+    clippy::missing_panics_doc,
+    clippy::must_use_candidate,
+    reason = "shared with other tests"
+)]
+mod kubernetes;
 #[path = "support/process.rs"]
 #[allow(dead_code, unreachable_pub, reason = "shared with other tests")]
 mod process;
@@ -12,6 +22,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use kubernetes::{FakeApi, NAMESPACE, golden};
 use lockkeeper::demo::registry::{DemoRegistry, Endpoint, ImageSpec};
 use lockkeeper::forge::local::token_hash;
 use lockkeeper::repository::{Signature, create_bare};
@@ -563,6 +574,51 @@ async fn what_runs_is_reported_and_drift_is_found() {
     let log = server.log();
     assert_eq!(server.stop(), 0, "{log}");
     assert!(!log.contains("report-secret"), "{log}");
+}
+
+/// The pods of the shop as a real server told of them, running this image.
+fn pods(api: &FakeApi, image: &str, digest: &str) {
+    let golden = golden("pods-list-running.json");
+    let told = golden["items"][0]["spec"]["containers"][0]["image"].as_str().unwrap();
+    let (name, running) = told.split_once('@').unwrap();
+    let (repository, _) = name.rsplit_once(':').unwrap();
+    for pod in golden["items"].as_array().unwrap() {
+        let pod = pod.to_string().replace(running, digest).replace(repository, image);
+        api.put("pods", &serde_json::from_str(&pod).unwrap());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_changes_in_a_cluster_is_on_the_board_soon() {
+    let shop = Shop::new().await;
+    let (root, settings) = (shop.folder.path(), &shop.place.settings);
+    let api = FakeApi::start().await;
+    let pinned = shop.push("1.0.0");
+    api.put("deployments", &golden("deployment-available.json"));
+    pods(&api, &shop.image(), &pinned);
+    let kubeconfig = api.kubeconfig();
+    let cluster = format!("[clusters.here]\nkubeconfig = \"{}\"\n", kubeconfig.display());
+    fs::write(settings, format!("{}{cluster}", fs::read_to_string(settings).unwrap())).unwrap();
+    let live = format!("live: {{ cluster: here, namespace: {NAMESPACE}, selector: app=checkout }}");
+    let clone = root.join("clone");
+    git(root, &["clone", "--quiet", "env.git", "clone"]);
+    let rules =
+        rules(&shop.image()).replace("      - name: dev\n", &format!("      - name: dev\n        {live}\n"));
+    fs::write(clone.join("lockkeeper.yaml"), rules).unwrap();
+    git(&clone, &["commit", "--quiet", "--all", "--message=observed"]);
+    git(&clone, &["push", "--quiet"]);
+
+    let server = shop.place.serve();
+    shop.wait_for("dev", "1.0.0", "live");
+    assert_eq!(shop.stage("dev")["word"], "live 2/2");
+    let other = format!("sha256:{}", "0123456789abcdef".repeat(4));
+    pods(&api, &shop.image(), &other);
+    shop.wait_for("dev", "1.0.0", "drift");
+    expect(&shop.run(&["drift"]), 1, &["dev", "0123456789ab runs, and 1.0.0 is pinned"]);
+    pods(&api, &shop.image(), &pinned);
+    shop.wait_for("dev", "1.0.0", "live");
+    let log = server.log();
+    assert_eq!(server.stop(), 0, "{log}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -215,7 +215,9 @@ async fn what_happens_is_told_and_a_watch_that_breaks_goes_on_where_it_was() {
     let cluster = cluster(&api, Bounds { watch: Duration::from_mins(5), ..bounds() });
     let checkout = named("Deployment/checkout");
     until(&cluster, &checkout, is_healthy).await.unwrap();
+    let mut changes = cluster.changes();
     api.put("deployments", &progressing());
+    tokio::time::timeout(PATIENCE, changes.changed()).await.unwrap().unwrap();
     until(&cluster, &checkout, is_other).await.unwrap();
     let place = api.world_version();
     api.cut();

@@ -119,16 +119,13 @@ fn row(paint: Paint, view: &PipelineView, stage: &StageView) -> [String; 8] {
 
 /// Symbol and word of a stage.
 pub(super) fn state(paint: Paint, stage: &StageView) -> String {
-    let (symbol, tone) = match stage.state {
-        StageState::Failed => ("✖", Tone::Bad),
-        StageState::Drift => ("≠", Tone::Bad),
-        StageState::Person => ("▲", Tone::Notice),
-        StageState::Held => ("⏸", Tone::Notice),
-        StageState::Waiting => ("◔", Tone::Notice),
-        StageState::Live => ("●", Tone::Good),
-        StageState::Empty => ("–", Tone::Quiet),
+    let tone = match stage.state {
+        StageState::Failed | StageState::Drift => Tone::Bad,
+        StageState::Person | StageState::Held | StageState::Waiting => Tone::Notice,
+        StageState::Live => Tone::Good,
+        StageState::Empty => Tone::Quiet,
     };
-    paint.word(tone, &format!("{symbol} {}", plain(&stage.word)))
+    paint.word(tone, &format!("{} {}", stage.state.symbol(), plain(&stage.word)))
 }
 
 fn rollback(target: &RollbackView) -> String {

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use tokio::sync::watch;
 
 use crate::image::Repository;
 use crate::observation::{Observation, Workloads};
@@ -79,4 +80,7 @@ pub trait Cluster: Send + Sync {
         workloads: &Workloads,
         images: &BTreeSet<Repository>,
     ) -> Result<Observation, ClusterError>;
+
+    /// Changes whenever something may have changed of what was asked before.
+    fn changes(&self) -> watch::Receiver<()>;
 }

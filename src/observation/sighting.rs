@@ -48,6 +48,17 @@ impl From<Observation> for Sighting {
     }
 }
 
+impl Sighting {
+    /// Whether another says the same, but for numbers and words.
+    #[must_use]
+    pub fn is_like(&self, other: &Self) -> bool {
+        self.digests == other.digests
+            && self.health.is_like(&other.health)
+            && (self.ready > 0) == (other.ready > 0)
+            && (self.wanted > 0) == (other.wanted > 0)
+    }
+}
+
 impl Health {
     /// Whether it failed.
     #[must_use]

@@ -287,7 +287,8 @@ fn missing_approvals(
 ) -> HoldReason {
     let who = principals(&rule.from, "write");
     let mut except: Vec<String> = authors.values().map(|name| format!("`{name}` (wrote commits)")).collect();
-    except.extend(proposal.requested_by.iter().map(|actor| format!("`{}` (asked for it)", actor.name)));
+    let requested_by = proposal.requested_by.iter().filter(|actor| !actor.is_watch());
+    except.extend(requested_by.map(|actor| format!("`{}` (asked for it)", actor.name)));
     let except = if except.is_empty() { String::new() } else { format!(", not {}", except.join(", ")) };
     let not_counted: Vec<String> =
         discounted.iter().map(|(name, discount)| format!("`{name}` {}", discount.text())).collect();

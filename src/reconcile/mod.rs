@@ -66,6 +66,7 @@ mod running;
 mod signatures;
 mod sweep;
 mod tags;
+mod told;
 mod touched;
 mod work;
 mod world;
@@ -88,6 +89,7 @@ pub use rebuild::{COMMITS_MAX, recorded_in};
 pub use retag::TagWrites;
 pub use route::{branch_key, deliver_activity, deliver_comment, note_activity, thread_key};
 pub use rules::{LAST_VALID_COMMITS_MAX, RulesCache};
+pub use told::{Told, heed_clusters, wake_changed};
 pub use touched::TouchedAnswers;
 pub use work::{run_key, run_one, start, work};
 pub use world::{EnvironmentRepository, World, WorldSettings};
@@ -216,6 +218,7 @@ impl Reconcile<'_> {
                 Observed::Gone => {
                     self.world.polls.forget(&self.lease.key);
                     self.world.probes.forget(&self.lease.key);
+                    self.world.told.note(&self.lease.key, Vec::new());
                     return Ok(Finished {
                         fold: json(&self.state)?,
                         view: None,

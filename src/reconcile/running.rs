@@ -3,14 +3,16 @@
 //! What was seen last is kept beside the record, which has the changes alone. A look that was stopped reads the same
 //! reports again: what the record is past of changes nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures::future::join_all;
 use jiff::Timestamp;
 
+use super::told::Asked;
 use super::{Reconcile, ReconcileError};
+use crate::image::Repository;
 use crate::observation::{Sighting, Workloads};
 use crate::pipeline::{LiveSource, Pipeline, Stage, StageName};
 use crate::plan::{Plan, Running, Snapshot, is_watching};
@@ -52,19 +54,22 @@ pub(super) async fn running(
             }
             LiveSource::Merged => (Vec::new(), None),
         };
-        (stage.name.clone(), new, silent)
+        (stage, new, silent)
     }));
     let found = asked.await.into_iter().map(|(stage, new, silent)| {
-        let last = kept.remove(&stage);
-
-        let is_reported =
-            snapshot.pipeline.stage(&stage).is_some_and(|stage| stage.live.source == LiveSource::Observed);
+        let last = kept.remove(&stage.name);
+        let last = last.map(|last| run.world.told.prolonged(&run.lease.key, &stage.name, last));
+        let is_reported = stage.live.source == LiveSource::Observed;
         // Of a cluster, what it says now is older than now.
         let latest = new.last().or(last.as_ref()).map(|latest| latest.at).filter(|_| !is_reported);
         let heard_until = latest.unwrap_or(run.lease.claimed_at);
-        (stage, Running { last, new, silent, heard_until })
+        (stage.name.clone(), Running { last, new, silent, heard_until })
     });
     Ok(found.collect())
+}
+
+fn images(pipeline: &Pipeline) -> BTreeSet<Repository> {
+    pipeline.images.iter().map(|rule| rule.repository.clone()).collect()
 }
 
 /// A cluster that does not tell shuts the gates that need it, and stops nothing else.
@@ -74,7 +79,7 @@ async fn of_cluster(
     pipeline: &Pipeline,
     is_hurried: bool,
 ) -> Result<Sighting, String> {
-    let images = pipeline.images.iter().map(|rule| rule.repository.clone()).collect();
+    let images = images(pipeline);
     let limit = match (run.is_cluster_slow.load(Ordering::Relaxed), is_hurried) {
         // One that kept this look waiting once is not waited for again.
         (true, _) => return Err(format!("cluster {} takes too long", workloads.cluster)),
@@ -129,6 +134,7 @@ async fn kept(run: &Reconcile<'_>) -> Result<Kept, ReconcileError> {
 /// # Errors
 /// [`ReconcileError::Store`] if the store does not take it.
 pub(super) async fn keep(run: &Reconcile<'_>, snapshot: &Snapshot) -> Result<(), ReconcileError> {
+    run.world.told.note(&run.lease.key, said(snapshot));
     if snapshot.running.values().all(|running| running.new.is_empty()) {
         return Ok(());
     }
@@ -137,6 +143,22 @@ pub(super) async fn keep(run: &Reconcile<'_>, snapshot: &Snapshot) -> Result<(),
         latest.filter_map(|(stage, running)| Some((stage.clone(), running.latest()?.clone()))).collect();
     let text = serde_json::to_string(&latest).unwrap_or_default();
     Ok(run.world.store.set_cursor(&cursor(&run.lease.key), &text).await?)
+}
+
+/// What clusters were asked, and said.
+fn said(snapshot: &Snapshot) -> Vec<Asked> {
+    let of = |stage: &Stage| match &stage.live.source {
+        LiveSource::Cluster(workloads) => Some(Asked {
+            stage: stage.name.clone(),
+            workloads: workloads.clone(),
+            images: images(&snapshot.pipeline),
+            counts_for: stage.live.counts_for,
+            said: snapshot.running.get(&stage.name).and_then(|running| running.new.last().cloned()),
+            until: None,
+        }),
+        LiveSource::Merged | LiveSource::Observed => None,
+    };
+    snapshot.pipeline.stages.iter().filter_map(of).collect()
 }
 
 fn cursor(key: &Key) -> String {

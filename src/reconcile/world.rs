@@ -12,6 +12,7 @@ use super::poll::{Intervals, Polls};
 use super::probes::Probes;
 use super::retag::TagWrites;
 use super::rules::RulesCache;
+use super::told::Told;
 use super::touched::TouchedAnswers;
 use crate::cluster::{Cluster, ClusterError};
 use crate::forge::Forge;
@@ -49,6 +50,8 @@ pub struct World {
     pub tags: TagWrites,
     /// Which commits that a rollback undoes touched what.
     pub touched: TouchedAnswers,
+    /// What clusters said of pipelines.
+    pub told: Told,
     /// What lint said of the files of stages.
     pub policies: Policies,
 }

@@ -20,8 +20,8 @@ use crate::forge::local::{Activity, LocalForge, People};
 use crate::forge::{Forge, ForgeError};
 use crate::pull_request::MergeMethod;
 use crate::reconcile::{
-    EnvironmentRepository, Intervals, Policies, Polls, Probes, RulesCache, TagWrites, TouchedAnswers, World,
-    WorldSettings,
+    EnvironmentRepository, Intervals, Policies, Polls, Probes, RulesCache, TagWrites, Told, TouchedAnswers,
+    World, WorldSettings,
 };
 use crate::registry::credentials::Credentials as RegistryCredentials;
 use crate::registry::oci::{OciRegistry, OciSettings};
@@ -149,6 +149,7 @@ pub async fn assemble(settings: &Settings, witness: Arc<dyn Witness>) -> Result<
         polls: Polls::default(),
         probes: Probes::default(),
         tags: TagWrites::default(),
+        told: Told::default(),
         touched: TouchedAnswers::default(),
     };
     Ok(Assembly { world, forges, activities })

@@ -178,6 +178,7 @@ pub async fn run(
         tokio::spawn(note(Arc::clone(&world), activities)),
         tokio::spawn(prune(Arc::clone(&world), remember_deliveries)),
         tokio::spawn(reconcile::probe_always(Arc::clone(&world))),
+        tokio::spawn(reconcile::heed_clusters(Arc::clone(&world))),
     ];
     if let Some(receiver) = app.github.clone() {
         beside.push(tokio::spawn(sweep_always(Arc::new(app.clone()), receiver)));

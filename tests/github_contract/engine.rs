@@ -15,7 +15,7 @@ use lockkeeper::forge::github::GitHubForge;
 use lockkeeper::forge::{Clock, Forge as _};
 use lockkeeper::pull_request::MergeMethod;
 use lockkeeper::reconcile::{
-    EnvironmentRepository, Intervals, Polls, Probes, RulesCache, TagWrites, TouchedAnswers, World,
+    EnvironmentRepository, Intervals, Polls, Probes, RulesCache, TagWrites, Told, TouchedAnswers, World,
     WorldSettings, run_one, start,
 };
 use lockkeeper::repository::{Credentials, Location, Mirror};
@@ -273,6 +273,7 @@ fn world(
         polls: Polls::default(),
         probes: Probes::default(),
         tags: TagWrites::default(),
+        told: Told::default(),
         touched: TouchedAnswers::default(),
     }
 }

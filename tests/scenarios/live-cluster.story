@@ -1,4 +1,5 @@
-# A cluster says what runs: where it does not answer, the gates that need it are shut, and nothing else stops.
+# A cluster says what runs: where it does not answer, the gates that need it are shut, and nothing else stops. What changes there
+# is heard at once, also where the pipeline is not looked at for long.
 rules:
   version: 1
   pipelines:
@@ -28,16 +29,20 @@ cluster runs 1.0.0 2/2
 wait 1m
 expect prod hold 1.0.0 runs
 cluster runs 1.1.0 1/2
-wait 1m
-expect prod hold soaks in dev until 2026-03-02 09:04:00 UTC
-wait 1m
+expect prod hold soaks in dev until 2026-03-02 09:03:00 UTC
+wait 1m59s
 expect prod pins web 1.0.0
-wait 1m
+wait 1s
 expect prod hold not known to be healthy in dev: 1/2 run, progressing (waits for pods)
 cluster away
 wait 1m
 expect prod hold no answer
 expect prod pins web 1.0.0
-cluster runs 1.1.0 2/2
 wait 1m
+cluster runs 1.1.0 2/2
 expect prod pins web 1.1.0
+expect dev no hold
+cluster runs 1.0.0 2/2
+comment operations by rob: /status
+expect reply ≠ **dev** 1.1.0
+expect reply 1.0.0 runs, and 1.1.0 is pinned

@@ -11,6 +11,6 @@ approve prod by li
 expect prod pins web 1.1.0
 lose store
 comment number 4 by rob: /status prod
-expect reply | prod | 1.1.0 |
+expect reply ● **prod** 1.1.0 `sha256:
 comment number 4 by sam: /rollback
 expect prod pins web 1.0.0

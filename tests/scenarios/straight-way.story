@@ -29,4 +29,5 @@ expect merge of prod says Lockkeeper-Lane: normal
 expect merges prod 1
 expect prod none open
 comment operations by rob: /status
-expect reply | prod | 1.1.0 |
+expect reply ● **prod** 1.1.0 `sha256:
+expect reply `/rollback prod` → back to 1.0.0

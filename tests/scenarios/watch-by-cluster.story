@@ -27,10 +27,8 @@ wait 10m
 expect merged prod says **Watch unproven**
 expect prod pins web 1.2.0
 cluster runs 1.2.0 2/2
-wait 1m
 expect merged prod says **Watch passed**
 push web 1.3.0
 cluster runs 1.3.0 1/2 degraded its progress deadline is exceeded
-wait 1m
 expect prod pins web 1.2.0
 expect merged prod body its progress deadline is exceeded

@@ -30,6 +30,7 @@ pub(super) struct Follower {
     kept: Mutex<Kept>,
     asked: Mutex<Instant>,
     task: Mutex<Option<AbortHandle>>,
+    changes: watch::Sender<()>,
 }
 
 /// Whether what is kept can be told.
@@ -58,12 +59,14 @@ pub(super) struct Look {
 }
 
 impl Follower {
-    pub(super) fn new() -> Self {
+    /// `changes` is told whenever what is kept changes.
+    pub(super) fn new(changes: watch::Sender<()>) -> Self {
         Self {
             state: watch::Sender::new(State::Reading),
             kept: Mutex::default(),
             asked: Mutex::new(Instant::now()),
             task: Mutex::default(),
+            changes,
         }
     }
 
@@ -132,11 +135,13 @@ impl Follower {
         let place = match event {
             Event::Bookmark(object) => object.metadata.resource_version,
             Event::Applied(object) => {
+                self.changes.send_replace(());
                 let place = object.metadata.resource_version.clone();
                 kept.put(*object, bounds)?;
                 place
             }
             Event::Deleted(object) => {
+                self.changes.send_replace(());
                 kept.remove(&object.metadata.name);
                 object.metadata.resource_version
             }
@@ -148,6 +153,7 @@ impl Follower {
         all.word = Some(Instant::now());
         *lock(&self.kept) = all;
         self.set(State::Standing);
+        self.changes.send_replace(());
     }
 
     fn hear(&self) {

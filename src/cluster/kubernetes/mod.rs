@@ -18,6 +18,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::future::try_join_all;
 use jiff::{SignedDuration, Timestamp};
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 pub use resource::Resource;
@@ -81,6 +82,7 @@ struct Inner {
     connection: Connection,
     bounds: Bounds,
     followed: Mutex<BTreeMap<(String, Resource), Arc<Follower>>>,
+    changes: watch::Sender<()>,
 }
 
 /// What is followed.
@@ -100,6 +102,7 @@ impl Kubernetes {
             connection: Connection::new(settings.access.clone()),
             bounds,
             followed: Mutex::default(),
+            changes: watch::Sender::new(()),
         };
         Self { inner: Arc::new(inner) }
     }
@@ -151,7 +154,7 @@ impl Kubernetes {
                 "{FOLLOWED_MAX} kinds of its namespaces are followed, and no more"
             )));
         }
-        let follower = Arc::new(Follower::new());
+        let follower = Arc::new(Follower::new(self.inner.changes.clone()));
         let key = Key { cluster: self.inner.name.clone(), namespace: namespace.to_owned(), resource };
         let task = tokio::spawn(follow(Arc::clone(&self.inner), Arc::clone(&follower), key));
         follower.run_by(task.abort_handle());
@@ -197,6 +200,10 @@ impl Cluster for Kubernetes {
             seen.put(namespace, resource, look.objects);
         }
         Ok(judge::observation(&seen, workloads, images, time_of(word)))
+    }
+
+    fn changes(&self) -> watch::Receiver<()> {
+        self.inner.changes.subscribe()
     }
 }
 

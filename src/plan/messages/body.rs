@@ -9,7 +9,7 @@ use super::super::gates::{CHECK_NAME, MergeGates};
 use super::super::hotfix;
 use super::super::readiness::readiness;
 use super::super::snapshot::{Presence, Snapshot};
-use super::facts::{details_image, version_after, what_changes};
+use super::facts::{details_image, proof, version_after, what_changes};
 use super::undone;
 use super::{code, escape, one_line, promotion_id, prose, title, was_version};
 use crate::image::Release;
@@ -125,7 +125,7 @@ fn hotfix_lines(snapshot: &Snapshot, stage: &Stage, proposal: &Proposal) -> Vec<
     }
     let skipped: Vec<String> = hotfix::skipped(snapshot, stage).iter().map(|gate| escape(gate)).collect();
     let mut lines = vec![format!(
-        "**Skipped in this lane:** {}. **Not skipped:** approvals, checks, platforms, signatures, digests, holds, vetoes, freezes, record.",
+        "**Skipped in this lane:** {}. **Not skipped:** approvals, checks, platforms, signatures, provenance, digests, holds, vetoes, freezes, record.",
         skipped.join(", ")
     )];
     let unfollowed = hotfix::unfollowed(snapshot, &proposal.release);
@@ -283,10 +283,10 @@ fn why_safe(snapshot: &Snapshot, stage: &Stage, proposal: &Proposal) -> String {
             .stints(upstream)?
             .newest_first()
             .find(|stint| stint.release.is_same(&proposal.release))?;
-        Some(format!("the same digest is live in {} since {}", code(upstream.as_str()), minute(live.from)))
+        let (name, proof) = (code(upstream.as_str()), proof(snapshot, upstream, live));
+        Some(format!("the same digest is live in {name} since {} ({proof})", minute(live.from)))
     });
-    let parts: Vec<String> = since.collect();
-    format!("{} · merged counts as live", parts.join(" · "))
+    since.collect::<Vec<String>>().join(" · ")
 }
 
 fn way_back(snapshot: &Snapshot, stage: &Stage, proposal: &Proposal) -> String {
@@ -342,7 +342,7 @@ fn lived(snapshot: &Snapshot, stage: &Stage, proposal: &Proposal) -> Vec<String>
 pub(in super::super) fn health_then(stint: &Stint) -> String {
     match &stint.evidence {
         Some(evidence) => format!("seen last then: {}", evidence.seen),
-        None => "its health then is unknown: merged counts as live".to_owned(),
+        None => "its health then is unknown".to_owned(),
     }
 }
 

@@ -6,8 +6,8 @@ use super::super::snapshot::Snapshot;
 use super::source::{commits, link};
 use super::{code, escape};
 use crate::image::{Growth, Image, Part, Platform, Repository, Tag};
-use crate::pipeline::ImageRule;
-use crate::promotion::Proposal;
+use crate::pipeline::{ImageRule, StageName};
+use crate::promotion::{Proposal, Stint};
 
 /// The labels that are shown: a line each, of at most 400 characters.
 const LABELS_SHOWN: [&str; 6] = ["version", "revision", "source", "created", "base.name", "base.digest"];
@@ -179,6 +179,16 @@ fn build_lines(snapshot: &Snapshot, rule: &ImageRule, tag: Option<&Tag>, image: 
 pub(super) fn version_after(snapshot: &Snapshot, proposal: &Proposal) -> String {
     let class = super::super::change_class(snapshot, proposal.was.as_ref(), &proposal.release);
     format!("**{}** ({})", escape(&proposal.release.version()), class.word())
+}
+
+/// What says that a release is live where it was merged: what was seen last, or the merge itself.
+pub(super) fn proof(snapshot: &Snapshot, stage: &StageName, stint: &Stint) -> String {
+    let is_observed = snapshot.pipeline.stage(stage).is_some_and(|stage| stage.live.is_observed());
+    match &stint.evidence {
+        Some(evidence) => escape(&format!("{}, says {}", evidence.seen, evidence.seen.source)),
+        None if is_observed => "not seen running yet".to_owned(),
+        None => "merged counts as live".to_owned(),
+    }
 }
 
 #[cfg(test)]

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use super::super::candidate::{later, minute};
 use super::super::effect::Plan;
-use super::super::pins::Pins;
 use super::super::snapshot::Snapshot;
-use super::super::watch;
+use super::super::view::StageView;
+use super::super::{view, watch};
 use super::watch::watch_begins;
 use super::{code, escape, prose};
 use crate::pipeline::{Stage, StageName};
@@ -38,6 +38,10 @@ pub(in super::super) fn announcement(snapshot: &Snapshot, stage: &StageName, num
         .and_then(|stints| stints.newest_first().find(|stint| stint.number == Some(number)));
     let Some(stint) = stint else { return format!("Merged into {}.", code(stage.as_str())) };
     let commit = stint.commit.as_deref().and_then(|commit| commit.get(..12)).unwrap_or("–");
+    let rules = snapshot.pipeline.stage(stage);
+    // What is seen just now would be said for ever.
+    let is_observed = rules.is_some_and(|rules| rules.live.is_observed());
+    let counts = if is_observed { "live once it is seen running" } else { "merged counts as live" };
     let mut lines = vec![
         format!(
             "**{} → {}** · ● **MERGED** {} ({})",
@@ -47,12 +51,8 @@ pub(in super::super) fn announcement(snapshot: &Snapshot, stage: &StageName, num
             short_digests(stint)
         ),
         String::new(),
-        format!(
-            "{} UTC · commit `{commit}` · merged counts as live",
-            stint.from.strftime("%Y-%m-%d %H:%M:%S")
-        ),
+        format!("{} · commit `{commit}` · {}", minute(stint.from), counts),
     ];
-    let rules = snapshot.pipeline.stage(stage);
     if let Some(watched) = rules.and_then(|rules| watch_begins(rules, stint)) {
         lines.extend([String::new(), watched]);
     }
@@ -90,27 +90,35 @@ fn review_task(snapshot: &Snapshot, stint: &Stint) -> Vec<String> {
     ]
 }
 
-/// Where each of these stages stands; what a phone shows first comes first.
+/// Where each of these stages stands, as the board has it; lines, for on a phone a table is none.
 #[must_use]
 pub fn status(snapshot: &Snapshot, stages: &[&Stage], plan: &Plan) -> String {
-    let mut lines =
-        vec!["| stage | pinned | state | since | digest |".to_owned(), "|---|---|---|---|---|".to_owned()];
-    for stage in stages {
-        let live = snapshot.state.live(&stage.name);
-        let (version, digest, since) = match (live, snapshot.pins(stage)) {
-            (Some(stint), _) => (escape(&stint.release.version()), short_digests(stint), minute(stint.from)),
-            (None, Pins::Unpinned(_)) => ("not pinned".to_owned(), "–".to_owned(), "–".to_owned()),
-            (None, Pins::Release(_) | Pins::Mixed(_) | Pins::Unreadable(_)) => {
-                ("unknown".to_owned(), "–".to_owned(), "–".to_owned())
-            }
-        };
-        lines.push(format!(
-            "| {} | {version} | {} | {since} | {digest} |",
-            stage.name,
-            state_text(snapshot, stage, plan)
-        ));
+    let line = |stage: &&Stage| standing(&view::stage(snapshot, stage, plan));
+    stages.iter().map(line).collect::<Vec<String>>().join("\n")
+}
+
+fn standing(stage: &StageView) -> String {
+    let digest = stage.short.as_ref().map_or_else(String::new, |short| format!(" `sha256:{short}`"));
+    let since = stage.since.map_or_else(String::new, |since| format!(" · since {}", minute(since)));
+    let mut lines = vec![format!(
+        "- {} **{}** {}{digest} · {}{since}",
+        stage.state.symbol(),
+        escape(&stage.name),
+        escape(stage.version.as_deref().unwrap_or("–")),
+        prose(&stage.word),
+    )];
+    if let Some(found) = &stage.pull_request {
+        lines.push(format!("[pull request {}]({}) is open", found.number, found.url));
     }
-    lines.join("\n")
+    lines.extend(stage.drift.iter().chain(&stage.holds).map(|line| prose(line)));
+    lines.extend(stage.running.iter().map(|running| prose(&running.words)));
+    lines.extend(stage.watch.iter().map(|watch| prose(watch)));
+    if let Some(target) = &stage.rollback_target {
+        let (name, version) = (code(&format!("/rollback {}", stage.name)), escape(&target.version));
+        let words = prose(target.words());
+        lines.push(format!("{name} → back to {version} `sha256:{}` ({words})", target.short));
+    }
+    lines.join("\n  ")
 }
 
 /// Why each of these stages is as it is: every hold, in full.
@@ -146,22 +154,19 @@ pub fn explain(snapshot: &Snapshot, stages: &[&Stage], plan: &Plan) -> String {
 /// What was in each of these stages, newest first.
 #[must_use]
 pub fn history(snapshot: &Snapshot, stages: &[&Stage]) -> String {
-    let mut lines = vec![
-        "| stage | release | digest | from (UTC) | until (UTC) | how |".to_owned(),
-        "|---|---|---|---|---|---|".to_owned(),
-    ];
+    let mut lines = Vec::new();
     for stage in stages {
         let stints =
             snapshot.state.stints(&stage.name).into_iter().flat_map(crate::promotion::Stints::newest_first);
         for stint in stints.take(HISTORY_LINES_MAX) {
             let until = stint.ended.map_or_else(|| "now".to_owned(), |(at, _)| minute(at));
             lines.push(format!(
-                "| {} | {} | {} | {} | {until} | {} |",
+                "- **{}** {} {} {} · {} until {until}",
                 stage.name,
                 escape(&stint.release.version()),
                 short_digests(stint),
+                how(stint),
                 minute(stint.from),
-                how(stint)
             ));
         }
     }
@@ -198,20 +203,4 @@ pub(in super::super) fn how(stint: &Stint) -> String {
         Some((_, End::Replaced)) | None => "",
     };
     format!("{came}{number}{watched}{ended}")
-}
-
-fn state_text(snapshot: &Snapshot, stage: &Stage, plan: &Plan) -> String {
-    let pull_request = snapshot
-        .pull_request_of(&stage.name)
-        .map(|pr| format!("[pull request {}]({}) ", pr.number, snapshot.url(pr.number)));
-    let hold = plan.holds_of(&stage.name).next().map(|hold| prose(&hold.text));
-    match (pull_request, hold) {
-        (Some(pull_request), Some(hold)) => format!("{pull_request}{hold}"),
-        (Some(pull_request), None) => pull_request,
-        (None, Some(hold)) => hold,
-        (None, None) => match watch::standing(snapshot, stage) {
-            Some(watched) => format!("live, {}", prose(&watched)),
-            None => "live".to_owned(),
-        },
-    }
 }

@@ -33,14 +33,16 @@ pub fn view(snapshot: &Snapshot, plan: &Plan) -> PipelineView {
         pipeline: Some(snapshot.pipeline.name.to_string()),
         owner: snapshot.pipeline.owner.as_ref().map(ToString::to_string),
         issue_url: snapshot.state.issue.map(|number| snapshot.url(number)),
-        stages: snapshot.pipeline.stages.iter().map(|stage| stage_view(snapshot, stage, plan)).collect(),
+        stages: snapshot.pipeline.stages.iter().map(|stage| self::stage(snapshot, stage, plan)).collect(),
         error,
         history: history(snapshot),
         updated_at: snapshot.now,
     }
 }
 
-fn stage_view(snapshot: &Snapshot, stage: &Stage, plan: &Plan) -> StageView {
+/// Shows a stage.
+#[must_use]
+pub(in crate::plan) fn stage(snapshot: &Snapshot, stage: &Stage, plan: &Plan) -> StageView {
     let live = snapshot.state.live(&stage.name);
     let (state, word) = state(snapshot, stage, plan);
     let pull_request = snapshot.pull_request_of(&stage.name);

@@ -4,6 +4,7 @@
 
 mod make;
 
+pub(super) use make::stage;
 pub use make::view;
 
 use jiff::Timestamp;
@@ -205,6 +206,20 @@ impl StageState {
             Self::Waiting => "w",
             Self::Live => "l",
             Self::Empty => "e",
+        }
+    }
+
+    /// The symbol that goes before the word.
+    #[must_use]
+    pub fn symbol(self) -> &'static str {
+        match self {
+            Self::Failed => "✖",
+            Self::Drift => "≠",
+            Self::Person => "▲",
+            Self::Held => "⏸",
+            Self::Waiting => "◔",
+            Self::Live => "●",
+            Self::Empty => "–",
         }
     }
 

@@ -38,6 +38,7 @@ struct Stage {
     /// Where it is not the normal one.
     lane: Option<String>,
     holds: Vec<Parts>,
+    running_url: Option<String>,
     pull_request: Option<PullRequestView>,
     is_target_missing: bool,
     target_word: String,
@@ -82,6 +83,10 @@ impl Stage {
             lane: view.lane.clone().filter(|lane| lane != "normal"),
             holds: view.holds.iter().map(|hold| parts(hold)).collect(),
             pull_request: view.pull_request.clone().filter(|request| link(&request.url).is_some()),
+            running_url: view
+                .running
+                .as_ref()
+                .and_then(|running| link(running.url.as_deref()?).map(str::to_owned)),
             is_target_missing: presence == Some(Presence::No),
             target_word: view
                 .rollback_target

@@ -27,7 +27,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use lockkeeper::commit::CommitId;
 use lockkeeper::forge::{Forge, Verdict};
-use lockkeeper::reconcile::World;
+use lockkeeper::reconcile::{Told, World};
 use lockkeeper::repository::Mirror;
 
 use super::fake_registry::{FakeRegistry, Mood};
@@ -66,6 +66,8 @@ pub struct Story {
     connection: Arc<Connection>,
     /// What the cluster `here` says.
     cluster: Arc<observing::FakeCluster>,
+    /// What it said to a process that is taken up again.
+    told: Told,
 }
 
 /// Where the pull requests of a story live.
@@ -117,6 +119,7 @@ impl Story {
             probe_interval: Duration::from_hours(24 * 365),
             connection: Arc::default(),
             cluster: Arc::default(),
+            told: Told::default(),
         };
         story.files.insert("lockkeeper.yaml".to_owned(), STANDARD_RULES.as_bytes().to_vec());
         story
@@ -190,7 +193,7 @@ impl Story {
             ["comment", rest @ ..] => self.comment(&rest.join(" ")).await,
             ["order", rest @ ..] => self.order(&rest.join(" ")).await,
             ["forged", "delivery", image, tag] => self.deliver(image, tag).await,
-            ["cluster", rest @ ..] => self.cluster_is(rest),
+            ["cluster", rest @ ..] => self.cluster_is(rest).await,
             ["observe", stage, rest @ ..] => self.observe(stage, rest).await,
             ["expect", rest @ ..] => self.expect(rest, block).await,
             _ => Err("not a word of the story language".to_owned()),

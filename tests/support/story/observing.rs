@@ -8,7 +8,9 @@ use lockkeeper::cluster::{Cluster, ClusterError};
 use lockkeeper::forge::Clock;
 use lockkeeper::image::{Digest, Repository};
 use lockkeeper::observation::{Health, Observation, Sighting, Workloads};
+use lockkeeper::reconcile::wake_changed;
 use lockkeeper::store::{Delivery, Hint, Key};
+use tokio::sync::watch;
 
 use super::super::fake_registry::FakeRegistry;
 use super::cast::repository;
@@ -21,6 +23,7 @@ pub type Runs = Option<(Digest, u32, u32, Option<String>)>;
 #[derive(Debug, Default)]
 pub struct FakeCluster {
     pub runs: Mutex<Runs>,
+    changes: watch::Sender<()>,
 }
 
 struct Asked {
@@ -61,11 +64,15 @@ impl Cluster for Asked {
             },
         })
     }
+
+    fn changes(&self) -> watch::Receiver<()> {
+        self.cluster.changes.subscribe()
+    }
 }
 
 impl Story {
     /// `cluster runs VERSION READY/WANTED [degraded WHY]`, `cluster away`.
-    pub(super) fn cluster_is(&self, words: &[&str]) -> Checked {
+    pub(super) async fn cluster_is(&mut self, words: &[&str]) -> Checked {
         let runs = match words {
             ["away"] => None,
             ["runs", version, running, rest @ ..] => {
@@ -77,6 +84,16 @@ impl Story {
             _ => return Err("cluster runs VERSION READY/WANTED [degraded WHY], or cluster away".to_owned()),
         };
         *self.cluster.runs.lock().unwrap() = runs;
+        while self.running.is_some() {
+            let world = Arc::clone(&self.running()?.world);
+            match self.faults.clone().alive(wake_changed(&world)).await {
+                Some(woken) => {
+                    woken.map_err(text)?;
+                    return self.settle().await;
+                }
+                None => Box::pin(self.reboot()).await?,
+            }
+        }
         Ok(())
     }
 

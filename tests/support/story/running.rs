@@ -115,6 +115,7 @@ impl Story {
             polls: Polls::default(),
             probes: Probes::default(),
             tags: TagWrites::default(),
+            told: std::mem::take(&mut self.told),
             touched: TouchedAnswers::default(),
         };
         self.running = Some(Running { world: Arc::new(world), forge, host, mirror });

@@ -6,13 +6,14 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use lockkeeper::commit::CommitId;
+use lockkeeper::reconcile::Told;
 
 use super::super::fake_registry::World;
 use super::super::github::model::Model;
 use super::observing::Runs;
 use super::{Checked, Side, Story, text};
 
-/// Everything that a story is at one moment, but for what the process has in memory.
+/// Everything that a story is at one moment, but for most of what the process has in memory.
 pub struct Saved {
     folder: tempfile::TempDir,
     is_running: bool,
@@ -27,6 +28,7 @@ pub struct Saved {
     connection: [bool; 2],
     failures: usize,
     cluster: Runs,
+    told: Told,
     taken: BTreeSet<String>,
     github: Option<Model>,
 }
@@ -51,6 +53,7 @@ impl Story {
             connection: connection.map(|flag| flag.load(Ordering::SeqCst)),
             failures: self.connection.failures.load(Ordering::SeqCst),
             cluster: self.cluster.runs.lock().unwrap().clone(),
+            told: self.running.as_ref().map(|running| running.world.told.clone()).unwrap_or_default(),
             taken: self.taken.clone(),
             github: match &self.side {
                 Side::Local => None,
@@ -77,6 +80,7 @@ impl Story {
         self.connection.is_mute.store(is_mute, Ordering::SeqCst);
         self.connection.failures.store(saved.failures, Ordering::SeqCst);
         self.cluster.runs.lock().unwrap().clone_from(&saved.cluster);
+        self.told.clone_from(&saved.told);
         self.taken.clone_from(&saved.taken);
         if let (Side::GitHub(github), Some(model)) = (&self.side, &saved.github) {
             github.restore(model);
