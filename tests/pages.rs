@@ -176,7 +176,7 @@ async fn ask(tab: &Tab, board: &str) {
     tab.sign_in("rob").await;
     assert_eq!(tab.url().await, pull_request, "sign-in leads back");
     tab.comment("/status").await;
-    tab.until("pinned\tstate").await;
+    tab.until("● prod 1.5.1").await;
     tab.comment("/rollback prod").await;
     tab.until("Not allowed.").await;
     tab.check("replies").await;

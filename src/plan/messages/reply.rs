@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::super::candidate::{later, minute};
 use super::super::effect::Plan;
 use super::super::snapshot::Snapshot;
-use super::super::view::StageView;
+use super::super::view::{StageState, StageView};
 use super::super::{view, watch};
 use super::watch::watch_begins;
 use super::{code, escape, prose};
@@ -111,7 +111,9 @@ fn standing(stage: &StageView) -> String {
         lines.push(format!("[pull request {}]({}) is open", found.number, found.url));
     }
     lines.extend(stage.drift.iter().chain(&stage.holds).map(|line| prose(line)));
-    lines.extend(stage.running.iter().map(|running| prose(&running.words)));
+    // What is live and well says so in a word.
+    let running = stage.running.iter().filter(|_| stage.state != StageState::Live);
+    lines.extend(running.map(|running| prose(&running.words)));
     lines.extend(stage.watch.iter().map(|watch| prose(watch)));
     if let Some(target) = &stage.rollback_target {
         let (name, version) = (code(&format!("/rollback {}", stage.name)), escape(&target.version));
