@@ -139,7 +139,12 @@ pub(super) fn of_live(
     if sighting.at >= live.from || is_set_back {
         return Some(sighting.clone());
     }
-    let before = snapshot.state.stints(&stage.name)?.newest_first().nth(1).map(|before| before.from);
+    // What runs of the same release while it was live before says nothing of now.
+    let since = |before: &Stint| match before.ended {
+        Some((at, _)) if before.release.is_same(&live.release) => at,
+        Some(_) | None => before.from,
+    };
+    let before = snapshot.state.stints(&stage.name)?.newest_first().nth(1).map(since);
     let is_near = later(sighting.at, MERGE_MAX) >= live.from && before.is_none_or(|from| sighting.at >= from);
     let is_of_it = is_near && sight(snapshot, stage, &live.release, sighting) == Some(Sight::Running);
     is_of_it.then(|| Sighting { at: live.from, ..sighting.clone() })

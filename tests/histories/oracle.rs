@@ -204,8 +204,8 @@ pub struct Oracle {
     said: usize,
     /// Who promoted which stages in this act.
     promoters: Vec<(usize, usize)>,
-    /// What is reported degraded in this act, as a stage.
-    degraded: Option<usize>,
+    /// When each stage was last reported degraded: what comes into it in that same moment is meant as well.
+    degraded: [Option<i64>; STAGES.len()],
     ended: BTreeSet<String>,
     author: Option<Author>,
     pub opened: usize,
@@ -297,7 +297,7 @@ impl Oracle {
             now,
             said: 0,
             promoters: Vec::new(),
-            degraded: None,
+            degraded: [None; STAGES.len()],
             ended: BTreeSet::new(),
             author,
             opened: 0,
@@ -357,9 +357,10 @@ impl Oracle {
     pub fn act(&mut self, act: &Act, digest_of: impl Fn(&str) -> String, now: i64) {
         self.said += 1;
         self.promoters.clear();
-        self.degraded = None;
         match act {
-            Act::Observe { stage, health, .. } => self.degraded = (*health == Health::Bad).then_some(*stage),
+            Act::Observe { stage, health, .. } => {
+                self.degraded[*stage] = (*health == Health::Bad).then_some(now);
+            }
             Act::Push { tag, bytes } => {
                 self.removed.remove(&digest_of(bytes));
                 self.pushed.insert((tag.clone(), digest_of(bytes)));
@@ -710,7 +711,7 @@ impl Oracle {
             // It begins with the word. A later attempt puts no second hold, which may have been lifted since.
             let said = match seen.orders.last() {
                 Some(order) if order.act == self.said => order.said,
-                _ if self.degraded == Some(stage) && !is_again => {
+                _ if self.degraded[stage] == Some(self.now) && !is_again => {
                     if seen.is_touched {
                         return Err(format!(
                             "{id} began by itself, where a person had acted since the merge"
