@@ -215,9 +215,10 @@ async fn what_happens_is_told_and_a_watch_that_breaks_goes_on_where_it_was() {
     let cluster = cluster(&api, Bounds { watch: Duration::from_mins(5), ..bounds() });
     let checkout = named("Deployment/checkout");
     until(&cluster, &checkout, is_healthy).await.unwrap();
-    let mut changes = cluster.changes();
+    cluster.changed().await;
     api.put("deployments", &progressing());
-    tokio::time::timeout(PATIENCE, changes.changed()).await.unwrap().unwrap();
+    let changed = tokio::time::timeout(PATIENCE, cluster.changed()).await.unwrap();
+    assert_eq!(changed, [NAMESPACE.to_owned()].into());
     until(&cluster, &checkout, is_other).await.unwrap();
     let place = api.world_version();
     api.cut();

@@ -6,7 +6,6 @@ use std::collections::BTreeSet;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use tokio::sync::watch;
 
 use crate::image::Repository;
 use crate::observation::{Observation, Workloads};
@@ -81,6 +80,6 @@ pub trait Cluster: Send + Sync {
         images: &BTreeSet<Repository>,
     ) -> Result<Observation, ClusterError>;
 
-    /// Changes whenever something may have changed of what was asked before.
-    fn changes(&self) -> watch::Receiver<()>;
+    /// Waits until something may have changed of what was asked before, and names the namespaces. Of two who wait, one hears.
+    async fn changed(&self) -> BTreeSet<String>;
 }

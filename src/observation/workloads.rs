@@ -154,6 +154,16 @@ impl Workloads {
     pub fn is_name(text: &str) -> bool {
         is_name(text)
     }
+
+    /// The namespaces that are looked at.
+    pub fn namespaces(&self) -> impl Iterator<Item = &str> {
+        let named = match &self.which {
+            Which::Named(names) => names.as_slice(),
+            Which::Selector(_) => &[],
+        };
+        let elsewhere = named.iter().filter_map(|name| name.namespace.as_deref());
+        std::iter::once(self.namespace.as_str()).chain(elsewhere)
+    }
 }
 
 fn is_name(text: &str) -> bool {

@@ -4,9 +4,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::pins::FileEdit;
+use super::watch;
 use crate::commit::CommitId;
 use crate::image::{Digest, Release, Repository, Tag};
-use crate::pipeline::{Principal, StageName};
+use crate::pipeline::{Principal, StageName, Watch};
 use crate::promotion::{Actor, Approval, Entry, Event, Lane, Signature, Why};
 use crate::pull_request::{Check, CommentId, Deployment, MergeMethod, Number, Reaction};
 
@@ -181,13 +182,15 @@ pub struct MergeNow {
     pub requested_by: Option<Actor>,
     /// Why.
     pub reason: Option<String>,
+    /// What watches it from then on.
+    pub watch: Option<Watch>,
 }
 
 impl MergeNow {
     /// What is recorded of the merge, once it is this commit.
     #[must_use]
-    pub fn merged(&self, commit: CommitId) -> Event {
-        Event::Merged {
+    pub fn merged(&self, commit: CommitId, at: Timestamp) -> Vec<Entry> {
+        let merged = Event::Merged {
             stage: self.stage.clone(),
             lane: self.lane,
             release: self.release.clone(),
@@ -199,7 +202,9 @@ impl MergeNow {
             exceptions: self.exceptions.clone(),
             requested_by: self.requested_by.clone(),
             reason: self.reason.clone(),
-        }
+        };
+        let began = self.watch.as_ref().map(|rule| watch::began(&self.stage, rule, &self.release, at));
+        [Some(merged), began].into_iter().flatten().map(|event| Entry { at, event }).collect()
     }
 }
 

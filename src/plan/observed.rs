@@ -106,11 +106,11 @@ fn pull_request(snapshot: &Snapshot, stage: &Stage, plan: &mut Plan) {
     match &pull_request.state {
         PullRequestState::Merged { commit, at, by } => {
             plan.record(*at, merged(stage, proposal, pull_request.number, &commit.to_string()));
+            if let Some(rule) = watch::rule(stage, proposal.lane) {
+                plan.record(*at, watch::began(&stage.name, rule, &proposal.release, *at));
+            }
             if by.id != snapshot.me.id {
                 plan.record(snapshot.now, merged_by_person(stage, by, pull_request.number));
-            }
-            if let Some(began) = watch::begun_late(snapshot, stage, proposal, *at) {
-                plan.record(snapshot.now, began);
             }
         }
         PullRequestState::Closed { by, at } => {

@@ -148,6 +148,7 @@ fn merge(
         exceptions: gates.exceptions,
         requested_by: proposal.requested_by.clone(),
         reason: proposal.reason.clone(),
+        watch: watch::rule(stage, proposal.lane).copied(),
     }))
 }
 

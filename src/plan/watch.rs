@@ -23,8 +23,8 @@ use crate::image::{Digest, Release};
 use crate::observation::{Health, Sighting};
 use crate::pipeline::{OnFailure, Stage, StageName, Watch};
 use crate::promotion::{
-    self, Act, Actor, Event, Followed, HoldKind, Lane, Origin, Proposal, Seen, Sight, Stint, WatchBegan,
-    WatchEnd, WatchEnded, Watched,
+    self, Act, Actor, Event, Followed, HoldKind, Lane, Origin, Seen, Sight, Stint, WatchBegan, WatchEnd,
+    WatchEnded, Watched,
 };
 
 /// Begins and ends watches: one layer of the plan.
@@ -60,26 +60,22 @@ fn ends_at(rule: &Watch, live: &Stint) -> Timestamp {
     later(live.from, rule.length)
 }
 
-/// A rule that came later than the release watches nothing of it, nor does one that git history alone tells of.
+/// A rule that came while its time was running watches the rest of it; one that came later watches nothing, nor does one that git history alone tells of.
 fn begin(snapshot: &Snapshot, stage: &Stage, rule: &Watch, live: &Stint, plan: &mut Plan) {
-    let until = ends_at(rule, live);
-    if live.number.is_some() && snapshot.now < until {
-        let (stage, release) = (stage.name.clone(), live.release.clone());
-        plan.record(snapshot.now, Event::WatchBegan(WatchBegan { stage, release, until }));
+    if live.number.is_some() && snapshot.now < ends_at(rule, live) {
+        plan.record(snapshot.now, began(&stage.name, rule, &live.release, live.from));
     }
 }
 
-/// The beginning of the watch of what was merged at this time, where that is heard of only after its end: what comes after
-/// the stage waits until it was seen all the same.
-pub(super) fn begun_late(
-    snapshot: &Snapshot,
-    stage: &Stage,
-    proposal: &Proposal,
-    at: Timestamp,
-) -> Option<Event> {
-    let rule = stage.watch.as_ref().filter(|_| proposal.lane != Lane::Rollback)?;
-    let (stage, release, until) = (stage.name.clone(), proposal.release.clone(), later(at, rule.length));
-    (until <= snapshot.now).then_some(Event::WatchBegan(WatchBegan { stage, release, until }))
+/// What watches a merge in this lane. That it begins is in the record with the merge: what is heard of late passes no further
+/// unseen.
+pub(super) fn rule(stage: &Stage, lane: Lane) -> Option<&Watch> {
+    stage.watch.as_ref().filter(|_| lane != Lane::Rollback)
+}
+
+pub(super) fn began(stage: &StageName, rule: &Watch, release: &Release, at: Timestamp) -> Event {
+    let (stage, release, until) = (stage.clone(), release.clone(), later(at, rule.length));
+    Event::WatchBegan(WatchBegan { stage, release, until })
 }
 
 /// What was replaced before its watch was over.
@@ -138,7 +134,10 @@ fn verdict(snapshot: &Snapshot, stage: &Stage, rule: &Watch, live: &Stint) -> Op
     match now {
         Some(seen) if is_good(&seen) => Some((WatchEnd::Passed, words(&seen))),
         _ if is_unproven => None,
-        Some(seen) if is_failed(&seen) => Some((WatchEnd::Failed, words(&seen))),
+        // Long after the end it is no failure of the merge any more.
+        Some(seen) if is_failed(&seen) && snapshot.now <= later(end, rule.length) => {
+            Some((WatchEnd::Failed, words(&seen)))
+        }
         Some(_) | None => {
             let why = live::words(snapshot, stage).unwrap_or_else(|| "nothing is reported".to_owned());
             Some((WatchEnd::Unproven, format!("it was not seen running and healthy at the end: {why}")))
@@ -241,7 +240,7 @@ fn reaction<'a>(
         (OnFailure::Rollback, None) if end == WatchEnd::Unproven => {
             only_told("what was only not seen is not taken back".to_owned())
         }
-        (OnFailure::Rollback, None) if !is_pinned(snapshot, stage, &live.release) => {
+        (OnFailure::Rollback, None) if is_repinned(snapshot, stage, &live.release) => {
             only_told("the pins are not those that were merged, so somebody is at work there".to_owned())
         }
         (OnFailure::Rollback, None) => match target(snapshot, stage, live) {
@@ -251,9 +250,13 @@ fn reaction<'a>(
     }
 }
 
-/// Whether the base has this release in the stage, and nothing else.
-fn is_pinned(snapshot: &Snapshot, stage: &Stage, release: &Release) -> bool {
-    matches!(snapshot.pins(stage), Pins::Release(pinned) if pinned.is_same(release))
+/// Whether the base has something else in the stage than this release. What cannot be read may be read soon.
+fn is_repinned(snapshot: &Snapshot, stage: &Stage, release: &Release) -> bool {
+    match snapshot.pins(stage) {
+        Pins::Release(pinned) => !pinned.is_same(release),
+        Pins::Mixed(_) | Pins::Unpinned(_) => true,
+        Pins::Unreadable(_) => false,
+    }
 }
 
 /// Where the stage goes back to by itself, or why it does not.
@@ -267,8 +270,14 @@ fn target<'a>(snapshot: &'a Snapshot, stage: &Stage, live: &Stint) -> Result<&'a
     }
     let mut absent: Vec<Digest> = presence::absent(snapshot);
     absent.extend(state.into_iter().flat_map(|state| &state.missing).map(|known| known.digest));
-    promotion::target(&snapshot.state, &snapshot.pipeline, &stage.name, None, &absent)
-        .map_err(|error| messages::prose(&error.to_string()))
+    let target = promotion::target(&snapshot.state, &snapshot.pipeline, &stage.name, None, &absent)
+        .map_err(|error| messages::prose(&error.to_string()))?;
+    // A person may want it all the same.
+    if target.was_never_seen() {
+        let version = messages::prose(&target.release.version());
+        return Err(format!("{version}, which was there before, was never seen running"));
+    }
+    Ok(target)
 }
 
 /// What a person did last in the stage since the merge.
@@ -304,7 +313,7 @@ fn vetoed(snapshot: &Snapshot, stage: &Stage, live: &Stint, reason: &str) -> Eve
 
 /// Whether a rollback that lockkeeper began is not to go on: a person acted since.
 pub(super) fn is_withdrawn(snapshot: &Snapshot, stage: &Stage, by: Option<&Actor>) -> bool {
-    let is_worked_on = || !matches!(snapshot.pins(stage), Pins::Release(_));
+    let is_worked_on = || matches!(snapshot.pins(stage), Pins::Mixed(_) | Pins::Unpinned(_));
     by.is_some_and(Actor::is_watch) && (last_act(snapshot, stage).is_some() || is_worked_on())
 }
 

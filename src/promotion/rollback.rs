@@ -43,7 +43,7 @@ pub enum TargetError {
 }
 
 /// The stint to restore in `stage`: the named one, or the latest before the live one that was not rolled back or
-/// vetoed there, nor seen to be degraded last. `absent` are digests that the registry says it does not have.
+/// vetoed there, nor seen to be degraded last; one that was never seen running only where there is no other. `absent` are digests that the registry says it does not have.
 ///
 /// # Errors
 /// [`TargetError`] if there is none, with what was seen.
@@ -109,7 +109,7 @@ fn latest_good<'a>(
     earlier: &[&'a Stint],
     absent: &[Digest],
 ) -> Result<(&'a Stint, Vec<String>), TargetError> {
-    let mut seen = Vec::new();
+    let (mut seen, mut unseen) = (Vec::new(), None);
     for &stint in earlier {
         let version = stint.release.version();
         if stints.was_rolled_back(&stint.release) {
@@ -123,11 +123,15 @@ fn latest_good<'a>(
         } else if let Some(evidence) = stint.evidence.as_ref().filter(|known| known.seen.health.is_degraded())
         {
             seen.push(format!("{version} was seen last as {}", evidence.seen));
-        } else if stint.evidence.as_ref().is_some_and(|evidence| evidence.first.is_none()) {
+        } else if stint.was_never_seen() {
+            unseen = unseen.or(Some((stint, seen.clone())));
             seen.push(format!("{version} was never seen running"));
         } else {
             return Ok((stint, seen));
         }
+    }
+    if let Some(found) = unseen {
+        return Ok(found);
     }
     if seen.is_empty() {
         seen.push("none".to_owned());

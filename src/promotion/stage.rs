@@ -241,7 +241,8 @@ impl StageState {
                     .take()
                     .filter(|request| request.lane != Lane::Normal || !request.release.is_same(closed));
             }
-            Why::Stale | Why::Retried | Why::Withdrawn => {}
+            Why::Withdrawn => self.request = self.request.take().filter(|request| !request.by.is_watch()),
+            Why::Stale | Why::Retried => {}
         }
         Some(())
     }

@@ -185,4 +185,10 @@ impl Stint {
         let end = self.ended.map_or(now, |(at, _)| at);
         Duration::try_from(end.duration_since(self.from)).unwrap_or_default()
     }
+
+    /// Whether somebody observed the stage meanwhile, and never saw it run.
+    #[must_use]
+    pub fn was_never_seen(&self) -> bool {
+        self.evidence.as_ref().is_some_and(|evidence| evidence.first.is_none())
+    }
 }

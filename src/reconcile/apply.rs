@@ -265,7 +265,7 @@ async fn merge(
         Ok(PullRequestState::Open | PullRequestState::Closed { .. }) | Err(_) => (run.world.now)(),
     };
     delete_branch(run, &which.branch, which.head).await;
-    run.append(&[Entry { at, event: which.merged(commit) }]).await?;
+    run.append(&which.merged(commit, at)).await?;
     tracing::info!(repository = run.repository.name, pull_request = which.number, %commit, "merged");
     Ok(Applied::ReadAnew)
 }

@@ -227,6 +227,7 @@ impl Reconcile<'_> {
                     });
                 }
                 Observed::Unusable(view) => {
+                    self.world.told.note(&self.lease.key, Vec::new());
                     return Ok(Finished {
                         fold: json(&self.state)?,
                         view: Some(json(&view)?),

@@ -10,7 +10,7 @@ use std::time::Duration;
 use futures::future::join_all;
 use jiff::Timestamp;
 
-use super::told::Asked;
+use super::told::{Asked, Question};
 use super::{Reconcile, ReconcileError};
 use crate::image::Repository;
 use crate::observation::{Sighting, Workloads};
@@ -56,16 +56,29 @@ pub(super) async fn running(
         };
         (stage, new, silent)
     }));
-    let found = asked.await.into_iter().map(|(stage, new, silent)| {
-        let last = kept.remove(&stage.name);
-        let last = last.map(|last| run.world.told.prolonged(&run.lease.key, &stage.name, last));
-        let is_reported = stage.live.source == LiveSource::Observed;
-        // Of a cluster, what it says now is older than now.
-        let latest = new.last().or(last.as_ref()).map(|latest| latest.at).filter(|_| !is_reported);
-        let heard_until = latest.unwrap_or(run.lease.claimed_at);
+    let found = asked.await.into_iter().map(|(stage, mut new, silent)| {
+        let mut last = kept.remove(&stage.name);
+        let mut heard_until = run.lease.claimed_at;
+        if let Some(question) = question(stage, &snapshot.pipeline) {
+            let since;
+            (last, since) = run.world.told.heard(&run.lease.key, &stage.name, &question, last);
+            new.splice(..0, since);
+            for sighting in &mut new {
+                // The first answer of a cluster can be younger than the beginning of the look.
+                sighting.at = sighting.at.min(snapshot.now);
+            }
+            // What it says now is older than now.
+            heard_until = new.last().or(last.as_ref()).map_or(heard_until, |latest| latest.at);
+        }
         (stage.name.clone(), Running { last, new, silent, heard_until })
     });
     Ok(found.collect())
+}
+
+/// What a cluster is asked of a stage; nothing of another.
+fn question(stage: &Stage, pipeline: &Pipeline) -> Option<Question> {
+    let LiveSource::Cluster(workloads) = &stage.live.source else { return None };
+    Some(Question { workloads: workloads.clone(), images: images(pipeline) })
 }
 
 fn images(pipeline: &Pipeline) -> BTreeSet<Repository> {
@@ -147,16 +160,15 @@ pub(super) async fn keep(run: &Reconcile<'_>, snapshot: &Snapshot) -> Result<(),
 
 /// What clusters were asked, and said.
 fn said(snapshot: &Snapshot) -> Vec<Asked> {
-    let of = |stage: &Stage| match &stage.live.source {
-        LiveSource::Cluster(workloads) => Some(Asked {
+    let of = |stage: &Stage| {
+        Some(Asked {
             stage: stage.name.clone(),
-            workloads: workloads.clone(),
-            images: images(&snapshot.pipeline),
+            question: question(stage, &snapshot.pipeline)?,
             counts_for: stage.live.counts_for,
             said: snapshot.running.get(&stage.name).and_then(|running| running.new.last().cloned()),
             until: None,
-        }),
-        LiveSource::Merged | LiveSource::Observed => None,
+            since: Vec::new(),
+        })
     };
     snapshot.pipeline.stages.iter().filter_map(of).collect()
 }

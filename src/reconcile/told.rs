@@ -1,15 +1,18 @@
-//! What clusters said in the last look at each pipeline. One of which they say something else is looked at anew, at once; where
-//! they go on saying the same, that counts as seen all the while, though nobody looks.
+//! What clusters said in the last look at each pipeline, and since.
+//!
+//! One of which they say something else is looked at anew, soon, and the look hears all that was said meanwhile. Where they go
+//! on saying the same, that counts as seen all the while, though nobody looks.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use futures::future::{join_all, select_all};
+use futures::future::join_all;
 use jiff::Timestamp;
-use tokio::sync::watch;
+use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use super::World;
+use crate::cluster::Cluster;
 use crate::image::Repository;
 use crate::observation::{Sighting, Workloads};
 use crate::pipeline::StageName;
@@ -17,42 +20,98 @@ use crate::store::{Key, StoreError, Urgency};
 
 /// How long a change is left to settle: pods come and go together.
 const SETTLE: Duration = Duration::from_secs(3);
-/// How often clusters are asked where they tell of no change, so that they are followed on.
+/// How often all is asked for, also where nothing changed, so that it is followed on.
 const INTERVAL: Duration = Duration::from_mins(1);
+/// How often a pipeline is woken at most: a probe that fails now and then is no reason for a look each time.
+const AWAKE_MIN: Duration = Duration::from_secs(20);
+/// What a stage is said to be since a look; then the last gives way.
+const SINCE_MAX: usize = 8;
 
 /// What clusters said, by pipeline.
 #[derive(Debug, Default)]
 pub struct Told {
-    pipelines: Mutex<BTreeMap<Key, Vec<Asked>>>,
+    pipelines: Mutex<BTreeMap<Key, Pipeline>>,
 }
 
-/// What a cluster was asked of a stage, and what it said.
+#[derive(Debug, Default, Clone)]
+struct Pipeline {
+    asked: Vec<Asked>,
+    /// When it was due last for what was heard.
+    woken: Option<Timestamp>,
+}
+
+/// What a cluster is asked of a stage, and what it said.
 #[derive(Debug, Clone)]
 pub(super) struct Asked {
     pub(super) stage: StageName,
-    pub(super) workloads: Workloads,
-    pub(super) images: BTreeSet<Repository>,
+    pub(super) question: Question,
     /// How long an answer counts.
     pub(super) counts_for: Duration,
     /// What it said in the look; none: nothing.
     pub(super) said: Option<Sighting>,
     /// Until when it was heard to say the same.
     pub(super) until: Option<Timestamp>,
+    /// What else it said since, oldest first.
+    pub(super) since: Vec<Sighting>,
+}
+
+/// What of a cluster is asked, and of which images.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Question {
+    pub(super) workloads: Workloads,
+    pub(super) images: BTreeSet<Repository>,
 }
 
 impl Asked {
-    /// Whether this is something else than it said in the look; the same prolongs that.
+    /// Whether this is something else than it said before; the same prolongs what it said in the look.
     fn hear(&mut self, now: &Sighting) -> bool {
-        let Some(said) = &self.said else { return true };
-        if !said.is_like(now) {
-            return true;
+        if let Some(known) = self.since.last().or(self.said.as_ref()) {
+            if now.at < known.at {
+                return false;
+            }
+            if known.is_like(now) {
+                let reached = later(self.until.unwrap_or(known.at), self.counts_for);
+                if self.since.is_empty() && now.at <= reached {
+                    self.until = self.until.max(Some(now.at));
+                }
+                return false;
+            }
         }
-        let known = self.until.unwrap_or(said.at);
-        let reached = known.checked_add(self.counts_for).unwrap_or(Timestamp::MAX);
-        if (known..=reached).contains(&now.at) {
-            self.until = Some(now.at);
+        self.since.truncate(SINCE_MAX - 1);
+        self.since.push(now.clone());
+        true
+    }
+
+    /// What a look knows by this: its own answer, or, where it got none, what was known before; and what came after either.
+    fn after(mut self, before: &Pipeline) -> Self {
+        let known = before.asked.iter().find(|known| known.is_about(&self.stage, &self.question));
+        match (known, &self.said) {
+            (Some(known), None) => known.clone(),
+            (Some(known), Some(said)) => {
+                self.since = known.since.iter().filter(|heard| heard.at > said.at).cloned().collect();
+                self
+            }
+            (None, _) => self,
         }
-        false
+    }
+
+    fn is_about(&self, stage: &StageName, question: &Question) -> bool {
+        self.stage == *stage && self.question == *question
+    }
+}
+
+impl Pipeline {
+    /// When it is to be looked at, where it is woken at this time.
+    fn wake(&mut self, now: Timestamp) -> Timestamp {
+        let soonest = later(now, AWAKE_MIN);
+        let due = match self.woken {
+            Some(woken) if (now..=soonest).contains(&woken) => woken,
+            // Not what was woken by a clock that was set back since.
+            Some(woken) if woken < now => later(woken, AWAKE_MIN).max(now),
+            Some(_) | None => now,
+        };
+        self.woken = Some(due);
+        due
     }
 }
 
@@ -63,79 +122,129 @@ impl Clone for Told {
 }
 
 impl Told {
-    /// Keeps what was said in a look at this pipeline, and nothing of before.
+    /// Keeps what was said in a look at this pipeline; nothing: it asks no more.
     pub(super) fn note(&self, key: &Key, asked: Vec<Asked>) {
         let mut pipelines = self.lock();
-        if asked.is_empty() {
-            pipelines.remove(key);
-        } else {
-            pipelines.insert(key.clone(), asked);
+        let before = pipelines.remove(key).unwrap_or_default();
+        if !asked.is_empty() {
+            let asked = asked.into_iter().map(|asked| asked.after(&before)).collect();
+            pipelines.insert(key.clone(), Pipeline { asked, woken: before.woken });
         }
     }
 
-    /// What was seen last of a stage, as late as the cluster was heard to say the same without a gap.
-    pub(super) fn prolonged(&self, key: &Key, stage: &StageName, last: Sighting) -> Sighting {
-        let pipelines = self.lock();
-        let asked = pipelines.get(key).into_iter().flatten().find(|asked| asked.stage == *stage);
-        let until = asked.filter(|asked| asked.said.as_ref() == Some(&last)).and_then(|asked| asked.until);
-        Sighting { at: until.unwrap_or(last.at), ..last }
+    /// Forgets all of it, before all is looked at anew.
+    pub(super) fn forget(&self) {
+        self.lock().clear();
     }
 
-    fn all(&self) -> Vec<(Key, Asked)> {
+    /// What was kept of a stage, as late as the cluster was heard to say the same without a gap; and what it said since.
+    pub(super) fn heard(
+        &self,
+        key: &Key,
+        stage: &StageName,
+        question: &Question,
+        last: Option<Sighting>,
+    ) -> (Option<Sighting>, Vec<Sighting>) {
         let pipelines = self.lock();
-        let of = |(key, asked): (&Key, &Vec<Asked>)| -> Vec<(Key, Asked)> {
-            asked.iter().map(|asked| (key.clone(), asked.clone())).collect()
+        let mut asked = pipelines.get(key).into_iter().flat_map(|pipeline| &pipeline.asked);
+        let Some(asked) = asked.find(|asked| asked.is_about(stage, question)) else {
+            return (last, Vec::new());
         };
-        pipelines.iter().flat_map(of).collect()
+        let until = asked.until.filter(|_| asked.said == last);
+        let last = last.map(|last| Sighting { at: until.unwrap_or(last.at), ..last });
+        (last, asked.since.clone())
     }
 
-    /// Whether a pipeline has to be looked at for this answer.
-    fn hear(&self, key: &Key, question: &Asked, now: &Sighting) -> bool {
+    /// What is asked of a cluster, in these namespaces or in all, and for which stages; each question once.
+    fn questions(
+        &self,
+        cluster: &str,
+        namespaces: Option<&BTreeSet<String>>,
+    ) -> BTreeMap<Question, Vec<(Key, StageName)>> {
+        let mut questions: BTreeMap<Question, Vec<(Key, StageName)>> = BTreeMap::new();
+        for (key, pipeline) in self.lock().iter() {
+            for asked in pipeline.asked.iter().filter(|asked| asked.question.workloads.cluster == cluster) {
+                let mut looked_at = asked.question.workloads.namespaces();
+                if namespaces.is_none_or(|changed| looked_at.any(|name| changed.contains(name))) {
+                    let of = questions.entry(asked.question.clone()).or_default();
+                    of.push((key.clone(), asked.stage.clone()));
+                }
+            }
+        }
+        questions
+    }
+
+    /// When a pipeline has to be looked at for this answer; none: not for this.
+    fn hear(
+        &self,
+        key: &Key,
+        stage: &StageName,
+        question: &Question,
+        said: &Sighting,
+        now: Timestamp,
+    ) -> Option<Timestamp> {
         let mut pipelines = self.lock();
-        let mut asked = pipelines.get_mut(key).into_iter().flatten();
-        // A look that ended meanwhile has heard as much.
-        let same = asked.find(|asked| asked.stage == question.stage && asked.said == question.said);
-        same.is_some_and(|asked| asked.hear(now))
+        let pipeline = pipelines.get_mut(key)?;
+        let asked = pipeline.asked.iter_mut().find(|asked| asked.is_about(stage, question))?;
+        if asked.hear(said) { Some(pipeline.wake(now)) } else { None }
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<Key, Vec<Asked>>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Key, Pipeline>> {
         self.pipelines.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Makes those pipelines due of which a cluster says something else than in their last look.
+/// Makes those pipelines due of which a cluster says something else than before. `namespaces` are those that changed; none: all
+/// are asked for.
 ///
 /// # Errors
 /// [`StoreError`] if the store cannot be written.
-pub async fn wake_changed(world: &World) -> Result<(), StoreError> {
-    let asked = world.told.all().into_iter().map(|(key, asked)| async move {
-        let answer = world.observe_workloads(&asked.workloads, &asked.images).await;
-        // One that does not tell is noticed by the next look.
-        let now = Sighting::from(answer.ok()?);
-        world.told.hear(&key, &asked, &now).then_some(key)
+pub async fn wake_changed(
+    world: &World,
+    cluster: &str,
+    namespaces: Option<&BTreeSet<String>>,
+) -> Result<(), StoreError> {
+    let questions = world.told.questions(cluster, namespaces).into_iter();
+    let answers = questions.map(|(question, of)| async move {
+        let answer = world.observe_workloads(&question.workloads, &question.images).await;
+        // A cluster that does not tell is noticed by the next look.
+        answer.ok().map(|answer| (question, of, Sighting::from(answer)))
     });
-    let keys: BTreeSet<Key> = join_all(asked).await.into_iter().flatten().collect();
-    if keys.is_empty() {
-        return Ok(());
+    let now = (world.now)();
+    for (question, of, said) in join_all(answers).await.into_iter().flatten() {
+        for (key, stage) in of {
+            if let Some(due) = world.told.hear(&key, &stage, &question, &said, now) {
+                world.store.mark(&[key], due, Urgency::Told).await?;
+            }
+        }
     }
-    let keys: Vec<Key> = keys.into_iter().collect();
-    world.store.mark(&keys, (world.now)(), Urgency::Told).await
+    Ok(())
 }
 
 /// Hears what the clusters tell, always.
 pub async fn heed_clusters(world: Arc<World>) {
-    let mut changes: Vec<watch::Receiver<()>> =
-        world.clusters.values().map(|cluster| cluster.changes()).collect();
-    while !changes.is_empty() {
-        let changed = select_all(changes.iter_mut().map(|changes| Box::pin(changes.changed())));
-        if tokio::time::timeout(INTERVAL, changed).await.is_ok() {
-            tokio::time::sleep(SETTLE).await;
-        }
-        changes.iter_mut().for_each(watch::Receiver::mark_unchanged);
-        if let Err(error) = wake_changed(&world).await {
-            tracing::warn!(%error, "cannot note what clusters tell; the next look sees it");
+    join_all(world.clusters.iter().map(|(name, cluster)| heed(&world, name, cluster.as_ref()))).await;
+}
+
+async fn heed(world: &World, name: &str, cluster: &dyn Cluster) {
+    let mut all = interval(INTERVAL);
+    all.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        let namespaces = tokio::select! {
+            _ = all.tick() => None,
+            namespaces = cluster.changed() => {
+                sleep(SETTLE).await;
+                Some(namespaces)
+            }
+        };
+        if let Err(error) = wake_changed(world, name, namespaces.as_ref()).await {
+            tracing::warn!(cluster = name, %error, "cannot note what a cluster tells; the next look sees it");
         }
     }
+}
+
+fn later(at: Timestamp, duration: Duration) -> Timestamp {
+    at.checked_add(duration).unwrap_or(Timestamp::MAX)
 }
 
 #[cfg(test)]
@@ -144,10 +253,14 @@ mod tests {
     use crate::image::Digest;
     use crate::observation::{Health, Which};
 
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
     fn sighting(second: i64, digest: &str, health: Health) -> Sighting {
         Sighting {
-            at: Timestamp::from_second(second).unwrap(),
-            source: "cluster staging".to_owned(),
+            at: at(second),
+            source: "cluster here".to_owned(),
             digests: [Digest::of(digest.as_bytes())].into(),
             ready: 2,
             wanted: 2,
@@ -158,46 +271,107 @@ mod tests {
 
     fn asked(said: Option<Sighting>) -> Asked {
         let which = Which::Selector("app=web".parse().unwrap());
+        let workloads = Workloads { cluster: "here".to_owned(), namespace: "shop".to_owned(), which };
         Asked {
             stage: "prod".parse().unwrap(),
-            workloads: Workloads { cluster: "staging".to_owned(), namespace: "shop".to_owned(), which },
-            images: BTreeSet::new(),
+            question: Question { workloads, images: BTreeSet::new() },
             counts_for: Duration::from_mins(5),
             said,
             until: None,
+            since: Vec::new(),
+        }
+    }
+
+    struct World {
+        told: Told,
+        key: Key,
+    }
+
+    impl World {
+        fn new(said: Option<Sighting>) -> Self {
+            let world = Self { told: Told::default(), key: Key::pipeline("env", "web".parse().unwrap()) };
+            world.told.note(&world.key, vec![asked(said)]);
+            world
+        }
+
+        /// When it is woken by this, in seconds.
+        fn hear(&self, said: &Sighting) -> Option<i64> {
+            let Asked { stage, question, .. } = asked(None);
+            self.told.hear(&self.key, &stage, &question, said, said.at).map(Timestamp::as_second)
+        }
+
+        /// Until when the sighting counts as repeated, and when others came.
+        fn heard(&self, last: &Sighting) -> (i64, Vec<i64>) {
+            let Asked { stage, question, .. } = asked(None);
+            let (last, since) = self.told.heard(&self.key, &stage, &question, Some(last.clone()));
+            (last.unwrap().at.as_second(), since.iter().map(|heard| heard.at.as_second()).collect())
         }
     }
 
     #[test]
-    fn what_is_said_anew_wakes_and_what_is_said_again_counts_as_seen() {
-        let (told, key) = (Told::default(), Key::pipeline("env", "web".parse().unwrap()));
+    fn what_is_said_again_counts_as_seen_up_to_a_gap() {
         let said = sighting(0, "a", Health::Healthy);
-        let question = asked(Some(said.clone()));
-        let stage = question.stage.clone();
-        let hear = |second, digest, health| told.hear(&key, &question, &sighting(second, digest, health));
-        let seen_until = || told.prolonged(&key, &stage, said.clone()).at.as_second();
-        assert!(!hear(1, "b", Health::Healthy), "nobody asked");
-        told.note(&key, vec![question.clone()]);
-        assert_eq!(seen_until(), 0);
-        assert!(!hear(300, "a", Health::Healthy));
-        assert_eq!(seen_until(), 300);
-        // Of a time before, and after a gap: it says nothing of what lies between.
-        assert!(!hear(200, "a", Health::Healthy));
-        assert!(!hear(601, "a", Health::Healthy));
-        assert_eq!(seen_until(), 300);
-        assert!(!hear(600, "a", Health::Healthy));
-        assert!(hear(610, "b", Health::Healthy));
-        assert!(hear(610, "a", Health::Degraded("crash loop".to_owned())));
-        assert_eq!(seen_until(), 600);
+        let world = World::new(Some(said.clone()));
+        assert_eq!(world.heard(&said), (0, vec![]));
+        // Each within five minutes of the one before; what is late says nothing of the time between.
+        for (second, want) in [(300, 300), (200, 300), (601, 300), (600, 600), (610, 610)] {
+            assert_eq!(world.hear(&sighting(second, "a", Health::Healthy)), None);
+            assert_eq!(world.heard(&said), (want, vec![]), "{second}");
+        }
         // What was kept of another look is not prolonged by this one.
-        let older = sighting(-60, "a", Health::Healthy);
-        assert_eq!(told.prolonged(&key, &stage, older.clone()), older);
-        // The next look heard as much; what was asked before it is late.
-        told.note(&key, vec![asked(Some(sighting(620, "b", Health::Healthy)))]);
-        assert!(!hear(615, "c", Health::Healthy));
-        told.note(&key, vec![asked(None)]);
-        assert!(told.hear(&key, &asked(None), &said), "it tells again");
-        told.note(&key, Vec::new());
-        assert!(told.all().is_empty());
+        assert_eq!(world.heard(&sighting(-60, "a", Health::Healthy)), (-60, vec![]));
+    }
+
+    #[test]
+    fn what_is_said_anew_wakes_once_and_is_heard_by_the_look() {
+        let said = sighting(0, "a", Health::Healthy);
+        let bad = || Health::Degraded("crash loop".to_owned());
+        let world = World::new(Some(said.clone()));
+        assert_eq!(world.hear(&sighting(10, "a", bad())), Some(10));
+        // A look that fails is due again by its own time.
+        assert_eq!(world.hear(&sighting(13, "a", bad())), None);
+        // It is not prolonged past what was said otherwise; and not woken for each change.
+        assert_eq!(world.hear(&sighting(16, "a", Health::Healthy)), Some(30));
+        assert_eq!(world.hear(&sighting(19, "b", Health::Healthy)), Some(30));
+        assert_eq!(world.heard(&said), (0, vec![10, 16, 19]));
+        // A look that had its answer before knows nothing of what came after; one without an answer nothing at all.
+        world.told.note(&world.key, vec![asked(Some(sighting(12, "a", bad())))]);
+        world.told.note(&world.key, vec![asked(None)]);
+        assert_eq!(world.heard(&said), (0, vec![16, 19]));
+        for second in 40..60 {
+            world.hear(&sighting(second, &second.to_string(), Health::Healthy));
+        }
+        assert_eq!(world.heard(&said).1.len(), SINCE_MAX);
+        assert_eq!(world.heard(&said).1.last(), Some(&59));
+        world.told.note(&world.key, Vec::new());
+        assert_eq!(world.hear(&sighting(70, "c", Health::Healthy)), None);
+    }
+
+    #[test]
+    fn a_cluster_that_tells_again_wakes() {
+        let world = World::new(None);
+        assert_eq!(world.hear(&sighting(1_000, "a", Health::Healthy)), Some(1_000));
+        assert_eq!(world.hear(&sighting(1_001, "a", Health::Healthy)), None);
+        // A clock was set back: all is looked at anew, and nothing of before holds that up.
+        world.told.forget();
+        assert_eq!(world.hear(&sighting(500, "a", Health::Healthy)), None, "nobody asked yet");
+        world.told.note(&world.key, vec![asked(None)]);
+        assert_eq!(world.hear(&sighting(510, "a", Health::Healthy)), Some(510));
+    }
+
+    #[test]
+    fn only_what_changed_is_asked_for_and_each_question_once() {
+        let told = Told::default();
+        for name in ["web", "api"] {
+            told.note(&Key::pipeline("env", name.parse().unwrap()), vec![asked(None)]);
+        }
+        let count = |cluster, namespace: Option<&str>| -> Vec<usize> {
+            let namespaces = namespace.map(|name| BTreeSet::from([name.to_owned()]));
+            told.questions(cluster, namespaces.as_ref()).values().map(Vec::len).collect()
+        };
+        assert_eq!(count("here", None), [2]);
+        assert_eq!(count("here", Some("shop")), [2]);
+        assert!(count("here", Some("bank")).is_empty());
+        assert!(count("there", None).is_empty());
     }
 }

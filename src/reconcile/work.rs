@@ -47,6 +47,7 @@ pub async fn start(world: &World) -> Result<(), StoreError> {
     world.store.end_leases(now).await?;
     world.probes.respread(now, world.settings.probe_interval);
     world.tags.forget();
+    world.told.forget();
     for name in world.repositories.keys() {
         let keys = world.store.keys(name).await?;
         world.store.mark(&keys, now, Urgency::Time).await?;

@@ -494,7 +494,7 @@ impl Tiny {
         let (commit, at) = (self.tip, self.now);
         self.pulls.get_mut(&number).unwrap().0.state = PullRequestState::Merged { commit, at, by: me() };
         self.wrote()?;
-        self.event(which.merged(commit))
+        self.record(&which.merged(commit, at))
     }
 
     fn snapshot(&self) -> Snapshot {

@@ -4,11 +4,11 @@
 //! ending a watch in good order, which it is asked to do often. A watch that broke is taken up where it was; the
 //! connection alone proves nothing, so it does not make what is kept any younger.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -30,7 +30,15 @@ pub(super) struct Follower {
     kept: Mutex<Kept>,
     asked: Mutex<Instant>,
     task: Mutex<Option<AbortHandle>>,
-    changes: watch::Sender<()>,
+    namespace: String,
+    changes: Arc<Changes>,
+}
+
+/// The namespaces in which something changed since somebody asked.
+#[derive(Default)]
+pub(super) struct Changes {
+    namespaces: Mutex<BTreeSet<String>>,
+    told: Notify,
 }
 
 /// Whether what is kept can be told.
@@ -60,12 +68,13 @@ pub(super) struct Look {
 
 impl Follower {
     /// `changes` is told whenever what is kept changes.
-    pub(super) fn new(changes: watch::Sender<()>) -> Self {
+    pub(super) fn new(namespace: &str, changes: Arc<Changes>) -> Self {
         Self {
             state: watch::Sender::new(State::Reading),
             kept: Mutex::default(),
             asked: Mutex::new(Instant::now()),
             task: Mutex::default(),
+            namespace: namespace.to_owned(),
             changes,
         }
     }
@@ -135,13 +144,13 @@ impl Follower {
         let place = match event {
             Event::Bookmark(object) => object.metadata.resource_version,
             Event::Applied(object) => {
-                self.changes.send_replace(());
+                self.changes.note(&self.namespace);
                 let place = object.metadata.resource_version.clone();
                 kept.put(*object, bounds)?;
                 place
             }
             Event::Deleted(object) => {
-                self.changes.send_replace(());
+                self.changes.note(&self.namespace);
                 kept.remove(&object.metadata.name);
                 object.metadata.resource_version
             }
@@ -153,12 +162,33 @@ impl Follower {
         all.word = Some(Instant::now());
         *lock(&self.kept) = all;
         self.set(State::Standing);
-        self.changes.send_replace(());
+        self.changes.note(&self.namespace);
     }
 
     fn hear(&self) {
         lock(&self.kept).word = Some(Instant::now());
         self.set(State::Standing);
+    }
+}
+
+impl Changes {
+    fn note(&self, namespace: &str) {
+        let mut namespaces = lock(&self.namespaces);
+        if !namespaces.contains(namespace) {
+            namespaces.insert(namespace.to_owned());
+            self.told.notify_one();
+        }
+    }
+
+    /// Waits for some.
+    pub(super) async fn next(&self) -> BTreeSet<String> {
+        loop {
+            let namespaces = std::mem::take(&mut *lock(&self.namespaces));
+            if !namespaces.is_empty() {
+                return namespaces;
+            }
+            self.told.notified().await;
+        }
     }
 }
 

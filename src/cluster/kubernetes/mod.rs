@@ -18,7 +18,6 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::future::try_join_all;
 use jiff::{SignedDuration, Timestamp};
-use tokio::sync::watch;
 use tokio::time::Instant;
 
 pub use resource::Resource;
@@ -29,7 +28,7 @@ use crate::observation::{Observation, Workloads};
 use crate::settings;
 use ask::Refusal;
 use connect::Connection;
-use follow::Follower;
+use follow::{Changes, Follower};
 use judge::Seen;
 
 /// Most resources of namespaces that are followed at one time: of 64 namespaces by labels, each seven. With the bound below
@@ -82,7 +81,7 @@ struct Inner {
     connection: Connection,
     bounds: Bounds,
     followed: Mutex<BTreeMap<(String, Resource), Arc<Follower>>>,
-    changes: watch::Sender<()>,
+    changes: Arc<Changes>,
 }
 
 /// What is followed.
@@ -102,7 +101,7 @@ impl Kubernetes {
             connection: Connection::new(settings.access.clone()),
             bounds,
             followed: Mutex::default(),
-            changes: watch::Sender::new(()),
+            changes: Arc::default(),
         };
         Self { inner: Arc::new(inner) }
     }
@@ -154,7 +153,7 @@ impl Kubernetes {
                 "{FOLLOWED_MAX} kinds of its namespaces are followed, and no more"
             )));
         }
-        let follower = Arc::new(Follower::new(self.inner.changes.clone()));
+        let follower = Arc::new(Follower::new(namespace, Arc::clone(&self.inner.changes)));
         let key = Key { cluster: self.inner.name.clone(), namespace: namespace.to_owned(), resource };
         let task = tokio::spawn(follow(Arc::clone(&self.inner), Arc::clone(&follower), key));
         follower.run_by(task.abort_handle());
@@ -202,8 +201,8 @@ impl Cluster for Kubernetes {
         Ok(judge::observation(&seen, workloads, images, time_of(word)))
     }
 
-    fn changes(&self) -> watch::Receiver<()> {
-        self.inner.changes.subscribe()
+    async fn changed(&self) -> BTreeSet<String> {
+        self.inner.changes.next().await
     }
 }
 

@@ -19,7 +19,7 @@ use crate::plan::candidate::{self, minute};
 use crate::plan::effect::Plan;
 use crate::plan::messages::{self, code, prose};
 use crate::plan::snapshot::{Asked, FileState, Snapshot, Thread};
-use crate::plan::step;
+use crate::plan::{readiness, step, tags};
 use crate::promotion::{Actor, Event, HoldKind};
 use crate::pull_request::Number;
 
@@ -293,6 +293,8 @@ fn tell(snapshot: &Snapshot, asked: &Asked, verb: Verb, word: Option<&str>) -> D
     }
     let mut plan = Plan::default();
     step::all(snapshot, &mut plan);
+    readiness::holds(snapshot, &mut plan);
+    tags::holds(snapshot, &mut plan);
     let text = if verb == Verb::Explain {
         messages::explain(snapshot, &stages, &plan)
     } else if verb == Verb::History {

@@ -341,6 +341,7 @@ fn lived(snapshot: &Snapshot, stage: &Stage, proposal: &Proposal) -> Vec<String>
 /// What was seen of a release when it was last in a stage.
 pub(in super::super) fn health_then(stint: &Stint) -> String {
     match &stint.evidence {
+        Some(_) if stint.was_never_seen() => "it was never seen running then".to_owned(),
         Some(evidence) => format!("seen last then: {}", evidence.seen),
         None => "its health then is unknown".to_owned(),
     }

@@ -110,7 +110,9 @@ fn standing(stage: &StageView) -> String {
     if let Some(found) = &stage.pull_request {
         lines.push(format!("[pull request {}]({}) is open", found.number, found.url));
     }
-    lines.extend(stage.drift.iter().chain(&stage.holds).map(|line| prose(line)));
+    let is_told = |what: &&String| stage.holds.iter().any(|hold| hold.starts_with(*what));
+    let drift = stage.drift.iter().filter(|what| !is_told(what));
+    lines.extend(drift.chain(&stage.holds).map(|line| prose(line)));
     // What is live and well says so in a word.
     let running = stage.running.iter().filter(|_| stage.state != StageState::Live);
     lines.extend(running.map(|running| prose(&running.words)));
@@ -171,6 +173,9 @@ pub fn history(snapshot: &Snapshot, stages: &[&Stage]) -> String {
                 minute(stint.from),
             ));
         }
+    }
+    if lines.is_empty() {
+        lines.push("Nothing was pinned here yet.".to_owned());
     }
     lines.join("\n")
 }

@@ -3,13 +3,15 @@
 use std::time::Duration;
 
 use super::{IMAGES, at, record, release, snapshot};
+use crate::commit::CommitId;
 use crate::observation::{Health, Sighting};
 use crate::pipeline::{Live, LiveSource, OnFailure, Watch};
-use crate::plan::effect::{Effect, Plan};
+use crate::plan::effect::{Effect, MergeNow, Plan};
 use crate::plan::live::Running;
 use crate::plan::upstream::{Passed, passed};
 use crate::plan::{Snapshot, plan, watch};
 use crate::promotion::{Actor, Event, HoldKind, Lane};
+use crate::pull_request::MergeMethod;
 
 /// What runs, how it does, and when that is seen.
 type Seen<'a> = (i64, &'a str, &'a str);
@@ -305,4 +307,37 @@ fn what_somebody_is_at_work_on_is_left_to_them() {
     let other = format!("image: {}:1.2.0@{}\n", IMAGES[0], crate::image::Digest::of(b"1.2.0"));
     world.files.insert(world.pipeline.stages[0].pins[0].file.clone(), Ok(Some(other.into_bytes())));
     assert_eq!(look(&mut world, &[(1, "1.1.0", "degraded")], 1)[1..], ["failed told", "vetoed"]);
+}
+
+#[test]
+fn that_a_watch_begins_is_in_the_record_with_the_merge() {
+    let world = world(OnFailure::Rollback);
+    let stage = &world.pipeline.stages[0];
+    for (lane, want) in [
+        (Lane::Normal, &["merged", "watch_began"][..]),
+        (Lane::Hotfix, &["merged", "watch_began"]),
+        (Lane::Rollback, &["merged"]),
+    ] {
+        let merge = MergeNow {
+            stage: stage.name.clone(),
+            lane,
+            number: 1,
+            branch: String::new(),
+            head: CommitId::from_bytes([0; 20]),
+            message: String::new(),
+            method: MergeMethod::Merge,
+            release: release(&["1.1.0"]),
+            was: None,
+            approvals: Vec::new(),
+            signatures: Vec::new(),
+            exceptions: Vec::new(),
+            requested_by: None,
+            reason: None,
+            watch: watch::rule(stage, lane).copied(),
+        };
+        let entries = merge.merged(CommitId::from_bytes([0; 20]), world.now);
+        let names: Vec<&str> = entries.iter().map(|entry| entry.event.name()).collect();
+        assert_eq!(names, want, "{lane:?}");
+        assert!(entries.iter().all(|entry| entry.at == world.now));
+    }
 }

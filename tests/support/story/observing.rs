@@ -10,7 +10,6 @@ use lockkeeper::image::{Digest, Repository};
 use lockkeeper::observation::{Health, Observation, Sighting, Workloads};
 use lockkeeper::reconcile::wake_changed;
 use lockkeeper::store::{Delivery, Hint, Key};
-use tokio::sync::watch;
 
 use super::super::fake_registry::FakeRegistry;
 use super::cast::repository;
@@ -23,7 +22,6 @@ pub type Runs = Option<(Digest, u32, u32, Option<String>)>;
 #[derive(Debug, Default)]
 pub struct FakeCluster {
     pub runs: Mutex<Runs>,
-    changes: watch::Sender<()>,
 }
 
 struct Asked {
@@ -65,8 +63,9 @@ impl Cluster for Asked {
         })
     }
 
-    fn changes(&self) -> watch::Receiver<()> {
-        self.cluster.changes.subscribe()
+    /// The story says when.
+    async fn changed(&self) -> BTreeSet<String> {
+        std::future::pending().await
     }
 }
 
@@ -86,7 +85,7 @@ impl Story {
         *self.cluster.runs.lock().unwrap() = runs;
         while self.running.is_some() {
             let world = Arc::clone(&self.running()?.world);
-            match self.faults.clone().alive(wake_changed(&world)).await {
+            match self.faults.clone().alive(wake_changed(&world, "here", None)).await {
                 Some(woken) => {
                     woken.map_err(text)?;
                     return self.settle().await;
