@@ -60,7 +60,8 @@ fn ends_at(rule: &Watch, live: &Stint) -> Timestamp {
     later(live.from, rule.length)
 }
 
-/// A rule that came while its time was running watches the rest of it; one that came later watches nothing, nor does one that git history alone tells of.
+/// A rule that came while its time was running watches the rest of it. One that came later watches nothing, nor is what git
+/// history alone tells of watched.
 fn begin(snapshot: &Snapshot, stage: &Stage, rule: &Watch, live: &Stint, plan: &mut Plan) {
     if live.number.is_some() && snapshot.now < ends_at(rule, live) {
         plan.record(snapshot.now, began(&stage.name, rule, &live.release, live.from));
