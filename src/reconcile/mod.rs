@@ -30,6 +30,7 @@
 //!   so it is never older than the pull requests that were read before. A failure is shared, too.
 //! - **Command while we work.** Deliveries that come during a lease are read by the next one, at once after it. A merge
 //!   that was planned meanwhile goes through: its gates were open, and nobody had said otherwise when they were read.
+//! - **Cluster that changes while we work.** What it says otherwise meanwhile is kept for the next look, which is due then.
 //! - **Push on the branch while we merge.** The forge gets the head with the merge and refuses another one.
 //! - **Stop between merge and record.** The pull request is read as merged, and recorded then.
 //! - **Stop between record and reply.** Replies and announcements are part of the state until they stand at the forge.
