@@ -101,7 +101,7 @@ impl Shop {
             if stage["version"] == version && stage["state"] == state {
                 return begun.elapsed();
             }
-            assert!(begun.elapsed() < Duration::from_secs(20), "{name} is {stage}");
+            assert!(begun.elapsed() < Duration::from_mins(1), "{name} is {stage}");
             std::thread::sleep(Duration::from_millis(20));
         }
     }

@@ -23,7 +23,7 @@ const SETTLE: Duration = Duration::from_secs(3);
 /// How often all is asked for, also where nothing changed, so that it is followed on.
 const INTERVAL: Duration = Duration::from_mins(1);
 /// How often a pipeline is woken at most: a probe that fails now and then is no reason for a look each time.
-const AWAKE_MIN: Duration = Duration::from_secs(20);
+const AWAKE_MIN: Duration = Duration::from_secs(10);
 /// What a stage is said to be since a look; then the last gives way.
 const SINCE_MAX: usize = 8;
 
@@ -331,8 +331,8 @@ mod tests {
         // A look that fails is due again by its own time.
         assert_eq!(world.hear(&sighting(13, "a", bad())), None);
         // It is not prolonged past what was said otherwise; and not woken for each change.
-        assert_eq!(world.hear(&sighting(16, "a", Health::Healthy)), Some(30));
-        assert_eq!(world.hear(&sighting(19, "b", Health::Healthy)), Some(30));
+        assert_eq!(world.hear(&sighting(16, "a", Health::Healthy)), Some(20));
+        assert_eq!(world.hear(&sighting(19, "b", Health::Healthy)), Some(20));
         assert_eq!(world.heard(&said), (0, vec![10, 16, 19]));
         // A look that had its answer before knows nothing of what came after; one without an answer nothing at all.
         world.told.note(&world.key, vec![asked(Some(sighting(12, "a", bad())))]);
