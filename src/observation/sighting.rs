@@ -1,6 +1,7 @@
 //! What was seen of a stage, without the repositories: what a report says, and what is kept of an observation.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -49,6 +50,17 @@ impl From<Observation> for Sighting {
 }
 
 impl Sighting {
+    /// The same, later than another that was heard before it: what a cluster says has the time of the oldest word in it, and
+    /// one word can serve two answers.
+    #[must_use]
+    pub fn after(self, before: Option<&Self>) -> Self {
+        let soonest = before.map(|before| {
+            let apart = if before.is_like(&self) { Duration::ZERO } else { Duration::from_micros(1) };
+            before.at.checked_add(apart).unwrap_or(Timestamp::MAX)
+        });
+        Self { at: soonest.map_or(self.at, |soonest| self.at.max(soonest)), ..self }
+    }
+
     /// Whether another says the same, but for numbers and words.
     #[must_use]
     pub fn is_like(&self, other: &Self) -> bool {

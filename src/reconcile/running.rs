@@ -62,10 +62,12 @@ pub(super) async fn running(
         if let Some(question) = question(stage, &snapshot.pipeline) {
             let since;
             (last, since) = run.world.told.heard(&run.lease.key, &stage.name, &question, last);
-            new.splice(..0, since);
-            for sighting in &mut new {
-                // The first answer of a cluster can be younger than the beginning of the look.
-                sighting.at = sighting.at.min(snapshot.now);
+            let mut before = last.clone();
+            for sighting in since.into_iter().chain(std::mem::take(&mut new)) {
+                let next = sighting.after(before.as_ref());
+                // The first answer can be younger than the beginning of the look.
+                new.push(Sighting { at: next.at.min(snapshot.now), ..next });
+                before = new.last().cloned();
             }
             // What it says now is older than now.
             heard_until = new.last().or(last.as_ref()).map_or(heard_until, |latest| latest.at);
@@ -168,6 +170,7 @@ fn said(snapshot: &Snapshot) -> Vec<Asked> {
             said: snapshot.running.get(&stage.name).and_then(|running| running.new.last().cloned()),
             until: None,
             since: Vec::new(),
+            read: 0,
         })
     };
     snapshot.pipeline.stages.iter().filter_map(of).collect()

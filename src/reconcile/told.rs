@@ -53,6 +53,8 @@ pub(super) struct Asked {
     pub(super) until: Option<Timestamp>,
     /// What else it said since, oldest first.
     pub(super) since: Vec<Sighting>,
+    /// How much of that a look has read.
+    pub(super) read: usize,
 }
 
 /// What of a cluster is asked, and of which images.
@@ -63,22 +65,21 @@ pub(super) struct Question {
 }
 
 impl Asked {
-    /// Whether this is something else than it said before; the same prolongs what it said in the look.
+    /// Whether this is something else than it said before; the same prolongs what it said in the look. What is heard later was
+    /// said later, whatever its time: that is of the oldest word in it.
     fn hear(&mut self, now: &Sighting) -> bool {
-        if let Some(known) = self.since.last().or(self.said.as_ref()) {
-            if now.at < known.at {
-                return false;
+        let known = self.since.last().or(self.said.as_ref());
+        let now = now.clone().after(known);
+        if let Some(known) = known.filter(|known| known.is_like(&now)) {
+            let reached = later(self.until.unwrap_or(known.at), self.counts_for);
+            if self.since.is_empty() && now.at <= reached {
+                self.until = self.until.max(Some(now.at));
             }
-            if known.is_like(now) {
-                let reached = later(self.until.unwrap_or(known.at), self.counts_for);
-                if self.since.is_empty() && now.at <= reached {
-                    self.until = self.until.max(Some(now.at));
-                }
-                return false;
-            }
+            return false;
         }
         self.since.truncate(SINCE_MAX - 1);
-        self.since.push(now.clone());
+        self.read = self.read.min(self.since.len());
+        self.since.push(now);
         true
     }
 
@@ -87,8 +88,8 @@ impl Asked {
         let known = before.asked.iter().find(|known| known.is_about(&self.stage, &self.question));
         match (known, &self.said) {
             (Some(known), None) => known.clone(),
-            (Some(known), Some(said)) => {
-                self.since = known.since.iter().filter(|heard| heard.at > said.at).cloned().collect();
+            (Some(known), Some(_)) => {
+                self.since = known.since.get(known.read..).unwrap_or_default().to_vec();
                 self
             }
             (None, _) => self,
@@ -145,11 +146,12 @@ impl Told {
         question: &Question,
         last: Option<Sighting>,
     ) -> (Option<Sighting>, Vec<Sighting>) {
-        let pipelines = self.lock();
-        let mut asked = pipelines.get(key).into_iter().flat_map(|pipeline| &pipeline.asked);
+        let mut pipelines = self.lock();
+        let mut asked = pipelines.get_mut(key).into_iter().flat_map(|pipeline| &mut pipeline.asked);
         let Some(asked) = asked.find(|asked| asked.is_about(stage, question)) else {
             return (last, Vec::new());
         };
+        asked.read = asked.since.len();
         let until = asked.until.filter(|_| asked.said == last);
         let last = last.map(|last| Sighting { at: until.unwrap_or(last.at), ..last });
         (last, asked.since.clone())
@@ -205,18 +207,19 @@ pub async fn wake_changed(
     namespaces: Option<&BTreeSet<String>>,
 ) -> Result<(), StoreError> {
     let questions = world.told.questions(cluster, namespaces).into_iter();
-    let answers = questions.map(|(question, of)| async move {
+    let heard = questions.map(|(question, of)| async move {
         let answer = world.observe_workloads(&question.workloads, &question.images).await;
         // A cluster that does not tell is noticed by the next look.
-        answer.ok().map(|answer| (question, of, Sighting::from(answer)))
+        let said = Sighting::from(answer.ok()?);
+        // At once: what is heard later was said later.
+        let hear = |(key, stage): (Key, StageName)| {
+            let due = world.told.hear(&key, &stage, &question, &said, (world.now)())?;
+            Some((key, due))
+        };
+        Some(of.into_iter().filter_map(hear).collect::<Vec<(Key, Timestamp)>>())
     });
-    let now = (world.now)();
-    for (question, of, said) in join_all(answers).await.into_iter().flatten() {
-        for (key, stage) in of {
-            if let Some(due) = world.told.hear(&key, &stage, &question, &said, now) {
-                world.store.mark(&[key], due, Urgency::Told).await?;
-            }
-        }
+    for (key, due) in join_all(heard).await.into_iter().flatten().flatten() {
+        world.store.mark(&[key], due, Urgency::Told).await?;
     }
     Ok(())
 }
@@ -279,6 +282,7 @@ mod tests {
             said,
             until: None,
             since: Vec::new(),
+            read: 0,
         }
     }
 
@@ -334,10 +338,13 @@ mod tests {
         assert_eq!(world.hear(&sighting(16, "a", Health::Healthy)), Some(20));
         assert_eq!(world.hear(&sighting(19, "b", Health::Healthy)), Some(20));
         assert_eq!(world.heard(&said), (0, vec![10, 16, 19]));
-        // A look that had its answer before knows nothing of what came after; one without an answer nothing at all.
-        world.told.note(&world.key, vec![asked(Some(sighting(12, "a", bad())))]);
+        // What is heard while a look is under way is for the next one; one without an answer has read nothing new.
+        assert_eq!(world.hear(&sighting(19, "a", Health::Healthy)), Some(20));
+        world.told.note(&world.key, vec![asked(Some(sighting(12, "b", Health::Healthy)))]);
         world.told.note(&world.key, vec![asked(None)]);
-        assert_eq!(world.heard(&said), (0, vec![16, 19]));
+        let after = at(19).as_microsecond() + 1;
+        let since = world.told.lock()[&world.key].asked[0].since.clone();
+        assert_eq!(since.iter().map(|heard| heard.at.as_microsecond()).collect::<Vec<_>>(), [after]);
         for second in 40..60 {
             world.hear(&sighting(second, &second.to_string(), Health::Healthy));
         }

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep, timeout};
@@ -57,13 +58,26 @@ struct Kept {
     objects: BTreeMap<String, Arc<Object>>,
     bytes: usize,
     /// When the server said last that this is all.
-    word: Option<Instant>,
+    word: Option<Word>,
+}
+
+/// A moment, and its time of day as it was known then: the same word has one time, whenever it is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Word {
+    moment: Instant,
+    pub(super) at: Timestamp,
+}
+
+impl Word {
+    pub(super) fn now() -> Self {
+        Self { moment: Instant::now(), at: Timestamp::now() }
+    }
 }
 
 /// What is kept, and since when nothing is known to have changed.
 pub(super) struct Look {
     pub(super) objects: Vec<Arc<Object>>,
-    pub(super) word: Instant,
+    pub(super) word: Word,
 }
 
 impl Follower {
@@ -97,7 +111,7 @@ impl Follower {
     }
 
     /// When the server said last what there is.
-    pub(super) fn word(&self) -> Option<Instant> {
+    pub(super) fn word(&self) -> Option<Word> {
         lock(&self.kept).word
     }
 
@@ -118,10 +132,12 @@ impl Follower {
         }
         let kept = lock(&self.kept);
         match kept.word {
-            Some(word) if word.elapsed() <= bounds.stale => {
+            Some(word) if word.moment.elapsed() <= bounds.stale => {
                 Ok(Look { objects: kept.objects.values().cloned().collect(), word })
             }
-            Some(word) => Err(Refusal::Broken(format!("it said nothing for {} s", word.elapsed().as_secs()))),
+            Some(word) => {
+                Err(Refusal::Broken(format!("it said nothing for {} s", word.moment.elapsed().as_secs())))
+            }
             None => Err(Refusal::Broken("it said nothing yet".to_owned())),
         }
     }
@@ -140,7 +156,7 @@ impl Follower {
 
     fn apply(&self, event: Event, bounds: &Bounds) -> Result<Option<String>, Refusal> {
         let mut kept = lock(&self.kept);
-        kept.word = Some(Instant::now());
+        kept.word = Some(Word::now());
         let place = match event {
             Event::Bookmark(object) => object.metadata.resource_version,
             Event::Applied(object) => {
@@ -159,14 +175,14 @@ impl Follower {
     }
 
     fn replace(&self, mut all: Kept) {
-        all.word = Some(Instant::now());
+        all.word = Some(Word::now());
         *lock(&self.kept) = all;
         self.set(State::Standing);
         self.changes.note(&self.namespace);
     }
 
     fn hear(&self) {
-        lock(&self.kept).word = Some(Instant::now());
+        lock(&self.kept).word = Some(Word::now());
         self.set(State::Standing);
     }
 }
@@ -236,7 +252,7 @@ pub(super) async fn run(
         };
         if matches!(refusal, Refusal::Expired | Refusal::TooLarge(_)) {
             place = None;
-        } else if follower.word().is_some_and(|word| word > began) {
+        } else if follower.word().is_some_and(|word| word.moment > began) {
             tell_back(key, failures);
             (failures, is_relisted) = (0, false);
         }
@@ -292,7 +308,7 @@ async fn round(
     let client = connection.client().await?;
     let path = key.resource.path(&key.namespace);
     // One that breaks often is listed now and then, for want of its word.
-    let is_silent = follower.word().is_none_or(|word| word.elapsed() > bounds.stale / 2);
+    let is_silent = follower.word().is_none_or(|word| word.moment.elapsed() > bounds.stale / 2);
     if is_silent {
         *place = None;
     }

@@ -17,8 +17,6 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::future::try_join_all;
-use jiff::{SignedDuration, Timestamp};
-use tokio::time::Instant;
 
 pub use resource::Resource;
 
@@ -28,7 +26,7 @@ use crate::observation::{Observation, Workloads};
 use crate::settings;
 use ask::Refusal;
 use connect::Connection;
-use follow::{Changes, Follower};
+use follow::{Changes, Follower, Word};
 use judge::Seen;
 
 /// Most resources of namespaces that are followed at one time: of 64 namespaces by labels, each seven. With the bound below
@@ -193,12 +191,12 @@ impl Cluster for Kubernetes {
             look.map(|look| (namespace, *resource, look)).map_err(|refusal| error(refusal, follower.word()))
         });
         let mut seen = Seen::default();
-        let mut word = Instant::now();
+        let mut word = Word::now();
         for (namespace, resource, look) in try_join_all(looks).await? {
             word = word.min(look.word);
             seen.put(namespace, resource, look.objects);
         }
-        Ok(judge::observation(&seen, workloads, images, time_of(word)))
+        Ok(judge::observation(&seen, workloads, images, word.at))
     }
 
     async fn changed(&self) -> BTreeSet<String> {
@@ -212,10 +210,10 @@ impl Inner {
         refusal: Refusal,
         namespace: &str,
         resource: Resource,
-        word: Option<Instant>,
+        word: Option<Word>,
     ) -> ClusterError {
         let cluster = self.name.clone();
-        let last = word.map(time_of);
+        let last = word.map(|word| word.at);
         let unavailable =
             |reason: String| ClusterError::Unavailable { cluster: self.name.clone(), reason, last };
         match refusal {
@@ -246,12 +244,6 @@ impl fmt::Debug for Kubernetes {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("Kubernetes").field("name", &self.inner.name).finish_non_exhaustive()
     }
-}
-
-/// The time of day of a moment in the past.
-fn time_of(moment: Instant) -> Timestamp {
-    let now = Timestamp::now();
-    SignedDuration::try_from(moment.elapsed()).ok().and_then(|age| now.checked_sub(age).ok()).unwrap_or(now)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
