@@ -198,7 +198,7 @@ fn keep_newest(snapshot: &Snapshot, best: &mut Option<Release>, release: &Releas
 }
 
 /// A time later by a duration; the end of time where that does not exist.
-pub(super) fn later(at: Timestamp, by: Duration) -> Timestamp {
+pub(crate) fn later(at: Timestamp, by: Duration) -> Timestamp {
     at.checked_add(by).unwrap_or(Timestamp::MAX)
 }
 

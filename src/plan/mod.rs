@@ -48,6 +48,7 @@ pub mod view;
 mod watch;
 mod window;
 
+pub(crate) use candidate::later;
 pub use candidate::{Candidate, candidate};
 pub use change::change_class;
 pub use commands::{hotfix_targets, rollback_targets};

@@ -43,7 +43,8 @@ pub enum TargetError {
 }
 
 /// The stint to restore in `stage`: the named one, or the latest before the live one that was not rolled back or
-/// vetoed there, nor seen to be degraded last; one that was never seen running only where there is no other. `absent` are digests that the registry says it does not have.
+/// vetoed there, nor seen to be degraded last; one that was never seen running only where there is no other. `absent` are digests
+/// that the registry says it does not have.
 ///
 /// # Errors
 /// [`TargetError`] if there is none, with what was seen.

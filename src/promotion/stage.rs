@@ -241,7 +241,7 @@ impl StageState {
                     .take()
                     .filter(|request| request.lane != Lane::Normal || !request.release.is_same(closed));
             }
-            Why::Withdrawn => self.request = self.request.take().filter(|request| !request.by.is_watch()),
+            Why::Withdrawn => self.drop_watch_request(),
             Why::Stale | Why::Retried => {}
         }
         Some(())

@@ -199,6 +199,11 @@ impl StageState {
         }
         self.acts.retain(|known| known.what != what);
         self.acts.push(Act { what, by: by.clone(), at });
+        self.drop_watch_request();
+    }
+
+    /// What lockkeeper began by itself ends; what a person asked for stays.
+    pub(super) fn drop_watch_request(&mut self) {
         self.request = self.request.take().filter(|request| !request.by.is_watch());
     }
 

@@ -16,6 +16,7 @@ use crate::cluster::Cluster;
 use crate::image::Repository;
 use crate::observation::{Sighting, Workloads};
 use crate::pipeline::StageName;
+use crate::plan::later;
 use crate::store::{Key, StoreError, Urgency};
 
 /// How long a change is left to settle: pods come and go together.
@@ -244,10 +245,6 @@ async fn heed(world: &World, name: &str, cluster: &dyn Cluster) {
             tracing::warn!(cluster = name, %error, "cannot note what a cluster tells; the next look sees it");
         }
     }
-}
-
-fn later(at: Timestamp, duration: Duration) -> Timestamp {
-    at.checked_add(duration).unwrap_or(Timestamp::MAX)
 }
 
 #[cfg(test)]
